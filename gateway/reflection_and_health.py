@@ -43,12 +43,12 @@ class AggregateHealth(HealthServicer):
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Answer whenever the status changes."""
         known = not request.service or request.service in self._checks
-        last: int | None = None
+        last_status: int | None = None
         while True:
-            now = await self._get_status(request.service) if known else UNKNOWN
-            if now != last:
-                await context.write(health_pb2.HealthCheckResponse(status=now))
-                last = now
+            status = await self._get_status(request.service) if known else UNKNOWN
+            if status != last_status:
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                last_status = status
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _get_status(self, service: str) -> ServingStatus:

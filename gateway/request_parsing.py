@@ -71,15 +71,15 @@ async def read_message(request: web.Request, kind: type[M]) -> M:
 
 def read_parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
     """Return query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
-    given: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in request.query:
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
         values = [_parse_value(value, field) for value in request.query.getall(name)]
         repeated = field is not None and field.is_repeated
         if name in request.match_info or (len(values) > 1 and not repeated):
             raise invalid(name, "must be given once")
-        given[name] = values if repeated else values[0]
-    return {**given, **request.match_info}
+        found[name] = values if repeated else values[0]
+    return {**found, **request.match_info}
 
 
 def _parse_value(value: str, field: FieldDescriptor | None) -> object:

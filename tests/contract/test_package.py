@@ -18,7 +18,7 @@ from google.protobuf import descriptor_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from tests.contract.workspace import Workspace
-from tests.fakes.grpc_server import served
+from tests.fakes.grpc_server import run_test_server
 
 CLIENT = '''"""Lists voices and speaks, through stubs that were installed."""
 import asyncio
@@ -167,7 +167,7 @@ def test_the_descriptors_describe_every_service_with_comments(wheel: Path) -> No
 
 
 async def test_an_installed_client_makes_typed_calls(workspace: Workspace, python: Path, client: Path) -> None:
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         told = succeeded(await asyncio.to_thread(workspace.run, str(python), str(client), running.target))
     installed_at, voice, seconds = told.splitlines()
     assert installed_at.startswith(str(workspace.root / "bare"))

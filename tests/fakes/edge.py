@@ -47,7 +47,7 @@ class Edge:
         return f"http://{LOOPBACK}:{self.settings.admin_port}"
 
 
-def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
+def make_edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
     """Return settings for one test: free ports, a key pair in `folder`, upstreams that no server answers for."""
     ports = find_free_ports(8)
     chosen: dict[str, Any] = {
@@ -70,7 +70,7 @@ def edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
 
 
 @asynccontextmanager
-async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge]:
+async def run_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge]:
     """Run Envoy until the block ends.
 
     Args:
@@ -80,12 +80,14 @@ async def running_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge
     Raises:
         RuntimeError: It ended by itself, or was not ready in time.
     """
-    async with _running(launcher.build_command, settings, log) as (edge, _):
+    async with _run_command(launcher.build_command, settings, log) as (edge, _):
         yield edge
 
 
 @asynccontextmanager
-async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
+async def run_supervised_envoy(
+    settings: EdgeSettings, log: Path
+) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
     """Run Envoy below the parent that drains it, as `python -m gateway.envoy run` does, until the block ends.
 
     Args:
@@ -95,12 +97,12 @@ async def running_parent(settings: EdgeSettings, log: Path) -> AsyncIterator[tup
     Raises:
         RuntimeError: They ended by themselves, or were not ready in time.
     """
-    async with _running(launcher.build_supervisor_command, settings, log) as (edge, process):
+    async with _run_command(launcher.build_supervisor_command, settings, log) as (edge, process):
         yield edge, process
 
 
 @asynccontextmanager
-async def _running(
+async def _run_command(
     command: Callable[[EdgeSettings, int], list[str]], settings: EdgeSettings, log: Path
 ) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
     descriptor = launcher.create_private_file(to_json(render_config(settings)))
@@ -113,18 +115,18 @@ async def _running(
         os.close(descriptor)
     edge = Edge(settings, log)
     try:
-        await _ready(edge, process)
+        await _wait_until_ready(edge, process)
         yield edge, process
     finally:
-        await _stopped(process)
+        await _stop(process)
 
 
-async def _ready(edge: Edge, process: asyncio.subprocess.Process) -> None:
+async def _wait_until_ready(edge: Edge, process: asyncio.subprocess.Process) -> None:
     try:
         async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
             while not await _is_ready(session, edge):
                 # Between two questions, wait for the one thing that makes further ones pointless.
-                if await _ended(process, _POLL_SECONDS):
+                if await _wait_for_exit(process, _POLL_SECONDS):
                     raise RuntimeError(f"Envoy ended with {process.returncode}: {edge.log.read_text()[-2000:]}")
     except TimeoutError:
         raise RuntimeError(f"Envoy is not ready after {READY_SECONDS:g} s: {edge.log.read_text()[-2000:]}") from None
@@ -138,7 +140,7 @@ async def _is_ready(session: aiohttp.ClientSession, edge: Edge) -> bool:
         return False
 
 
-async def _ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
+async def _wait_for_exit(process: asyncio.subprocess.Process, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await process.wait()
@@ -147,9 +149,9 @@ async def _ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
     return True
 
 
-async def _stopped(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
-        if not await _ended(process, STOP_SECONDS):
+        if not await _wait_for_exit(process, STOP_SECONDS):
             process.kill()
             await process.wait()

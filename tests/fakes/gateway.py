@@ -22,7 +22,7 @@ _NOWHERE = "127.0.0.1:9"
 
 
 @asynccontextmanager
-async def running_gateway(
+async def run_gateway(
     *,
     tts: grpc.aio.Channel | None = None,
     image: grpc.aio.Channel | None = None,

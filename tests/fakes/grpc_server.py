@@ -32,7 +32,7 @@ Body = Callable[[Request, Context], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServerAndChannel:
     """A running server and a channel to it."""
 
     server: RunningServer
@@ -41,27 +41,27 @@ class Served:
 
 
 @asynccontextmanager
-async def served(register: Register, **options: Any) -> AsyncIterator[Served]:
+async def run_test_server(register: Register, **options: Any) -> AsyncIterator[ServerAndChannel]:
     """Run a server on a free port with a channel to it; `options` are those of ServerOptions."""
     chosen = ServerOptions(**{"host": "127.0.0.1", "port": 0, "port_variable": "TEST_PORT", **options})
     async with run_server(register, chosen) as server:
         target = f"127.0.0.1:{server.port}"
         async with open_channel(target) as channel:
-            yield Served(server, channel, target)
+            yield ServerAndChannel(server, channel, target)
 
 
-def probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
+def build_probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
     """Return what registers the probe service with these handlers, by kind."""
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
-        made = {kind: _method_handler(kind, handler) for kind, handler in handlers.items()}
+        made = {kind: _build_method_handler(kind, handler) for kind, handler in handlers.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, made),))
         return [SERVICE]
 
     return register
 
 
-def probe_of_all_kinds(body: Body) -> Register:
+def build_probe_of_all_kinds(body: Body) -> Register:
     """Return what registers the probe service, where `body` answers each request of each kind."""
 
     async def unary(request: Request, context: Context) -> Response:
@@ -78,7 +78,7 @@ def probe_of_all_kinds(body: Body) -> Register:
         async for request in requests:
             yield await body(request, context)
 
-    return probe(dict(zip(KINDS, (unary, server_stream, client_stream, bidirectional), strict=True)))
+    return build_probe(dict(zip(KINDS, (unary, server_stream, client_stream, bidirectional), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class Call:
     def start(self, channel: grpc.aio.Channel, kind: str) -> Any:
         """Start a call of this kind; returns the library's call object."""
         method = getattr(channel, kind)(
-            f"/{SERVICE}/{kind}", request_serializer=_serialized, response_deserializer=Response.FromString
+            f"/{SERVICE}/{kind}", request_serializer=_serialize, response_deserializer=Response.FromString
         )
-        argument: object = self.requests[0] if kind.startswith("unary") else _each(self.requests)
+        argument: object = self.requests[0] if kind.startswith("unary") else _iterate(self.requests)
         return method(argument, timeout=self.timeout_seconds, metadata=tuple(self.metadata))
 
     async def run(self, channel: grpc.aio.Channel, kind: str) -> list[bytes]:
@@ -105,12 +105,12 @@ class Call:
         return [(await call).value]
 
 
-def health_stub(channel: grpc.aio.Channel) -> Any:
+def make_health_stub(channel: grpc.aio.Channel) -> Any:
     """Return a stub of the health service, whose published types know none of its methods."""
     return health_pb2_grpc.HealthStub(channel)
 
 
-async def reflected_services(channel: grpc.aio.Channel) -> list[str]:
+async def list_reflected_services(channel: grpc.aio.Channel) -> list[str]:
     """Return the names of the services that reflection tells of."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # typed for blocking calls
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
@@ -119,16 +119,16 @@ async def reflected_services(channel: grpc.aio.Channel) -> list[str]:
     return [item.name for item in answer.list_services_response.service]
 
 
-def _method_handler(kind: str, handler: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
+def _build_method_handler(kind: str, handler: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
     make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = getattr(grpc, f"{kind}_rpc_method_handler")
     return make(
         handler, request_deserializer=Request.FromString, response_serializer=wrappers_pb2.BytesValue.SerializeToString
     )
 
 
-def _serialized(request: Request | bytes) -> bytes:
+def _serialize(request: Request | bytes) -> bytes:
     return request if isinstance(request, bytes) else request.SerializeToString()
 
 
-def _each(requests: Iterable[Request | bytes]) -> Iterable[Request | bytes]:
+def _iterate(requests: Iterable[Request | bytes]) -> Iterable[Request | bytes]:
     yield from requests

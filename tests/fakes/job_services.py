@@ -18,7 +18,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from services.common.errors import MediaError
 from services.common.rpc.metadata import get_principal
 from services.jobs.clients import ServiceClients
-from tests.fakes.grpc_server import served
+from tests.fakes.grpc_server import run_test_server
 
 STORED_AUDIO_ID = "0b9d3a5e-52a7-4d0c-9a36-3f0e6a9b8c11"
 AUDIO_KEY, VIDEO_KEY = "audio/2026/11/speech.mp3", "videos/2026/11/video.mp4"
@@ -190,7 +190,7 @@ async def serve_fake_services(fake: FakeServices) -> AsyncIterator[ServiceClient
         video_pb2_grpc.add_VideoServiceServicer_to_server(_Videos(fake), server)  # type: ignore[abstract] # as above
         return []
 
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         yield ServiceClients.from_channels(running.channel, running.channel, running.channel)
 
 

@@ -18,7 +18,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import MediaError
 from services.common.rpc.metadata import get_principal
 from tests.fakes.counting import LiveCount
-from tests.fakes.grpc_server import Served, served
+from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 
 JOB_ID = "0123456789abcdef0123456789abcdef"
 OTHER_JOB_ID = "f" * 32
@@ -30,26 +30,26 @@ Step = jobs_pb2.Job | asyncio.Event | MediaError
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
+def make_job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: int = 1, **fields: Any) -> jobs_pb2.Job:
     """Return a job; the default is a queued video."""
     plain: dict[str, Any] = {"id": JOB_ID, "kind": jobs_pb2.JOB_KIND_ANIMATE}
     return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
 
 
-def succeeded(revision: int = 3, **made: str) -> jobs_pb2.Job:
+def make_succeeded_job(revision: int = 3, **made: str) -> jobs_pb2.Job:
     """Return a succeeded job with the named results and their URLs."""
     media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in made.items()}
     result = jobs_pb2.JobResult(**media)  # type: ignore[arg-type]  # only names of files are given
-    return job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
+    return make_job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
 
 
-def failed(reason: str, message: str = "It broke.", revision: int = 3) -> jobs_pb2.Job:
+def make_failed_job(reason: str, message: str = "It broke.", revision: int = 3) -> jobs_pb2.Job:
     """Return a failed job."""
-    return job(jobs_pb2.JOB_STATUS_FAILED, revision, error=jobs_pb2.JobError(reason=reason, message=message))
+    return make_job(jobs_pb2.JOB_STATUS_FAILED, revision, error=jobs_pb2.JobError(reason=reason, message=message))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReceivedCall:
     """One received call."""
 
     method: str
@@ -62,9 +62,9 @@ class FakeJobService:
     """Implement media.jobs.v1.JobService with scripted replies."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.calls: list[ReceivedCall] = []
         """Every call, in order."""
-        self.answers: dict[str, Message] = {"CreateJob": jobs_pb2.CreateJobResponse(job=job())}
+        self.answers: dict[str, Message] = {"CreateJob": jobs_pb2.CreateJobResponse(job=make_job())}
         """Replies by method; empty messages by default."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
         """Errors of the next calls, by method."""
@@ -75,7 +75,7 @@ class FakeJobService:
 
     def requests(self, method: str) -> list[Any]:
         """Return the requests of a method, in order."""
-        return [asked.request for asked in self.asked if asked.method == method]
+        return [call.request for call in self.calls if call.method == method]
 
     async def unary(self, method: str, request: Any, context: Context) -> Message:
         """Reply with one message, or raise the scripted error."""
@@ -99,13 +99,13 @@ class FakeJobService:
 
     def _take(self, method: str, request: Any, context: Context) -> None:
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        self.asked.append(Asked(method, request, metadata, get_principal(context)))
+        self.calls.append(ReceivedCall(method, request, metadata, get_principal(context)))
         if self.failures[method]:
             raise self.failures[method].popleft()
 
 
 @asynccontextmanager
-async def serving_jobs(fake: FakeJobService) -> AsyncIterator[Served]:
+async def serve_jobs(fake: FakeJobService) -> AsyncIterator[ServerAndChannel]:
     """Run the service on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
@@ -113,7 +113,7 @@ async def serving_jobs(fake: FakeJobService) -> AsyncIterator[Served]:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
         return [SERVICE.full_name]
 
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         yield running
 
 

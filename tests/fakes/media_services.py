@@ -13,7 +13,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from services.common.errors import MediaError, Reason
 from services.common.rpc.metadata import get_principal
 from services.jobs.clients import ServiceClients
-from tests.fakes.grpc_server import Context, served
+from tests.fakes.grpc_server import Context, run_test_server
 
 
 class FakeMediaServices:
@@ -43,7 +43,7 @@ class FakeMediaServices:
 async def running_media_services() -> AsyncIterator[tuple[FakeMediaServices, ServiceClients]]:
     """Run the services on a free port; yield their state and their clients."""
     services = FakeMediaServices()
-    async with served(services.register) as server:
+    async with run_test_server(services.register) as server:
         yield services, ServiceClients.from_channels(server.channel, server.channel, server.channel)
 
 

@@ -22,7 +22,7 @@ from services.tts.planning import PlanningOptions
 from services.tts.providers.interface import SpeechProvider
 from services.tts.server import SpeechComponents, SpeechOptions, build_speech
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
-from tests.fakes.grpc_server import Served, served
+from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 from tests.fakes.object_store import FakeObjectStore
 
 ASKED_ONCE = RetryPolicy(max_attempts=1)
@@ -67,14 +67,14 @@ def build_servicer(
 
 
 @asynccontextmanager
-async def serve_speech(servicer: TextToSpeechServicer) -> AsyncIterator[Served]:
+async def serve_speech(servicer: TextToSpeechServicer) -> AsyncIterator[ServerAndChannel]:
     """Run the service on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(servicer, server)
         return [SERVICE_NAME]
 
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         yield running
 
 

@@ -22,7 +22,7 @@ SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class SpeechComponents(tts_pb2_grpc.TextToSpeechServiceServicer):
+class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
     """Remembers the metadata of each call; synthesis ends when the test says so."""
 
     def __init__(self) -> None:
@@ -30,24 +30,24 @@ class SpeechComponents(tts_pb2_grpc.TextToSpeechServiceServicer):
         self.proceed = asyncio.Event()
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:  # noqa: N802 - the contract's name
-        self._remember(context)
+        self._record_call(context)
         return tts_pb2.GetVoiceResponse()
 
     async def SynthesizeStream(  # noqa: N802 - the contract's name
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
-        self._remember(context)
+        self._record_call(context)
         yield tts_pb2.SynthesizeStreamResponse()
         await self.proceed.wait()
         yield tts_pb2.SynthesizeStreamResponse()
 
     async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:  # noqa: N802 - the contract's name
-        self._remember(context)
+        self._record_call(context)
         await self.proceed.wait()
         return tts_pb2.SynthesizeResponse()
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:  # noqa: N802 - the contract's name
-        self._remember(context)
+        self._record_call(context)
         return tts_pb2.ListVoicesResponse()
 
     async def GetStoredAudio(  # noqa: N802 - the contract's name
@@ -60,7 +60,7 @@ class SpeechComponents(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.DeleteStoredAudioResponse:
         return tts_pb2.DeleteStoredAudioResponse()
 
-    def _remember(self, context: Context) -> None:
+    def _record_call(self, context: Context) -> None:
         self.calls.append({str(key): str(value) for key, value in context.invocation_metadata() or ()})
 
 
@@ -71,13 +71,13 @@ class Upstreams:
     gateway_address: Address
     gateway_grpc_address: Address
     tts_address: Address
-    speech: SpeechComponents
+    speech: FakeSpeechService
     speech_health: health.HealthServicer
     common_health: health.HealthServicer
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
     """Lets speech over HTTP end."""
 
-    def addresses(self) -> dict[str, Address]:
+    def get_addresses(self) -> dict[str, Address]:
         """The settings of the edge that lead here."""
         return {
             "gateway_address": self.gateway_address,
@@ -87,15 +87,15 @@ class Upstreams:
 
 
 @asynccontextmanager
-async def upstreams() -> AsyncIterator[Upstreams]:
+async def run_upstreams() -> AsyncIterator[Upstreams]:
     """Run a gateway that echoes requests, a health service, and a speech service, each on a free port."""
     async with AsyncExitStack() as stack:
         proceed = asyncio.Event()
-        speech, speech_health, common_health = SpeechComponents(), health.HealthServicer(), health.HealthServicer()
+        speech, speech_health, common_health = FakeSpeechService(), health.HealthServicer(), health.HealthServicer()
         await speech_health.set(SPEECH, health_pb2.HealthCheckResponse.SERVING)
-        http_port = await stack.enter_async_context(_gateway(proceed))
-        common_port = await stack.enter_async_context(_grpc_server(common_health))
-        speech_port = await stack.enter_async_context(_grpc_server(speech_health, speech))
+        http_port = await stack.enter_async_context(_run_gateway(proceed))
+        common_port = await stack.enter_async_context(_run_grpc_server(common_health))
+        speech_port = await stack.enter_async_context(_run_grpc_server(speech_health, speech))
         yield Upstreams(
             Address(LOOPBACK, http_port),
             Address(LOOPBACK, common_port),
@@ -108,7 +108,7 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 
 
 @asynccontextmanager
-async def _gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
+async def _run_gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
     async def echo(request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -144,8 +144,8 @@ async def _gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _grpc_server(
-    health_servicer: health.HealthServicer, speech: SpeechComponents | None = None
+async def _run_grpc_server(
+    health_servicer: health.HealthServicer, speech: FakeSpeechService | None = None
 ) -> AsyncIterator[int]:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

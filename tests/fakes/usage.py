@@ -13,7 +13,7 @@ import grpc
 from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
 from services.common.usage.servicer import register_usage_service
 from services.common.usage.totals import Group, group_by_day
-from tests.fakes.grpc_server import Served, served
+from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TODAY = NOON.date()
@@ -114,13 +114,13 @@ def make_store_error() -> UsageStoreError:
 
 
 @asynccontextmanager
-async def serve_usage(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[Served]:
+async def serve_usage(recorder: UsageRecorder, today: date = TODAY) -> AsyncIterator[ServerAndChannel]:
     """Serve media.usage.v1.UsageService for the records of `recorder`, on a free port."""
 
     def register(server: grpc.aio.Server) -> list[str]:
         return [register_usage_service(server, recorder, lambda: today)]
 
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         yield running
 
 

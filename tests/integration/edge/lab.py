@@ -14,8 +14,8 @@ import grpc
 from media.tts.v1 import tts_pb2_grpc
 
 from deploy.local.dev_keys import issue_token
-from tests.fakes.edge import Edge, edge_settings, running_envoy
-from tests.fakes.upstream import Upstreams, upstreams
+from tests.fakes.edge import Edge, make_edge_settings, run_envoy
+from tests.fakes.upstream import Upstreams, run_upstreams
 
 API_KEY = "0123456789abcdef"
 CLIENT = "robot"
@@ -55,16 +55,16 @@ class Lab:
     channel: grpc.aio.Channel
     folder: Path
 
-    def bearer(self, subject: str = "alice", lifetime_seconds: float = 60, **claims: str) -> dict[str, str]:
+    def build_bearer(self, subject: str = "alice", lifetime_seconds: float = 60, **claims: str) -> dict[str, str]:
         """The header of a token."""
         return {"authorization": f"Bearer {issue_token(self.folder, subject, lifetime_seconds, **claims)}"}
 
-    def speech(self) -> tts_pb2_grpc.TextToSpeechServiceAsyncStub:
+    def make_speech_stub(self) -> tts_pb2_grpc.TextToSpeechServiceAsyncStub:
         """A stub of the speech service, through the edge."""
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(self.channel)
         return stub
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+    async def send(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         """Send one request and return the JSON of its answer, None for an empty body."""
         async with self.session.request(
             method, f"{self.edge.url}{path}", headers=headers, data=io.BytesIO(body) if body else None
@@ -75,13 +75,13 @@ class Lab:
 
 
 @asynccontextmanager
-async def running_lab(folder: Path, **changes: Any) -> AsyncIterator[Lab]:
+async def run_lab(folder: Path, **changes: Any) -> AsyncIterator[Lab]:
     """Run an edge with these settings in front of fake services."""
     (folder / "keys").write_text(f"{CLIENT}:{API_KEY}\n")
-    async with upstreams() as behind:
-        settings = edge_settings(folder, api_keys_file=folder / "keys", **{**behind.addresses(), **changes})
+    async with run_upstreams() as behind:
+        settings = make_edge_settings(folder, api_keys_file=folder / "keys", **{**behind.get_addresses(), **changes})
         async with (
-            running_envoy(settings, folder / "edge.log") as edge,
+            run_envoy(settings, folder / "edge.log") as edge,
             aiohttp.ClientSession() as session,
             grpc.aio.insecure_channel(edge.target) as channel,
         ):

@@ -18,16 +18,16 @@ Headers = Callable[[Lab], dict[str, str]]
 VOICES = "/api/voices"
 
 
-def _foreign(lab: Lab) -> dict[str, str]:
+def _sign_with_foreign_key(lab: Lab) -> dict[str, str]:
     return {"authorization": f"Bearer {issue_token(lab.folder / 'foreign', 'alice')}"}
 
 
-def _unsigned(_: Lab) -> dict[str, str]:
+def _build_unsigned_token(_: Lab) -> dict[str, str]:
     token = jwt.encode({"iss": "media-suite", "aud": "media-suite", "sub": "a", "exp": 4e9}, "", "none")
     return {"authorization": f"Bearer {token}"}
 
 
-def _everlasting(lab: Lab) -> dict[str, str]:
+def _build_token_without_expiry(lab: Lab) -> dict[str, str]:
     key = (lab.folder / "identity.pem").read_bytes()
     token = jwt.encode({"iss": "media-suite", "aud": "media-suite", "sub": "a"}, key, ALGORITHM)
     return {"authorization": f"Bearer {token}"}
@@ -37,24 +37,29 @@ REFUSED: dict[str, tuple[Headers, int, str, str]] = {
     "no token": (lambda _: {}, 401, "UNAUTHENTICATED", "carries no token"),
     "another scheme": (lambda _: {"authorization": "Basic YTpi"}, 401, "UNAUTHENTICATED", "carries no token"),
     "no JWT": (lambda _: {"authorization": "Bearer abc"}, 401, "UNAUTHENTICATED", "not valid here"),
-    "expired": (lambda lab: lab.bearer(lifetime_seconds=-60), 401, "UNAUTHENTICATED", "has expired"),
-    "foreign key": (_foreign, 401, "UNAUTHENTICATED", "not valid here"),
-    "unsigned": (_unsigned, 401, "UNAUTHENTICATED", "not valid here"),
-    "another issuer": (lambda lab: lab.bearer(issuer="other"), 401, "UNAUTHENTICATED", "not valid here"),
-    "no subject": (lambda lab: lab.bearer(""), 401, "UNAUTHENTICATED", "not valid here"),
-    "a subject of two lines": (lambda lab: lab.bearer("a\r\nb"), 401, "UNAUTHENTICATED", "not valid here"),
-    "no expiry": (_everlasting, 401, "UNAUTHENTICATED", "not valid here"),
-    "another audience": (lambda lab: lab.bearer(audience="other"), 403, "PERMISSION_DENIED", "another audience"),
+    "expired": (lambda lab: lab.build_bearer(lifetime_seconds=-60), 401, "UNAUTHENTICATED", "has expired"),
+    "foreign key": (_sign_with_foreign_key, 401, "UNAUTHENTICATED", "not valid here"),
+    "unsigned": (_build_unsigned_token, 401, "UNAUTHENTICATED", "not valid here"),
+    "another issuer": (lambda lab: lab.build_bearer(issuer="other"), 401, "UNAUTHENTICATED", "not valid here"),
+    "no subject": (lambda lab: lab.build_bearer(""), 401, "UNAUTHENTICATED", "not valid here"),
+    "a subject of two lines": (lambda lab: lab.build_bearer("a\r\nb"), 401, "UNAUTHENTICATED", "not valid here"),
+    "no expiry": (_build_token_without_expiry, 401, "UNAUTHENTICATED", "not valid here"),
+    "another audience": (lambda lab: lab.build_bearer(audience="other"), 403, "PERMISSION_DENIED", "another audience"),
     "wrong API key": (lambda _: {"x-api-key": API_KEY + "x"}, 401, "UNAUTHENTICATED", "API key"),
     "empty API key": (lambda _: {"x-api-key": ""}, 401, "UNAUTHENTICATED", "API key"),
-    "wrong API key, good token": (lambda lab: lab.bearer() | {"x-api-key": "x"}, 401, "UNAUTHENTICATED", "API key"),
+    "wrong API key, good token": (
+        lambda lab: lab.build_bearer() | {"x-api-key": "x"},
+        401,
+        "UNAUTHENTICATED",
+        "API key",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_a_request_without_a_valid_credential_is_refused_with_its_reason(lab: Lab, case: str) -> None:
     headers, status, code, words = REFUSED[case]
-    answer = await lab.ask("GET", VOICES, headers(lab))
+    answer = await lab.send("GET", VOICES, headers(lab))
     assert (answer.status, answer.code) == (status, code)
     assert words in answer.message
     assert answer.body["error"]["requestId"] == answer.headers["x-request-id"]
@@ -62,19 +67,19 @@ async def test_a_request_without_a_valid_credential_is_refused_with_its_reason(l
 
 async def test_a_token_in_the_url_does_not_count(lab: Lab) -> None:
     token = issue_token(lab.folder, "alice")
-    answer = await lab.ask("GET", f"{VOICES}?access_token={token}")
+    answer = await lab.send("GET", f"{VOICES}?access_token={token}")
     assert answer.status == 401
 
 
 async def test_a_good_token_passes_and_stays_at_the_edge(lab: Lab) -> None:
-    answer = await lab.ask("GET", VOICES, lab.bearer("alice"))
+    answer = await lab.send("GET", VOICES, lab.build_bearer("alice"))
     assert answer.status == 200
     assert answer.body["headers"]["x-media-principal"] == "alice"
     assert "authorization" not in answer.body["headers"]
 
 
 async def test_an_api_key_passes_as_its_client_and_stays_at_the_edge(lab: Lab) -> None:
-    answer = await lab.ask("GET", VOICES, {"x-api-key": API_KEY, "authorization": "Bearer rubbish"})
+    answer = await lab.send("GET", VOICES, {"x-api-key": API_KEY, "authorization": "Bearer rubbish"})
     assert answer.status == 200
     assert answer.body["headers"]["x-media-principal"] == CLIENT
     assert {"authorization", "x-api-key"}.isdisjoint(answer.body["headers"])
@@ -96,8 +101,8 @@ FORGED = {
 
 @pytest.mark.parametrize("credential", ["token", "api key", "none"])
 async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: str) -> None:
-    headers = {"token": lab.bearer("alice"), "api key": {"x-api-key": API_KEY}, "none": {}}[credential]
-    answer = await lab.ask("GET", "/health" if credential == "none" else VOICES, FORGED | headers)
+    headers = {"token": lab.build_bearer("alice"), "api key": {"x-api-key": API_KEY}, "none": {}}[credential]
+    answer = await lab.send("GET", "/health" if credential == "none" else VOICES, FORGED | headers)
     assert answer.status == 200
     seen = answer.body["headers"]
     assert seen.get("x-media-principal") == {"token": "alice", "api key": CLIENT, "none": None}[credential]
@@ -106,18 +111,18 @@ async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: s
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/docs", "/docs/page.css"])
 async def test_public_pages_need_no_token_and_still_hide_the_one_that_comes(lab: Lab, path: str) -> None:
-    answer = await lab.ask("GET", path, {"authorization": "Bearer rubbish", "x-api-key": "rubbish"})
+    answer = await lab.send("GET", path, {"authorization": "Bearer rubbish", "x-api-key": "rubbish"})
     assert answer.status == 200
     assert {"authorization", "x-api-key", "x-media-principal"}.isdisjoint(answer.body["headers"])
 
 
 @pytest.mark.parametrize("path", ["/docs/../api/voices", "/docs/%2e%2e/api/voices", "//api//voices", "/api/voices/"])
 async def test_no_spelling_of_a_path_gets_around_the_token(lab: Lab, path: str) -> None:
-    answer = await _raw(lab, path)
+    answer = await _get_raw(lab, path)
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-async def _raw(lab: Lab, path: str) -> bytes:
+async def _get_raw(lab: Lab, path: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", lab.edge.settings.port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n".encode())
@@ -128,13 +133,15 @@ async def _raw(lab: Lab, path: str) -> bytes:
 
 
 async def test_over_grpc_the_caller_is_known_and_the_token_stays_at_the_edge(lab: Lab) -> None:
-    metadata = [*lab.bearer("alice").items(), ("x-media-principal", "root")]
-    await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=metadata, timeout=5)
+    metadata = [*lab.build_bearer("alice").items(), ("x-media-principal", "root")]
+    await lab.make_speech_stub().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=metadata, timeout=5)
     assert lab.behind.speech.calls[-1]["x-media-principal"] == "alice"
     assert "authorization" not in lab.behind.speech.calls[-1]
 
 
 async def test_over_grpc_an_api_key_is_as_good(lab: Lab) -> None:
-    await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[("x-api-key", API_KEY)], timeout=5)
+    await lab.make_speech_stub().GetVoice(
+        tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[("x-api-key", API_KEY)], timeout=5
+    )
     assert lab.behind.speech.calls[-1]["x-media-principal"] == CLIENT
     assert "x-api-key" not in lab.behind.speech.calls[-1]

@@ -20,22 +20,22 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from deploy.local.dev_keys import issue_token
 from deploy.local.ports import find_free_ports
-from tests.fakes.edge import READY_SECONDS, Edge, edge_settings, running_parent
-from tests.fakes.upstream import LOOPBACK, Upstreams, upstreams
+from tests.fakes.edge import READY_SECONDS, Edge, make_edge_settings, run_supervised_envoy
+from tests.fakes.upstream import LOOPBACK, Upstreams, run_upstreams
 
 DEADLINE_SECONDS = 20
 # More than the 2 s that the parent gives Envoy for its end, with two questions to the admin page.
 END_SECONDS = 5
 LONG_SECONDS = 600
-PARENT_BYTES = 20 * 1024 * 1024
+SUPERVISOR_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class DrainLab:
     """An edge below its parent, with services behind it."""
 
     edge: Edge
-    parent: Process
+    supervisor: Process
     behind: Upstreams
     session: aiohttp.ClientSession
     token: str
@@ -46,7 +46,7 @@ class Scene:
         return {"authorization": f"Bearer {self.token}"}
 
     @asynccontextmanager
-    async def stream(self) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def open_stream(self) -> AsyncIterator[aiohttp.ClientResponse]:
         """A stream over HTTP that has begun."""
         async with self.session.post(f"{self.edge.url}/api/speech/stream", headers=self.headers, data=b"{}") as answer:
             assert await answer.content.readexactly(5) == b"first"
@@ -58,13 +58,13 @@ class Scene:
             await answer.read()
             return answer.status, answer.headers.get("connection")
 
-    async def refused(self) -> None:
+    async def wait_until_refused(self) -> None:
         """Wait until new connections are refused."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await self.accepts():
+            while await self.is_accepting():
                 pass
 
-    async def accepts(self) -> bool:
+    async def is_accepting(self) -> bool:
         """Say whether a new connection is taken."""
         try:
             _, writer = await asyncio.open_connection(LOOPBACK, self.edge.settings.port)
@@ -76,136 +76,136 @@ class Scene:
         writer.close()
         return True
 
-    async def exit_code(self) -> int:
+    async def wait_for_exit(self) -> int:
         """The exit code of the parent, which ends soon."""
         async with asyncio.timeout(END_SECONDS):
-            return await self.parent.wait()
+            return await self.supervisor.wait()
 
-    def envoy_pid(self) -> int:
+    def find_envoy_pid(self) -> int:
         """The process below the parent."""
-        return int(Path(f"/proc/{self.parent.pid}/task/{self.parent.pid}/children").read_text())
+        return int(Path(f"/proc/{self.supervisor.pid}/task/{self.supervisor.pid}/children").read_text())
 
-    def parent_bytes(self) -> int:
+    def measure_supervisor_bytes(self) -> int:
         """The parent's share of memory (PSS)."""
-        rollup = Path(f"/proc/{self.parent.pid}/smaps_rollup").read_text()
+        rollup = Path(f"/proc/{self.supervisor.pid}/smaps_rollup").read_text()
         (line,) = [line for line in rollup.splitlines() if line.startswith("Pss:")]
         return int(line.split()[1]) * 1024
 
 
-Running = Callable[..., Any]
+RunEdge = Callable[..., Any]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def run_edge(tmp_path: Path) -> RunEdge:
     @asynccontextmanager
-    async def run(notice_seconds: float, grace_seconds: float) -> AsyncIterator[Scene]:
-        async with upstreams() as behind, aiohttp.ClientSession() as session:
-            settings = edge_settings(
+    async def run(notice_seconds: float, grace_seconds: float) -> AsyncIterator[DrainLab]:
+        async with run_upstreams() as behind, aiohttp.ClientSession() as session:
+            settings = make_edge_settings(
                 tmp_path,
                 drain_notice_seconds=notice_seconds,
                 drain_grace_seconds=grace_seconds,
-                **behind.addresses(),
+                **behind.get_addresses(),
             )
-            async with running_parent(settings, tmp_path / "edge.log") as (edge, parent):
-                yield Scene(edge, parent, behind, session, issue_token(tmp_path, "alice"))
+            async with run_supervised_envoy(settings, tmp_path / "edge.log") as (edge, supervisor):
+                yield DrainLab(edge, supervisor, behind, session, issue_token(tmp_path, "alice"))
 
     return run
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stream_in_flight_finishes_whole_while_new_connections_are_refused(
-    running: Running, number: signal.Signals
+    run_edge: RunEdge, number: signal.Signals
 ) -> None:
-    async with running(0, LONG_SECONDS) as scene, scene.stream() as answer:
-        scene.parent.send_signal(number)
-        await scene.refused()
-        assert scene.parent.returncode is None
-        scene.behind.proceed.set()
+    async with run_edge(0, LONG_SECONDS) as lab, lab.open_stream() as answer:
+        lab.supervisor.send_signal(number)
+        await lab.wait_until_refused()
+        assert lab.supervisor.returncode is None
+        lab.behind.proceed.set()
         assert await answer.content.read() == b"last"
-        assert await scene.exit_code() == 0
+        assert await lab.wait_for_exit() == 0
 
 
-async def test_a_grpc_stream_in_flight_finishes_whole(running: Running) -> None:
-    async with running(0, LONG_SECONDS) as scene, grpc.aio.insecure_channel(scene.edge.target) as channel:
+async def test_a_grpc_stream_in_flight_finishes_whole(run_edge: RunEdge) -> None:
+    async with run_edge(0, LONG_SECONDS) as lab, grpc.aio.insecure_channel(lab.edge.target) as channel:
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         call: grpc.aio.UnaryStreamCall[Any, Any] = stub.SynthesizeStream(
-            tts_pb2.SynthesizeStreamRequest(text="Hello."), metadata=[*scene.headers.items()], timeout=DEADLINE_SECONDS
+            tts_pb2.SynthesizeStreamRequest(text="Hello."), metadata=[*lab.headers.items()], timeout=DEADLINE_SECONDS
         )
         assert await call.read() == tts_pb2.SynthesizeStreamResponse()
-        scene.parent.terminate()
-        await scene.refused()
-        scene.behind.speech.proceed.set()
+        lab.supervisor.terminate()
+        await lab.wait_until_refused()
+        lab.behind.speech.proceed.set()
         assert await call.read() == tts_pb2.SynthesizeStreamResponse()
         assert await call.read() is grpc.aio.EOF
         assert await call.code() is grpc.StatusCode.OK
-        assert await scene.exit_code() == 0
+        assert await lab.wait_for_exit() == 0
 
 
-async def test_health_reports_the_drain_before_requests_are_refused(running: Running) -> None:
-    async with running(LONG_SECONDS, LONG_SECONDS) as scene:
-        assert await scene.get("/health") == (200, None)
-        scene.parent.terminate()
+async def test_health_reports_the_drain_before_requests_are_refused(run_edge: RunEdge) -> None:
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab:
+        assert await lab.get("/health") == (200, None)
+        lab.supervisor.terminate()
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await scene.get("/health") != (503, "close"):
+            while await lab.get("/health") != (503, "close"):
                 pass
-        assert await scene.get("/health?from=balancer") == (503, "close")
-        assert await scene.get("/api/voices") == (200, "close")
+        assert await lab.get("/health?from=balancer") == (503, "close")
+        assert await lab.get("/api/voices") == (200, "close")
 
 
-async def test_a_second_signal_ends_the_edge_at_once(running: Running) -> None:
-    async with running(0, LONG_SECONDS) as scene, scene.stream() as answer:
-        scene.parent.terminate()
-        await scene.refused()
-        scene.parent.terminate()
+async def test_a_second_signal_ends_the_edge_at_once(run_edge: RunEdge) -> None:
+    async with run_edge(0, LONG_SECONDS) as lab, lab.open_stream() as answer:
+        lab.supervisor.terminate()
+        await lab.wait_until_refused()
+        lab.supervisor.terminate()
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-        assert await scene.exit_code() == 0
+        assert await lab.wait_for_exit() == 0
 
 
-async def test_without_grace_a_stream_is_cut_and_not_ended(running: Running) -> None:
-    async with running(0, 0) as scene, scene.stream() as answer:
-        scene.parent.terminate()
-        assert await scene.exit_code() == 0
+async def test_without_grace_a_stream_is_cut_and_not_ended(run_edge: RunEdge) -> None:
+    async with run_edge(0, 0) as lab, lab.open_stream() as answer:
+        lab.supervisor.terminate()
+        assert await lab.wait_for_exit() == 0
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-        assert "what is still in flight is cut" in scene.edge.log.read_text()
+        assert "what is still in flight is cut" in lab.edge.log.read_text()
 
 
-async def test_an_edge_without_work_ends_soon(running: Running) -> None:
-    async with running(0, LONG_SECONDS) as scene:
-        scene.parent.terminate()
-        assert await scene.exit_code() == 0
-        assert "is cut" not in scene.edge.log.read_text()
+async def test_an_edge_without_work_ends_soon(run_edge: RunEdge) -> None:
+    async with run_edge(0, LONG_SECONDS) as lab:
+        lab.supervisor.terminate()
+        assert await lab.wait_for_exit() == 0
+        assert "is cut" not in lab.edge.log.read_text()
 
 
-async def test_no_envoy_is_left_behind_by_a_parent_that_is_killed(running: Running) -> None:
-    async with running(LONG_SECONDS, LONG_SECONDS) as scene, scene.stream() as answer:
-        scene.parent.kill()
+async def test_no_envoy_is_left_behind_by_a_parent_that_is_killed(run_edge: RunEdge) -> None:
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab, lab.open_stream() as answer:
+        lab.supervisor.kill()
         async with asyncio.timeout(END_SECONDS):
             with pytest.raises(aiohttp.ClientPayloadError):
                 await answer.content.read()
-        await scene.refused()
+        await lab.wait_until_refused()
 
 
-async def test_the_end_of_a_crashing_envoy_is_passed_on(running: Running) -> None:
-    async with running(LONG_SECONDS, LONG_SECONDS) as scene:
-        os.kill(scene.envoy_pid(), signal.SIGKILL)
-        assert await scene.exit_code() == 128 + signal.SIGKILL
-        assert '"exit_code": 137' in scene.edge.log.read_text()
+async def test_the_end_of_a_crashing_envoy_is_passed_on(run_edge: RunEdge) -> None:
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab:
+        os.kill(lab.find_envoy_pid(), signal.SIGKILL)
+        assert await lab.wait_for_exit() == 128 + signal.SIGKILL
+        assert '"exit_code": 137' in lab.edge.log.read_text()
 
 
-async def test_the_terminal_reaches_the_parent_alone(running: Running) -> None:
-    async with running(0, 0) as scene:
-        assert os.getpgid(scene.envoy_pid()) != os.getpgid(scene.parent.pid)
+async def test_the_terminal_reaches_the_parent_alone(run_edge: RunEdge) -> None:
+    async with run_edge(0, 0) as lab:
+        assert os.getpgid(lab.find_envoy_pid()) != os.getpgid(lab.supervisor.pid)
 
 
-async def test_the_parent_stays_small(running: Running) -> None:
-    async with running(0, 0) as scene:
-        assert scene.parent_bytes() < PARENT_BYTES
+async def test_the_parent_stays_small(run_edge: RunEdge) -> None:
+    async with run_edge(0, 0) as lab:
+        assert lab.measure_supervisor_bytes() < SUPERVISOR_BYTES
 
 
-def _environment(folder: Path, **changes: str) -> dict[str, str]:
-    settings = edge_settings(folder)
+def _build_environment(folder: Path, **changes: str) -> dict[str, str]:
+    settings = make_edge_settings(folder)
     return {
         **os.environ,
         "MEDIA_JWT_JWKS_FILE": str(settings.jwt_jwks_file),
@@ -218,7 +218,7 @@ def _environment(folder: Path, **changes: str) -> dict[str, str]:
 
 
 async def test_the_command_runs_envoy_until_it_is_asked_to_stop(tmp_path: Path) -> None:
-    environment = _environment(tmp_path)
+    environment = _build_environment(tmp_path)
     command = [sys.executable, "-m", "gateway.envoy"]
     process = await asyncio.create_subprocess_exec(*command, "run", env=environment)
     try:
@@ -233,7 +233,7 @@ async def test_the_command_runs_envoy_until_it_is_asked_to_stop(tmp_path: Path) 
 async def test_the_exit_code_of_an_envoy_that_cannot_start_is_passed_on(tmp_path: Path) -> None:
     with_taken_port = await asyncio.start_server(lambda *_: None, LOOPBACK, find_free_ports(1)[0])
     async with with_taken_port:
-        environment = _environment(tmp_path, MEDIA_PORT=str(with_taken_port.sockets[0].getsockname()[1]))
+        environment = _build_environment(tmp_path, MEDIA_PORT=str(with_taken_port.sockets[0].getsockname()[1]))
         command = [sys.executable, "-m", "gateway.envoy", "run"]
         process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
         async with asyncio.timeout(READY_SECONDS):

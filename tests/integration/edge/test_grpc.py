@@ -15,7 +15,7 @@ from tests.integration.edge.lab import Lab
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VOICE = tts_pb2.GetVoiceRequest(voice="Aria")
-SPOKEN = tts_pb2.SynthesizeStreamRequest(text="Hello.")
+SPEECH_REQUEST = tts_pb2.SynthesizeStreamRequest(text="Hello.")
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ SPOKEN = tts_pb2.SynthesizeStreamRequest(text="Hello.")
 async def test_a_refused_caller_reads_a_status_and_a_sentence(
     lab: Lab, lifetime_seconds: float | None, words: str
 ) -> None:
-    metadata = [] if lifetime_seconds is None else [*lab.bearer("a", lifetime_seconds).items()]
+    metadata = [] if lifetime_seconds is None else [*lab.build_bearer("a", lifetime_seconds).items()]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await lab.speech().GetVoice(VOICE, metadata=metadata, timeout=5)
+        await lab.make_speech_stub().GetVoice(VOICE, metadata=metadata, timeout=5)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert words in (caught.value.details() or "")
     assert "{" not in (caught.value.details() or "")
@@ -35,18 +35,18 @@ async def test_a_refused_caller_reads_a_status_and_a_sentence(
 
 async def test_another_audience_is_permission_denied(lab: Lab) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await lab.speech().GetVoice(VOICE, metadata=[*lab.bearer(audience="other").items()], timeout=5)
+        await lab.make_speech_stub().GetVoice(VOICE, metadata=[*lab.build_bearer(audience="other").items()], timeout=5)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_an_unknown_method_is_unimplemented(lab: Lab) -> None:
     call: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = lab.channel.unary_unary("/media.tts.v1.TextToSpeechService/Sing")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(b"", metadata=[*lab.bearer().items()], timeout=5)
+        await call(b"", metadata=[*lab.build_bearer().items()], timeout=5)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def _health(lab: Lab, headers: dict[str, str]) -> health_pb2.HealthCheckResponse:
+async def _check_health(lab: Lab, headers: dict[str, str]) -> health_pb2.HealthCheckResponse:
     check = lab.channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -59,19 +59,19 @@ async def _health(lab: Lab, headers: dict[str, str]) -> health_pb2.HealthCheckRe
 
 
 async def test_health_of_the_suite_is_answered(lab: Lab) -> None:
-    answer = await _health(lab, lab.bearer())
+    answer = await _check_health(lab, lab.build_bearer())
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_health_needs_a_token_too(lab: Lab) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _health(lab, {})
+        await _check_health(lab, {})
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
-    call: grpc.aio.UnaryStreamCall[Any, Any] = lab.speech().SynthesizeStream(
-        SPOKEN, metadata=[*lab.bearer().items()], timeout=10
+    call: grpc.aio.UnaryStreamCall[Any, Any] = lab.make_speech_stub().SynthesizeStream(
+        SPEECH_REQUEST, metadata=[*lab.build_bearer().items()], timeout=10
     )
     try:
         assert await call.read() == tts_pb2.SynthesizeStreamResponse()
@@ -86,7 +86,7 @@ async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
 
 async def test_browsers_speak_grpc_web(lab: Lab) -> None:
     frame = b"\x00" + len(VOICE.SerializeToString()).to_bytes(4, "big") + VOICE.SerializeToString()
-    headers = lab.bearer("alice") | {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    headers = lab.build_bearer("alice") | {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
     url = f"{lab.edge.url}/media.tts.v1.TextToSpeechService/GetVoice"
     async with lab.session.post(url, headers=headers, data=frame) as answer:
         body = await answer.read()
@@ -97,21 +97,21 @@ async def test_browsers_speak_grpc_web(lab: Lab) -> None:
 
 async def test_a_service_that_drains_gets_no_more_calls(lab: Lab) -> None:
     service = "media.tts.v1.TextToSpeechService"
-    metadata = [*lab.bearer().items()]
+    metadata = [*lab.build_bearer().items()]
     await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)
     try:
         async with asyncio.timeout(5):
-            error = await _first_refusal(lab, metadata)
+            error = await _wait_for_refusal(lab, metadata)
         assert error.code() is grpc.StatusCode.UNAVAILABLE
         assert error.details() == "A part of the suite is starting, stopping or down; retry."
-        assert (await lab.ask("GET", "/api/voices", lab.bearer())).status == 200
+        assert (await lab.send("GET", "/api/voices", lab.build_bearer())).status == 200
     finally:
         await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
 
-async def _first_refusal(lab: Lab, metadata: list[tuple[str, str]]) -> grpc.aio.AioRpcError:
+async def _wait_for_refusal(lab: Lab, metadata: list[tuple[str, str]]) -> grpc.aio.AioRpcError:
     while True:
         try:
-            await lab.speech().GetVoice(VOICE, metadata=metadata, timeout=5)
+            await lab.make_speech_stub().GetVoice(VOICE, metadata=metadata, timeout=5)
         except grpc.aio.AioRpcError as error:
             return error

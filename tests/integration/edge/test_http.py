@@ -17,24 +17,24 @@ ORIGIN = {"origin": "https://page.example"}
 
 
 async def test_an_unknown_path_is_not_found(lab: Lab) -> None:
-    answer = await lab.ask("GET", "/nowhere")
+    answer = await lab.send("GET", "/nowhere")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
 
 async def test_a_public_page_cannot_be_written_to(lab: Lab) -> None:
-    answer = await lab.ask("POST", "/health", body=b"{}")
+    answer = await lab.send("POST", "/health", body=b"{}")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
 
 async def test_a_body_over_the_limit_is_refused(lab: Lab) -> None:
     limit = lab.edge.settings.max_body_bytes
-    answer = await lab.ask("POST", "/api/other", lab.bearer(), b"x" * (limit + 1))
+    answer = await lab.send("POST", "/api/other", lab.build_bearer(), b"x" * (limit + 1))
     assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
 
 
 async def test_a_body_at_the_limit_passes(lab: Lab) -> None:
     limit = lab.edge.settings.max_body_bytes
-    answer = await lab.ask("POST", "/api/other", lab.bearer(), b"x" * limit)
+    answer = await lab.send("POST", "/api/other", lab.build_bearer(), b"x" * limit)
     assert (answer.status, answer.body["body_bytes"]) == (200, limit)
 
 
@@ -44,13 +44,13 @@ async def test_a_body_at_the_limit_passes(lab: Lab) -> None:
 )
 async def test_what_could_be_read_in_two_ways_is_refused(lab: Lab, path: str, headers: dict[str, str]) -> None:
     url = URL(f"{lab.edge.url}{path}", encoded=True)
-    async with lab.session.get(url, headers=lab.bearer() | headers) as answer:
+    async with lab.session.get(url, headers=lab.build_bearer() | headers) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["code"] == "VALIDATION_ERROR"
 
 
 async def test_each_answer_has_the_id_of_its_request(lab: Lab) -> None:
-    answers = [await lab.ask("GET", "/health"), await lab.ask("GET", "/nowhere")]
+    answers = [await lab.send("GET", "/health"), await lab.send("GET", "/nowhere")]
     ids = {answer.headers["x-request-id"] for answer in answers}
     assert len(ids) == 2
     assert answers[0].body["headers"]["x-request-id"] == answers[0].headers["x-request-id"]
@@ -58,13 +58,16 @@ async def test_each_answer_has_the_id_of_its_request(lab: Lab) -> None:
 
 async def test_the_id_that_a_caller_chose_is_kept(lab: Lab) -> None:
     chosen = {"x-request-id": "9e107d9d-372b-4b6a-8a3c-1f0f5e0a4c11"}
-    answer = await lab.ask("GET", "/health", chosen)
+    answer = await lab.send("GET", "/health", chosen)
     assert answer.headers["x-request-id"] == answer.body["headers"]["x-request-id"] == chosen["x-request-id"]
 
 
 async def test_a_preflight_needs_no_token(lab: Lab) -> None:
-    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
-    answer = await lab.ask("OPTIONS", "/api/speech", ORIGIN | asked)
+    preflight = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    answer = await lab.send("OPTIONS", "/api/speech", ORIGIN | preflight)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
     assert "POST" in answer.headers["access-control-allow-methods"]
@@ -73,19 +76,19 @@ async def test_a_preflight_needs_no_token(lab: Lab) -> None:
 
 
 async def test_a_page_can_read_why_it_was_refused(lab: Lab) -> None:
-    answer = await lab.ask("GET", "/api/voices", ORIGIN)
+    answer = await lab.send("GET", "/api/voices", ORIGIN)
     assert answer.status == 401
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
 async def test_options_without_a_preflight_need_a_token(lab: Lab) -> None:
-    assert (await lab.ask("OPTIONS", "/api/voices")).status == 401
+    assert (await lab.send("OPTIONS", "/api/voices")).status == 401
 
 
 async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
     url = f"{lab.edge.url}/api/speech/stream"
-    async with asyncio.timeout(10), lab.session.post(url, headers=lab.bearer(), data=b"{}") as answer:
+    async with asyncio.timeout(10), lab.session.post(url, headers=lab.build_bearer(), data=b"{}") as answer:
         assert await answer.content.readexactly(5) == b"first"
         lab.behind.proceed.set()
         assert await answer.content.read() == b"last"
@@ -94,9 +97,9 @@ async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
 
 async def test_every_request_leaves_one_line_without_its_query(lab: Lab) -> None:
     sent = {"x-request-id": "5d41402a-bc4b-4a76-b971-9d911017c592"}
-    await lab.ask("GET", "/api/voices?text=secret", lab.bearer("alice") | sent)
+    await lab.send("GET", "/api/voices?text=secret", lab.build_bearer("alice") | sent)
     async with asyncio.timeout(10):
-        while not (lines := _lines(lab, sent["x-request-id"])):
+        while not (lines := _find_log_lines(lab, sent["x-request-id"])):
             # Envoy writes its log every now and then, or when asked to.
             await lab.session.post(f"{lab.edge.admin_url}/reopen_logs")
     [line] = lines
@@ -107,10 +110,10 @@ async def test_every_request_leaves_one_line_without_its_query(lab: Lab) -> None
     assert "secret" not in lab.edge.log.read_text()
 
 
-def _lines(lab: Lab, request_id: str) -> list[dict[str, Any]]:
+def _find_log_lines(lab: Lab, request_id: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in lab.edge.log.read_text().splitlines() if line.startswith("{")]
     return [line for line in found if line.get("request_id") == request_id]
 
 
 async def test_the_admin_page_is_not_on_the_public_port(lab: Lab) -> None:
-    assert (await lab.ask("GET", "/config_dump", lab.bearer())).status == 404
+    assert (await lab.send("GET", "/config_dump", lab.build_bearer())).status == 404

@@ -15,83 +15,87 @@ from media.tts.v1 import tts_pb2
 from deploy.local.dev_keys import issue_token
 from deploy.local.ports import find_free_ports
 from gateway.envoy.settings import Address
-from tests.fakes.edge import edge_settings, running_envoy
-from tests.fakes.upstream import LOOPBACK, upstreams
-from tests.integration.edge.lab import API_KEY, Lab, running_lab
+from tests.fakes.edge import make_edge_settings, run_envoy
+from tests.fakes.upstream import LOOPBACK, run_upstreams
+from tests.integration.edge.lab import API_KEY, Lab, run_lab
 
 
-async def _statuses(lab: Lab, path: str, headers: dict[str, str], count: int) -> Counter[int]:
-    return Counter([(await lab.ask("GET", path, headers)).status for _ in range(count)])
+async def _count_statuses(lab: Lab, path: str, headers: dict[str, str], count: int) -> Counter[int]:
+    return Counter([(await lab.send("GET", path, headers)).status for _ in range(count)])
 
 
 async def test_a_caller_above_its_rate_is_refused_and_others_are_not(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
-        alice = lab.bearer("alice")
-        assert (await _statuses(lab, "/api/voices", alice, 6))[429] >= 3
-        refused = await lab.ask("GET", "/api/voices", alice)
+    async with run_lab(tmp_path, rate_limit_per_second=1) as lab:
+        alice = lab.build_bearer("alice")
+        assert (await _count_statuses(lab, "/api/voices", alice, 6))[429] >= 3
+        refused = await lab.send("GET", "/api/voices", alice)
         assert (refused.status, refused.code) == (429, "RATE_LIMITED")
         assert refused.headers["retry-after"] == "1"
         assert refused.headers["x-ratelimit-limit"].startswith("2")
-        for other in (lab.bearer("bob"), {"x-api-key": API_KEY}):
-            assert (await lab.ask("GET", "/api/voices", other)).status == 200
+        for other in (lab.build_bearer("bob"), {"x-api-key": API_KEY}):
+            assert (await lab.send("GET", "/api/voices", other)).status == 200
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*alice.items()], timeout=5)
+            await lab.make_speech_stub().GetVoice(
+                tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*alice.items()], timeout=5
+            )
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_caller_without_a_credential_is_counted_by_address(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, rate_limit_per_second=1) as lab:
-        assert (await _statuses(lab, "/health", {}, 6))[429] >= 3
-        assert (await lab.ask("GET", "/api/voices", lab.bearer("alice"))).status == 200
+    async with run_lab(tmp_path, rate_limit_per_second=1) as lab:
+        assert (await _count_statuses(lab, "/health", {}, 6))[429] >= 3
+        assert (await lab.send("GET", "/api/voices", lab.build_bearer("alice"))).status == 200
 
 
 async def test_all_callers_together_are_limited(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, rate_limit_total_per_second=1) as lab:
-        statuses = [(await lab.ask("GET", "/api/voices", lab.bearer(f"caller-{n}"))).status for n in range(6)]
+    async with run_lab(tmp_path, rate_limit_total_per_second=1) as lab:
+        statuses = [(await lab.send("GET", "/api/voices", lab.build_bearer(f"caller-{n}"))).status for n in range(6)]
         assert statuses.count(429) >= 3
 
 
 async def test_a_refused_request_does_not_count_for_other_callers(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, rate_limit_total_per_second=1) as lab:
-        assert await _statuses(lab, "/api/voices", {}, 10) == {401: 10}
-        assert await _statuses(lab, "/nowhere", {}, 10) == {404: 10}
-        assert (await lab.ask("GET", "/api/voices", lab.bearer())).status == 200
+    async with run_lab(tmp_path, rate_limit_total_per_second=1) as lab:
+        assert await _count_statuses(lab, "/api/voices", {}, 10) == {401: 10}
+        assert await _count_statuses(lab, "/nowhere", {}, 10) == {404: 10}
+        assert (await lab.send("GET", "/api/voices", lab.build_bearer())).status == 200
 
 
 async def test_an_answer_that_takes_too_long_is_a_deadline(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, unary_timeout_seconds=0.2) as lab:
-        answer = await lab.ask("POST", "/api/speech", lab.bearer(), b"{}")
+    async with run_lab(tmp_path, unary_timeout_seconds=0.2) as lab:
+        answer = await lab.send("POST", "/api/speech", lab.build_bearer(), b"{}")
         assert (answer.status, answer.code) == (504, "DEADLINE_EXCEEDED")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await lab.speech().Synthesize(
-                tts_pb2.SynthesizeRequest(text="Hello."), metadata=[*lab.bearer().items()], timeout=10
+            await lab.make_speech_stub().Synthesize(
+                tts_pb2.SynthesizeRequest(text="Hello."), metadata=[*lab.build_bearer().items()], timeout=10
             )
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_silent_stream_is_cut_and_not_ended(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, stream_idle_timeout_seconds=0.2) as lab:
+    async with run_lab(tmp_path, stream_idle_timeout_seconds=0.2) as lab:
         url = f"{lab.edge.url}/api/speech/stream"
-        async with lab.session.post(url, headers=lab.bearer(), data=b"{}") as answer:
+        async with lab.session.post(url, headers=lab.build_bearer(), data=b"{}") as answer:
             with pytest.raises(aiohttp.ClientPayloadError):
                 await answer.read()
 
 
 async def test_one_service_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
     gone = Address(LOOPBACK, find_free_ports(1)[0])
-    async with running_lab(tmp_path, gateway_address=gone) as lab:
-        answer = await lab.ask("GET", "/api/voices", lab.bearer())
+    async with run_lab(tmp_path, gateway_address=gone) as lab:
+        answer = await lab.send("GET", "/api/voices", lab.build_bearer())
         assert (answer.status, answer.code) == (503, "UNAVAILABLE")
         assert answer.headers["retry-after"] == "1"
-        await lab.speech().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*lab.bearer().items()], timeout=5)
+        await lab.make_speech_stub().GetVoice(
+            tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[*lab.build_bearer().items()], timeout=5
+        )
 
 
 async def test_what_tells_that_the_suite_is_unwell_stays_reachable(tmp_path: Path) -> None:
-    async with upstreams() as behind:
+    async with run_upstreams() as behind:
         await behind.common_health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        settings = edge_settings(tmp_path, **behind.addresses())
+        settings = make_edge_settings(tmp_path, **behind.get_addresses())
         async with (
-            running_envoy(settings, tmp_path / "edge.log") as edge,
+            run_envoy(settings, tmp_path / "edge.log") as edge,
             grpc.aio.insecure_channel(edge.target) as channel,
         ):
             check: grpc.aio.UnaryUnaryMultiCallable[Any, Any] = channel.unary_unary("/grpc.health.v1.Health/Check")
@@ -102,17 +106,17 @@ async def test_what_tells_that_the_suite_is_unwell_stays_reachable(tmp_path: Pat
 
 
 async def test_only_listed_origins_may_call(tmp_path: Path) -> None:
-    async with running_lab(tmp_path, allowed_origin="https://a.example, https://b.example") as lab:
-        asked = {"access-control-request-method": "POST"}
-        known = await lab.ask("OPTIONS", "/api/speech", {"origin": "https://b.example", **asked})
-        unknown = await lab.ask("OPTIONS", "/api/speech", {"origin": "https://c.example", **asked})
-        assert known.headers["access-control-allow-origin"] == "https://b.example"
-        assert "access-control-allow-origin" not in unknown.headers
+    async with run_lab(tmp_path, allowed_origin="https://a.example, https://b.example") as lab:
+        preflight = {"access-control-request-method": "POST"}
+        listed = await lab.send("OPTIONS", "/api/speech", {"origin": "https://b.example", **preflight})
+        unlisted = await lab.send("OPTIONS", "/api/speech", {"origin": "https://c.example", **preflight})
+        assert listed.headers["access-control-allow-origin"] == "https://b.example"
+        assert "access-control-allow-origin" not in unlisted.headers
 
 
 async def test_a_second_edge_on_the_same_port_does_not_start(tmp_path: Path) -> None:
-    async with running_lab(tmp_path) as lab:
-        settings = edge_settings(tmp_path, port=lab.edge.settings.port)
+    async with run_lab(tmp_path) as lab:
+        settings = make_edge_settings(tmp_path, port=lab.edge.settings.port)
         with pytest.raises(RuntimeError, match=r"Address .*in use"):
-            async with running_envoy(settings, tmp_path / "second.log"):
+            async with run_envoy(settings, tmp_path / "second.log"):
                 pass

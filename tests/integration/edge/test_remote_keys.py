@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.local.dev_keys import ensure_identity
 from tests.fakes.upstream import LOOPBACK
-from tests.integration.edge.lab import running_lab
+from tests.integration.edge.lab import run_lab
 
 
-def _certificate(folder: Path, name: str) -> Path:
+def _write_certificate(folder: Path, name: str) -> Path:
     """Make a self-signed certificate for `name`; the file holds its key too."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -44,7 +44,7 @@ def _certificate(folder: Path, name: str) -> Path:
 
 
 @asynccontextmanager
-async def _identity_provider(folder: Path, certificate: Path) -> AsyncIterator[int]:
+async def _run_identity_provider(folder: Path, certificate: Path) -> AsyncIterator[int]:
     document = ensure_identity(folder).read_text()
 
     async def keys(_: web.Request) -> web.Response:
@@ -69,8 +69,8 @@ async def _identity_provider(folder: Path, certificate: Path) -> AsyncIterator[i
 async def test_keys_are_fetched_only_from_a_host_with_a_valid_certificate(
     tmp_path: Path, certified: str, status: int
 ) -> None:
-    certificate = _certificate(tmp_path, certified)
-    async with _identity_provider(tmp_path, certificate) as port:
+    certificate = _write_certificate(tmp_path, certified)
+    async with _run_identity_provider(tmp_path, certificate) as port:
         changes = {"jwt_jwks_uri": f"https://localhost:{port}/keys", "ca_file": certificate}
-        async with running_lab(tmp_path, **changes) as lab:
-            assert (await lab.ask("GET", "/api/voices", lab.bearer("alice"))).status == status
+        async with run_lab(tmp_path, **changes) as lab:
+            assert (await lab.send("GET", "/api/voices", lab.build_bearer("alice"))).status == status

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from gateway.routes.health import Health
-from tests.fakes.gateway import running_gateway
-from tests.fakes.jobs import FakeJobService, serving_jobs
+from tests.fakes.gateway import run_gateway
+from tests.fakes.jobs import FakeJobService, serve_jobs
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import build_servicer, serve_speech
 
@@ -21,14 +21,14 @@ Gateway = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 
 
 @asynccontextmanager
-async def gateway_to_engines(
+async def run_gateway_with(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL is a gateway in front of these engines; the first is the default."""
     servicer = build_servicer(*engines, stall_seconds=stall_seconds)
     async with (
         serve_speech(servicer) as tts,
-        running_gateway(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
+        run_gateway(tts=tts.channel, health=health, max_body_bytes=MAX_BODY_BYTES) as session,
     ):
         yield session
 
@@ -36,7 +36,7 @@ async def gateway_to_engines(
 @pytest.fixture
 def gateway() -> Gateway:
     """What starts a gateway in front of scripted engines."""
-    return gateway_to_engines
+    return run_gateway_with
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ def jobs() -> FakeJobService:
 async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
     """A session whose base URL is a gateway in front of that service."""
     async with (
-        serving_jobs(jobs) as service,
-        running_gateway(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
+        serve_jobs(jobs) as service,
+        run_gateway(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
     ):
         yield session
 
 
-async def asked_by_alice(
+async def send_as_alice(
     http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, Any]:
     """Ask as the edge would for alice; returns status and body."""

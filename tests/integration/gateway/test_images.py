@@ -27,8 +27,8 @@ from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
-from tests.fakes.gateway import running_gateway
-from tests.fakes.grpc_server import served
+from tests.fakes.gateway import run_gateway
+from tests.fakes.grpc_server import run_test_server
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.integration.image.conftest import pool, workers
 
@@ -62,13 +62,13 @@ async def http(
             return [SERVICE_NAME]
 
         async with (
-            served(register) as image,
-            running_gateway(image=image.channel, storage=storage, max_body_bytes=16 * 1024) as session,
+            run_test_server(register) as image,
+            run_gateway(image=image.channel, storage=storage, max_body_bytes=16 * 1024) as session,
         ):
             yield session
 
 
-async def asked(
+async def send(
     http: aiohttp.ClientSession, path: str, body: Any, method: str = "POST", headers: dict[str, str] = ALICE
 ) -> tuple[int, Any]:
     async with http.request(method, path, json=body, headers=headers) as answer:
@@ -76,7 +76,7 @@ async def asked(
 
 
 async def test_an_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
-    status, body = await asked(
+    status, body = await send(
         http, "/api/image/generate", {"prompt": "a cat", "image_size": "square", "seed": HUGE_SEED}
     )
     assert (status, body["success"]) == (200, True)
@@ -97,13 +97,13 @@ async def test_an_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) 
     ],
 )
 async def test_what_is_wrong_is_named(http: aiohttp.ClientSession, path: str, body: Any, field: str) -> None:
-    status, answer = await asked(http, path, body)
+    status, answer = await send(http, path, body)
     assert (status, answer["success"], answer["error"]["code"]) == (400, False, "VALIDATION_ERROR")
     assert [detail["field"] for detail in answer["error"]["details"]] == [field]
 
 
 async def test_the_sizes_are_listed_by_name(http: aiohttp.ClientSession) -> None:
-    status, body = await asked(http, "/api/image/sizes", None, "GET")
+    status, body = await send(http, "/api/image/sizes", None, "GET")
     assert status == 200
     assert body["sizes"]["square_hd"] == {"width": 1024, "height": 1024, "description": "Square HD"}
     assert body["sizes"].keys() == {*PRESETS, "custom"}
@@ -111,9 +111,9 @@ async def test_the_sizes_are_listed_by_name(http: aiohttp.ClientSession) -> None
 
 async def test_a_body_with_an_image_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
     uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
-    status, body = await asked(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
+    status, body = await send(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
     assert (status, body["model"], body["width"]) == (200, "flux-dev-i2i", 300)
-    status, body = await asked(http, "/api/image/generate", {"prompt": "a" * 20_000})
+    status, body = await send(http, "/api/image/generate", {"prompt": "a" * 20_000})
     assert (status, body["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
@@ -131,7 +131,7 @@ async def test_a_file_is_taken_raw_or_as_a_form(http: aiohttp.ClientSession) -> 
         assert (answer.status, (await answer.json())["key"]) == (200, "users/alice/cat.png")
 
 
-async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+async def yield_chunks(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
 
@@ -159,9 +159,9 @@ async def test_an_invalid_upload_is_refused_with_its_reason(
 
 
 async def test_an_upload_without_a_length_is_bounded_while_it_comes(http: aiohttp.ClientSession) -> None:
-    async with http.post("/api/image/upload", data=chunks(*[bytes(1024 * 1024)] * 22), headers=ALICE) as answer:
+    async with http.post("/api/image/upload", data=yield_chunks(*[bytes(1024 * 1024)] * 22), headers=ALICE) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    async with http.post("/api/image/upload", data=chunks(CAT[:100], CAT[100:]), headers=ALICE) as answer:
+    async with http.post("/api/image/upload", data=yield_chunks(CAT[:100], CAT[100:]), headers=ALICE) as answer:
         assert answer.status == 200
 
 
@@ -189,11 +189,11 @@ async def test_a_form_that_is_broken_is_the_callers_fault(http: aiohttp.ClientSe
 
 
 async def test_an_image_is_deleted_by_its_key(http: aiohttp.ClientSession) -> None:
-    _, made = await asked(http, "/api/image/generate", {"prompt": "a cat"})
-    path = f"/api/image/{made['key']}"
-    assert (await asked(http, path, None, "DELETE", {"X-Media-Principal": "bob"}))[0] == 404
-    assert await asked(http, path, None, "DELETE") == (200, {"success": True, "deletedKeys": [made["key"]]})
-    assert (await asked(http, path, None, "DELETE"))[0] == 404
+    _, image = await send(http, "/api/image/generate", {"prompt": "a cat"})
+    path = f"/api/image/{image['key']}"
+    assert (await send(http, path, None, "DELETE", {"X-Media-Principal": "bob"}))[0] == 404
+    assert await send(http, path, None, "DELETE") == (200, {"success": True, "deletedKeys": [image["key"]]})
+    assert (await send(http, path, None, "DELETE"))[0] == 404
 
 
 async def test_a_batch_is_answered_line_by_line(http: aiohttp.ClientSession, provider: FakeImageProvider) -> None:
@@ -209,13 +209,13 @@ async def test_a_batch_is_answered_line_by_line(http: aiohttp.ClientSession, pro
 
 
 async def test_a_batch_with_bad_input_is_an_error_with_a_status(http: aiohttp.ClientSession) -> None:
-    status, body = await asked(http, "/api/image/batch", {"items": [{"generate": {"prompt": ""}}]})
+    status, body = await send(http, "/api/image/batch", {"items": [{"generate": {"prompt": ""}}]})
     assert (status, body["error"]["details"][0]["field"]) == (400, "items[0].generate.prompt")
 
 
 async def test_an_image_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
-    _, made = await asked(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
-    link = made["imageUrl"].removeprefix("http://suite.example")
+    _, image = await send(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
+    link = image["imageUrl"].removeprefix("http://suite.example")
     async with http.get(link) as answer:
         with Image.open(BytesIO(await answer.read())) as image:
             assert (answer.status, image.size) == (200, (1024, 768))

@@ -19,13 +19,13 @@ from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
 from services.common.errors import MediaError, Reason
-from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
+from tests.fakes.jobs import JOB_ID, FakeJobService, make_failed_job, make_job, make_succeeded_job, serve_jobs
 from tests.fakes.waiting import until
 
 PATH = f"/api/jobs/{JOB_ID}/events"
 ALICE = {"X-Media-Principal": "alice"}
-RUNNING = job(jobs_pb2.JOB_STATUS_RUNNING, 2, stage="video", percent=1.0)
-DONE = succeeded(3, video="https://example.com/video.mp4")
+RUNNING = make_job(jobs_pb2.JOB_STATUS_RUNNING, 2, stage="video", percent=1.0)
+DONE = make_succeeded_job(3, video="https://example.com/video.mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Event:
     data: Any
 
 
-def events_in(text: str) -> list[Event]:
+def parse_events(text: str) -> list[Event]:
     """Read a stream of events as browsers do; comments and what comes without data are no events."""
     found = []
     for block in text.split("\n\n"):
@@ -48,9 +48,9 @@ def events_in(text: str) -> list[Event]:
 
 
 @asynccontextmanager
-async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
+async def run_with_heartbeats(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL is the routes of jobs, with heartbeats as often as told."""
-    async with serving_jobs(jobs) as service:
+    async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
         app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).build_routes())
         async with (
@@ -63,11 +63,11 @@ async def gateway_that_is_never_silent(jobs: FakeJobService, seconds: float) -> 
 async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (job(), RUNNING, DONE)
+    jobs.story = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers=ALICE) as answer:
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
         assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
-        events = events_in(await answer.text())
+        events = parse_events(await answer.text())
     assert [(event.name, event.event_id) for event in events] == [("job", "1"), ("job", "2"), ("end", "3")]
     assert [event.data["status"] for event in events] == [
         "JOB_STATUS_QUEUED",
@@ -75,13 +75,13 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
         "JOB_STATUS_SUCCEEDED",
     ]
     assert events[-1].data["result"]["video"]["url"] == "https://example.com/video.mp4"
-    assert jobs.asked[0].principal == "alice"
+    assert jobs.calls[0].principal == "alice"
 
 
 async def test_the_stream_is_written_as_browsers_read_it(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (failed("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
+    jobs.story = (make_failed_job("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
     async with jobs_http.get(PATH, headers={"X-Request-Id": "order-1"}) as answer:
         assert answer.headers["X-Request-Id"] == "order-1"
         head, event, rest = (await answer.text()).split("\n\n")
@@ -94,7 +94,7 @@ async def test_the_stream_is_written_as_browsers_read_it(
 
 @pytest.mark.parametrize(
     "last",
-    [DONE, failed("INTERNAL"), job(jobs_pb2.JOB_STATUS_CANCELLED, 3)],
+    [DONE, make_failed_job("INTERNAL"), make_job(jobs_pb2.JOB_STATUS_CANCELLED, 3)],
     ids=["succeeded", "failed", "cancelled"],
 )
 async def test_every_final_status_is_sent_as_the_end_event(
@@ -102,41 +102,43 @@ async def test_every_final_status_is_sent_as_the_end_event(
 ) -> None:
     jobs.story = (last,)
     async with jobs_http.get(PATH) as answer:
-        (event,) = events_in(await answer.text())
+        (event,) = parse_events(await answer.text())
     assert (event.name, event.event_id) == ("end", "3")
 
 
 async def test_a_repeated_unchanged_job_is_no_event(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (job(), RUNNING, RUNNING, DONE)
+    jobs.story = (make_job(), RUNNING, RUNNING, DONE)
     async with jobs_http.get(PATH) as answer:
         text = await answer.text()
-    assert [event.event_id for event in events_in(text)] == ["1", "2", "3"]
+    assert [event.event_id for event in parse_events(text)] == ["1", "2", "3"]
     assert text.count(": still here") == 1
 
 
 async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (job(), goes_on, DONE)
+    jobs.story = (make_job(), goes_on, DONE)
     async with jobs_http.get(PATH) as answer:
         head = await answer.content.readuntil(b"\n\n") + await answer.content.readuntil(b"\n\n")
-        assert [event.name for event in events_in(head.decode())] == ["job"]
+        assert [event.name for event in parse_events(head.decode())] == ["job"]
         assert jobs.watching.now == 1
         goes_on.set()
-        assert [event.name for event in events_in((await answer.content.read()).decode())] == ["end"]
+        assert [event.name for event in parse_events((await answer.content.read()).decode())] == ["end"]
 
 
-@pytest.mark.parametrize(("known", "told"), [("", ["1", "2", "3"]), ("0", ["1", "2", "3"]), ("1", ["2", "3"])])
+@pytest.mark.parametrize(
+    ("last_event_id", "expected"), [("", ["1", "2", "3"]), ("0", ["1", "2", "3"]), ("1", ["2", "3"])]
+)
 async def test_a_client_that_reconnects_gets_the_later_events(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, known: str, told: list[str]
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, last_event_id: str, expected: list[str]
 ) -> None:
-    jobs.story = (job(), RUNNING, DONE)
-    async with jobs_http.get(PATH, headers={"Last-Event-ID": known}) as answer:
-        assert [event.event_id for event in events_in(await answer.text())] == told
-    assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(known or 0))]
+    jobs.story = (make_job(), RUNNING, DONE)
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": last_event_id}) as answer:
+        assert [event.event_id for event in parse_events(await answer.text())] == expected
+    assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(last_event_id or 0))]
 
 
 async def test_a_client_that_has_seen_the_end_gets_204(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (job(), RUNNING, DONE)
+    jobs.story = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": "3"}) as answer:
         assert (answer.status, await answer.read()) == (204, b"")
         assert answer.headers["Cache-Control"] == "no-store"
@@ -156,13 +158,13 @@ async def test_an_id_that_no_event_has_is_refused_and_the_header_named(
         error = (await answer.json())["error"]
         assert (answer.status, error["code"]) == (400, "VALIDATION_ERROR")
     assert [item["field"] for item in error["details"]] == ["Last-Event-ID"]
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
 async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (job(), goes_on, DONE)
-    async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
+    jobs.story = (make_job(), goes_on, DONE)
+    async with run_with_heartbeats(jobs, 0.01) as http, http.get(PATH) as answer:
         # On a busy machine there are some before the first event, too.
         while not (await answer.content.readuntil(b"\n\n")).startswith(b"id: 1\n"):
             pass
@@ -170,18 +172,18 @@ async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
         goes_on.set()
         rest = (await answer.content.read()).decode()
     # What waited meanwhile is not lost, and there is nothing behind the end.
-    assert [event.name for event in events_in(rest)] == ["end"]
+    assert [event.name for event in parse_events(rest)] == ["end"]
     assert rest.split("\n\n")[-2].startswith("id: 3\n")
 
 
 async def test_a_job_without_an_early_event_begins_with_a_comment(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
     jobs.story = (goes_on, DONE)
-    async with gateway_that_is_never_silent(jobs, 0.01) as http, http.get(PATH) as answer:
+    async with run_with_heartbeats(jobs, 0.01) as http, http.get(PATH) as answer:
         assert await answer.content.readuntil(b"\n\n") == b"retry: 1000\n\n"
         assert await answer.content.readuntil(b"\n\n") == b": still here\n\n"
         goes_on.set()
-        assert [event.name for event in events_in((await answer.content.read()).decode())] == ["end"]
+        assert [event.name for event in parse_events((await answer.content.read()).decode())] == ["end"]
 
 
 def test_silence_ends_before_the_edge_would_cut_it() -> None:
@@ -189,21 +191,21 @@ def test_silence_ends_before_the_edge_would_cut_it() -> None:
     assert 0 < HEARTBEAT_SECONDS < cut_after / 2
 
 
-@pytest.mark.parametrize("beginning", [(), (job(),)], ids=["before the first event", "between two events"])
+@pytest.mark.parametrize("beginning", [(), (make_job(),)], ids=["before the first event", "between two events"])
 async def test_a_disconnect_ends_the_watch(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, beginning: tuple[jobs_pb2.Job, ...]
 ) -> None:
     jobs.story = (*beginning, asyncio.Event())
-    listening = asyncio.create_task(_read_on(jobs_http))
+    listening = asyncio.create_task(_read_events(jobs_http))
     await jobs.watching.becomes(1)
     listening.cancel()
     await jobs.watching.becomes(0)
-    assert [asked.method for asked in jobs.asked] == ["WatchJob"]
+    assert [call.method for call in jobs.calls] == ["WatchJob"]
 
 
 async def test_a_disconnect_between_two_comments_ends_the_watch(jobs: FakeJobService) -> None:
-    jobs.story = (job(), asyncio.Event())
-    async with gateway_that_is_never_silent(jobs, 0.01) as http:
+    jobs.story = (make_job(), asyncio.Event())
+    async with run_with_heartbeats(jobs, 0.01) as http:
         async with http.get(PATH) as answer:
             for _ in range(4):
                 await answer.content.readuntil(b"\n\n")
@@ -228,7 +230,7 @@ async def test_what_is_no_id_of_a_job_is_named(jobs_http: aiohttp.ClientSession,
     async with jobs_http.get("/api/jobs/7/events") as answer:
         error = (await answer.json())["error"]
         assert (answer.status, [item["field"] for item in error["details"]]) == (400, ["id"])
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
 @pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.INTERNAL])
@@ -236,28 +238,28 @@ async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misse
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
 ) -> None:
     breaks = asyncio.Event()
-    jobs.story = (job(), RUNNING, breaks, MediaError(reason))
+    jobs.story = (make_job(), RUNNING, breaks, MediaError(reason))
     async with jobs_http.get(PATH) as answer:
         head = b"".join([await answer.content.readuntil(b"\n\n") for _ in range(3)])
         breaks.set()
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-    seen = events_in(head.decode())
-    jobs.story = (job(), RUNNING, DONE)
+    seen = parse_events(head.decode())
+    jobs.story = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": seen[-1].event_id}) as answer:
-        seen += events_in(await answer.text())
+        seen += parse_events(await answer.text())
     assert [event.event_id for event in seen] == ["1", "2", "3"]
     assert seen[-1].name == "end"
 
 
 async def test_listeners_do_not_wait_for_each_other(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (job(), goes_on, DONE)
-    listening = [asyncio.create_task(_read_on(jobs_http)) for _ in range(5)]
+    jobs.story = (make_job(), goes_on, DONE)
+    listening = [asyncio.create_task(_read_events(jobs_http)) for _ in range(5)]
     await jobs.watching.becomes(5)
     goes_on.set()
     for text in await asyncio.gather(*listening):
-        assert [event.event_id for event in events_in(text)] == ["1", "3"]
+        assert [event.event_id for event in parse_events(text)] == ["1", "3"]
     await until(lambda: jobs.watching.now == 0)
 
 
@@ -265,9 +267,9 @@ async def test_events_can_only_be_got(jobs_http: aiohttp.ClientSession, jobs: Fa
     for method in ("POST", "HEAD"):
         async with jobs_http.request(method, PATH) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "GET")
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
-async def _read_on(http: aiohttp.ClientSession) -> str:
+async def _read_events(http: aiohttp.ClientSession) -> str:
     async with http.get(PATH) as answer:
         return await answer.text()

@@ -12,7 +12,7 @@ import pytest
 
 from services.common.errors import Reason, invalid
 from tests.fakes.jobs import JOB_ID, FakeJobService
-from tests.integration.gateway.conftest import asked_by_alice
+from tests.integration.gateway.conftest import send_as_alice
 from tests.integration.gateway.test_job_waiting import DONE, ONLY, VIDEO, in_both_routes
 
 ASYNC = {"Prefer": "respond-async"}
@@ -28,7 +28,7 @@ async def test_a_caller_that_prefers_not_to_wait_is_answered_at_once(
         assert (answer.status, answer.headers["Location"]) == (202, f"/api/jobs/{JOB_ID}")
         assert answer.headers["Preference-Applied"] == "respond-async"
         assert await answer.json() == {"success": True, "job_id": JOB_ID, "status_url": f"/api/jobs/{JOB_ID}"}
-    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
+    assert [call.method for call in jobs.calls] == ["CreateJob"]
 
 
 async def test_an_unknown_preference_is_ignored(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
@@ -59,8 +59,8 @@ async def test_a_key_that_another_request_has_is_refused(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
-    assert (status, told["error"]["code"]) == (409, "ALREADY_EXISTS")
+    status, body_of_answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
+    assert (status, body_of_answer["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
 async def test_the_same_request_in_a_header_of_its_own_is_heard(
@@ -74,7 +74,7 @@ async def test_the_same_request_in_a_header_of_its_own_is_heard(
 async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
     for key in ('"order-7"', "order-7", '"'):
-        await asked_by_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": key})
+        await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": key})
     names = [request.request_id for request in jobs.requests("CreateJob")]
     assert names == ["order-7", "order-7"]
 
@@ -91,9 +91,9 @@ async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, field: str, name: str
 ) -> None:
     jobs.failures["CreateJob"].append(invalid(field, "is not well", Reason.VALIDATION_ERROR))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
-    assert (status, told["error"]["message"]) == (400, f"{name}: is not well")
-    assert told["error"]["details"] == [{"field": name, "description": "is not well"}]
+    status, body_of_answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, body_of_answer["error"]["message"]) == (400, f"{name}: is not well")
+    assert body_of_answer["error"]["details"] == [{"field": name, "description": "is not well"}]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,15 @@ async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
 async def test_a_header_that_is_no_text_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, header: bytes, body: dict[str, Any]
 ) -> None:
-    status, answer = await answer_to(jobs_http, path, header + b": \xff", body)
+    status, answer = await send_raw_header(jobs_http, path, header + b": \xff", body)
     assert status == 400
     assert header in answer
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
-async def answer_to(http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]) -> tuple[int, bytes]:
+async def send_raw_header(
+    http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]
+) -> tuple[int, bytes]:
     """Send a header that aiohttp's own client would not."""
     where, content = http._base_url, orjson.dumps(body)
     assert where is not None

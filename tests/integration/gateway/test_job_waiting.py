@@ -15,21 +15,21 @@ from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError, Reason
-from tests.fakes.jobs import JOB_ID, FakeJobService, failed, job, serving_jobs, succeeded
-from tests.integration.gateway.conftest import asked_by_alice
+from tests.fakes.jobs import JOB_ID, FakeJobService, make_failed_job, make_job, make_succeeded_job, serve_jobs
+from tests.integration.gateway.conftest import send_as_alice
 
 VIDEO = {"image_url": "https://example.com/still.png", "prompt": "zoom in"}
-SPOKEN = {**VIDEO, "text": "Hi.", "voice_id": "aria-id"}
+TALKING = {**VIDEO, "text": "Hi.", "voice_id": "aria-id"}
 ONLY, SPEAKING = "/jobs_prompt_only", "/jobs_prompt_tts"
-ROUTES = [(ONLY, VIDEO), (SPEAKING, SPOKEN)]
+ROUTES = [(ONLY, VIDEO), (SPEAKING, TALKING)]
 VIDEO_AT, SPEECH_AT, FINAL_AT = (f"https://example.com/{name}" for name in ("video.mp4", "speech.mp3", "final.mp4"))
-DONE = succeeded(video=VIDEO_AT, audio=SPEECH_AT, final=FINAL_AT)
+DONE = make_succeeded_job(video=VIDEO_AT, audio=SPEECH_AT, final=FINAL_AT)
 
 
 @pytest.fixture
 async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
     """A session whose base URL is the routes that wait, which come back to a service of jobs at once."""
-    async with serving_jobs(jobs) as service:
+    async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
         app.router.add_routes(SyncJobRoutes(service.channel, 30, reconnect_seconds=0).build_routes())
         async with (
@@ -43,11 +43,11 @@ in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
 
 
 async def test_a_video_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (job(), job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
+    jobs.story = (make_job(), make_job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
     async with jobs_http.post(ONLY, json=VIDEO, headers={"X-Media-Principal": "alice"}) as answer:
         assert (answer.status, answer.headers["Content-Location"]) == (200, f"/api/jobs/{JOB_ID}")
         assert await answer.json() == {"success": True, "video_url": VIDEO_AT, "job_id": JOB_ID}
-    assert [(asked.method, asked.principal) for asked in jobs.asked] == [("CreateJob", "alice"), ("WatchJob", "alice")]
+    assert [(call.method, call.principal) for call in jobs.calls] == [("CreateJob", "alice"), ("WatchJob", "alice")]
     video = jobs_pb2.VideoSpec(image_url=VIDEO["image_url"], prompt=VIDEO["prompt"])
     assert jobs.requests("CreateJob") == [jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))]
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID)]
@@ -55,7 +55,7 @@ async def test_a_video_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: Fak
 
 async def test_a_video_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
-    assert await asked_by_alice(jobs_http, "POST", SPEAKING, SPOKEN) == (
+    assert await send_as_alice(jobs_http, "POST", SPEAKING, TALKING) == (
         200,
         {
             "success": True,
@@ -77,9 +77,9 @@ async def test_a_video_may_be_wished_for_in_detail(
 ) -> None:
     jobs.story = (DONE,)
     request = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
-    assert (await asked_by_alice(jobs_http, "POST", path, request))[0] == 200
-    (made,) = jobs.requests("CreateJob")
-    video = (made.animate if path == ONLY else made.talking_video).video
+    assert (await send_as_alice(jobs_http, "POST", path, request))[0] == 200
+    (request_received,) = jobs.requests("CreateJob")
+    video = (request_received.animate if path == ONLY else request_received.talking_video).video
     assert (video.seconds, video.resolution, video.model) == (10, "512p", "minimax/hailuo-02")
 
 
@@ -89,8 +89,8 @@ async def test_null_is_as_if_it_were_not_there(
 ) -> None:
     jobs.story = (DONE,)
     request = {**body, "seconds": None, "resolution": None, "model": None}
-    assert (await asked_by_alice(jobs_http, "POST", path, request))[0] == 200
-    assert (await asked_by_alice(jobs_http, "POST", path, body))[0] == 200
+    assert (await send_as_alice(jobs_http, "POST", path, request))[0] == 200
+    assert (await send_as_alice(jobs_http, "POST", path, body))[0] == 200
     first, second = jobs.requests("CreateJob")
     assert first == second
 
@@ -124,30 +124,30 @@ async def test_a_wrong_field_is_named_and_no_job_is_made(
     change: dict[str, Any],
     field: str,
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", path, {**body, **change})
-    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert [item["field"] for item in told["error"]["details"]] == [field]
-    assert jobs.asked == []
+    status, answer = await send_as_alice(jobs_http, "POST", path, {**body, **change})
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [item["field"] for item in answer["error"]["details"]] == [field]
+    assert jobs.calls == []
 
 
 @pytest.mark.parametrize(("path", "field"), [(ONLY, "text"), (ONLY, "voice_id")])
 async def test_a_video_that_does_not_speak_takes_no_words(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, field: str
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", path, {**VIDEO, field: "x"})
-    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert f"{field}: is not a field of this route" in told["error"]["message"]
-    assert jobs.asked == []
+    status, answer = await send_as_alice(jobs_http, "POST", path, {**VIDEO, field: "x"})
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert f"{field}: is not a field of this route" in answer["error"]["message"]
+    assert jobs.calls == []
 
 
 @pytest.mark.parametrize("missing", ["image_url", "prompt", "text", "voice_id"])
 async def test_what_must_be_given_is_missed_by_name(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, missing: str
 ) -> None:
-    body = {name: value for name, value in SPOKEN.items() if name != missing}
-    status, told = await asked_by_alice(jobs_http, "POST", SPEAKING, body)
-    assert (status, told["error"]["message"]) == (400, f"{missing}: must be given")
-    assert jobs.asked == []
+    body = {name: value for name, value in TALKING.items() if name != missing}
+    status, answer = await send_as_alice(jobs_http, "POST", SPEAKING, body)
+    assert (status, answer["error"]["message"]) == (400, f"{missing}: must be given")
+    assert jobs.calls == []
 
 
 @in_both_routes
@@ -159,7 +159,7 @@ async def test_a_body_that_is_no_json_object_is_refused(
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
     async with jobs_http.post(path, data={"image_url": "x"}) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
 @in_both_routes
@@ -170,29 +170,29 @@ async def test_a_body_that_is_no_json_object_is_refused(
 async def test_a_job_that_failed_has_the_status_of_its_reason(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], reason: Reason
 ) -> None:
-    jobs.story = (job(), failed(reason.name, "No."))
-    status, told = await asked_by_alice(jobs_http, "POST", path, body)
-    assert (status, told["success"]) == (reason.info.http_status, False)
-    assert (told["error"]["code"], told["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
+    jobs.story = (make_job(), make_failed_job(reason.name, "No."))
+    status, answer = await send_as_alice(jobs_http, "POST", path, body)
+    assert (status, answer["success"]) == (reason.info.http_status, False)
+    assert (answer["error"]["code"], answer["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
 
 
 async def test_a_reason_that_this_gateway_does_not_know_is_a_failure_all_the_same(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (failed("REASON_OF_NEXT_YEAR", "No."),)
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
-    assert (status, told["error"]["code"]) == (500, "GENERATION_FAILED")
+    jobs.story = (make_failed_job("REASON_OF_NEXT_YEAR", "No."),)
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, answer["error"]["code"]) == (500, "GENERATION_FAILED")
 
 
 async def test_a_cancelled_job_is_answered_as_cancelled(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
-    assert (status, told["error"]["code"]) == (499, "CANCELLED")
-    assert JOB_ID in told["error"]["message"]
+    jobs.story = (make_job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, answer["error"]["code"]) == (499, "CANCELLED")
+    assert JOB_ID in answer["error"]["message"]
 
 
 @in_both_routes
-@pytest.mark.parametrize("last", [(), (job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
+@pytest.mark.parametrize("last", [(), (make_job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
 async def test_an_answer_without_an_end_carries_the_address_of_the_job(
     impatient_http: aiohttp.ClientSession,
     jobs: FakeJobService,
@@ -201,9 +201,9 @@ async def test_an_answer_without_an_end_carries_the_address_of_the_job(
     last: tuple[jobs_pb2.Job, ...],
 ) -> None:
     jobs.story = (*last, MediaError(Reason.UNAVAILABLE, "No."))
-    status, told = await asked_by_alice(impatient_http, "POST", path, body)
-    assert (status, told["error"]["code"]) == (503, "UNAVAILABLE")
-    assert f"GET /api/jobs/{JOB_ID}" in told["error"]["message"]
+    status, answer = await send_as_alice(impatient_http, "POST", path, body)
+    assert (status, answer["error"]["code"]) == (503, "UNAVAILABLE")
+    assert f"GET /api/jobs/{JOB_ID}" in answer["error"]["message"]
     assert len(jobs.requests("CreateJob")) == 1
 
 
@@ -211,20 +211,20 @@ async def test_a_service_that_goes_away_and_comes_back_is_asked_for_the_same_job
     impatient_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["WatchJob"].extend([MediaError(Reason.UNAVAILABLE)] * 3)
-    jobs.story = (job(), DONE)
-    status, told = await asked_by_alice(impatient_http, "POST", ONLY, VIDEO)
-    assert (status, told["video_url"]) == (200, VIDEO_AT)
-    assert [asked.method for asked in jobs.asked] == ["CreateJob", *["WatchJob"] * 4]
-    assert {asked.principal for asked in jobs.asked} == {"alice"}
+    jobs.story = (make_job(), DONE)
+    status, answer = await send_as_alice(impatient_http, "POST", ONLY, VIDEO)
+    assert (status, answer["video_url"]) == (200, VIDEO_AT)
+    assert [call.method for call in jobs.calls] == ["CreateJob", *["WatchJob"] * 4]
+    assert {call.principal for call in jobs.calls} == {"alice"}
 
 
 async def test_an_error_while_waiting_has_its_own_status(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
-    status, told = await asked_by_alice(jobs_http, "POST", ONLY, VIDEO)
-    assert (status, told["error"]["code"]) == (404, "JOB_NOT_FOUND")
-    assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]
+    jobs.story = (make_job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, answer["error"]["code"]) == (404, "JOB_NOT_FOUND")
+    assert [call.method for call in jobs.calls] == ["CreateJob", "WatchJob"]
 
 
 @in_both_routes
@@ -234,16 +234,16 @@ async def test_a_refusal_has_its_own_status_and_does_not_wait(
     jobs.failures["CreateJob"].append(MediaError(Reason.QUOTA_EXCEEDED, retry_after_seconds=7))
     async with jobs_http.post(path, json=body) as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
-    assert [asked.method for asked in jobs.asked] == ["CreateJob"]
+    assert [call.method for call in jobs.calls] == ["CreateJob"]
 
 
 @in_both_routes
 async def test_a_disconnect_ends_the_watch_and_not_the_job(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
-    jobs.story = (job(), asyncio.Event())
-    waiting = asyncio.create_task(asked_by_alice(jobs_http, "POST", path, body))
+    jobs.story = (make_job(), asyncio.Event())
+    waiting = asyncio.create_task(send_as_alice(jobs_http, "POST", path, body))
     await jobs.watching.becomes(1)
     waiting.cancel()
     await jobs.watching.becomes(0)
-    assert [asked.method for asked in jobs.asked] == ["CreateJob", "WatchJob"]
+    assert [call.method for call in jobs.calls] == ["CreateJob", "WatchJob"]

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
-from tests.fakes.jobs import JOB_ID, FakeJobService, job
-from tests.integration.gateway.conftest import MAX_BODY_BYTES, asked_by_alice
+from tests.fakes.jobs import JOB_ID, FakeJobService, make_job
+from tests.integration.gateway.conftest import MAX_BODY_BYTES, send_as_alice
 
 VIDEO = {"imageUrl": "https://example.com/still.png", "prompt": "zoom in"}
 ANIMATE = {"animate": {"video": VIDEO}}
@@ -34,10 +34,14 @@ in_every_route = pytest.mark.parametrize(("method", "path", "body", "call"), ROU
 async def test_a_call_carries_the_caller_that_the_edge_has_verified(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, method, path, body, **{"X-Request-Id": "order-1"})
-    assert (status, told["success"]) == (200, True)
-    (made,) = jobs.asked
-    assert (made.method, made.principal, made.metadata["x-request-id"]) == (call, "alice", "order-1")
+    status, answer = await send_as_alice(jobs_http, method, path, body, **{"X-Request-Id": "order-1"})
+    assert (status, answer["success"]) == (200, True)
+    (call_received,) = jobs.calls
+    assert (call_received.method, call_received.principal, call_received.metadata["x-request-id"]) == (
+        call,
+        "alice",
+        "order-1",
+    )
 
 
 @in_every_route
@@ -46,9 +50,9 @@ async def test_a_call_that_did_not_pass_the_edge_has_no_caller(
 ) -> None:
     async with jobs_http.request(method, path, json=body) as answer:
         assert answer.status == 200
-    (made,) = jobs.asked
-    assert (made.method, made.principal) == (call, "")
-    assert "x-media-principal" not in made.metadata
+    (call_received,) = jobs.calls
+    assert (call_received.method, call_received.principal) == (call, "")
+    assert "x-media-principal" not in call_received.metadata
 
 
 @in_every_route
@@ -60,9 +64,9 @@ async def test_a_refusal_has_the_status_of_its_reason(
 ) -> None:
     # Twice: what is UNAVAILABLE is asked for once more.
     jobs.failures[call] += [MediaError(reason, "No."), MediaError(reason, "No.")]
-    status, told = await asked_by_alice(jobs_http, method, path, body)
-    assert (status, told["success"]) == (reason.info.http_status, False)
-    assert (told["error"]["code"], told["error"]["message"]) == (reason.name, "No.")
+    status, answer = await send_as_alice(jobs_http, method, path, body)
+    assert (status, answer["success"]) == (reason.info.http_status, False)
+    assert (answer["error"]["code"], answer["error"]["message"]) == (reason.name, "No.")
 
 
 async def test_a_caller_at_its_job_quota_gets_a_retry_delay(
@@ -97,7 +101,7 @@ async def test_a_caller_at_its_job_quota_gets_a_retry_delay(
 async def test_a_job_is_asked_for_in_either_spelling(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
 ) -> None:
-    assert (await asked_by_alice(jobs_http, "POST", "/api/jobs", body))[0] == 200
+    assert (await send_as_alice(jobs_http, "POST", "/api/jobs", body))[0] == 200
     video = jobs_pb2.VideoSpec(image_url=VIDEO["imageUrl"], prompt=VIDEO["prompt"])
     narration = jobs_pb2.NarrationSpec(text="Hi.", voice="Aria")
     spec = jobs_pb2.TalkingVideoSpec(video=video, narration=narration, audio_delay_ms=0)
@@ -108,9 +112,9 @@ async def test_a_job_is_asked_for_in_either_spelling(
 
 
 async def test_the_accepted_job_is_the_answer(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    accepted = job(stage="video", percent=1.5, request_id="order-7", create_time=NOON, steps_done=["audio"])
+    accepted = make_job(stage="video", percent=1.5, request_id="order-7", create_time=NOON, steps_done=["audio"])
     jobs.answers["CreateJob"] = jobs_pb2.CreateJobResponse(job=accepted)
-    assert (await asked_by_alice(jobs_http, "POST", "/api/jobs", ANIMATE))[1] == {
+    assert (await send_as_alice(jobs_http, "POST", "/api/jobs", ANIMATE))[1] == {
         "success": True,
         "id": JOB_ID,
         "kind": "JOB_KIND_ANIMATE",
@@ -146,19 +150,19 @@ async def test_the_accepted_job_is_the_answer(jobs_http: aiohttp.ClientSession, 
 async def test_a_wrong_field_is_named_and_no_job_is_made(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any], field: str
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs", body)
-    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert [item["field"] for item in told["error"]["details"]] == [field]
-    assert jobs.asked == []
+    status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs", body)
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert [item["field"] for item in answer["error"]["details"]] == [field]
+    assert jobs.calls == []
 
 
 @pytest.mark.parametrize("body", [{}, {"requestId": "order-7"}, {**ANIMATE, "story": {"headline": {"headline": "x"}}}])
 async def test_a_job_makes_one_thing(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
 ) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs", body)
-    assert (status, told["error"]["code"]) == (400, "VALIDATION_ERROR")
-    assert jobs.asked == []
+    status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs", body)
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert jobs.calls == []
 
 
 @pytest.mark.parametrize("path", [row[1] for row in ROUTES if row[0] == "POST"])
@@ -184,7 +188,7 @@ async def test_a_body_that_is_no_json_object_is_refused(
 ) -> None:
     async with jobs_http.post(path, data=body, headers={"Content-Type": content_type}) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
-    assert jobs.asked == []
+    assert jobs.calls == []
 
 
 async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
@@ -192,13 +196,13 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
 ) -> None:
     refused = jobs_pb2.JobError(reason="QUOTA_EXCEEDED", message="Wait.")
     jobs.answers["BatchCreateJobs"] = jobs_pb2.BatchCreateJobsResponse(
-        outcomes=[jobs_pb2.JobOutcome(job=job()), jobs_pb2.JobOutcome(error=refused)]
+        outcomes=[jobs_pb2.JobOutcome(job=make_job()), jobs_pb2.JobOutcome(error=refused)]
     )
     body = {"requests": [{**ANIMATE, "requestId": "one"}, {"headline": {"headline": "News", "art_style": "ink"}}]}
-    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs/batch", body)
+    status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs/batch", body)
     assert status == 200
-    assert [set(outcome) for outcome in told["outcomes"]] == [{"job"}, {"error"}]
-    assert told["outcomes"][1]["error"] == {"reason": "QUOTA_EXCEEDED", "message": "Wait.", "stage": ""}
+    assert [set(outcome) for outcome in answer["outcomes"]] == [{"job"}, {"error"}]
+    assert answer["outcomes"][1]["error"] == {"reason": "QUOTA_EXCEEDED", "message": "Wait.", "stage": ""}
     (batch,) = jobs.requests("BatchCreateJobs")
     assert [one.request_id for one in batch.requests] == ["one", ""]
     assert batch.requests[1].headline.art_style == "ink"
@@ -206,7 +210,7 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
 
 @pytest.mark.parametrize("count", [0, 51])
 async def test_a_batch_is_one_to_fifty_jobs(jobs_http: aiohttp.ClientSession, jobs: FakeJobService, count: int) -> None:
-    status, told = await asked_by_alice(jobs_http, "POST", "/api/jobs/batch", {"requests": [ANIMATE] * count})
+    status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs/batch", {"requests": [ANIMATE] * count})
     assert status == 400
-    assert [item["field"] for item in told["error"]["details"]] == ["requests"]
-    assert jobs.asked == []
+    assert [item["field"] for item in answer["error"]["details"]] == ["requests"]
+    assert jobs.calls == []

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from services.common.usage import RecorderOptions, UsageRecorder, open_usage
-from tests.fakes.gateway import running_gateway
+from tests.fakes.gateway import run_gateway
 from tests.fakes.usage import NOON, serve_usage, usage_record
 
 NOTHING = {
@@ -35,11 +35,11 @@ async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
 
 @pytest.fixture
 async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
-    async with serve_usage(recorder) as service, running_gateway(tts=service.channel) as session:
+    async with serve_usage(recorder) as service, run_gateway(tts=service.channel) as session:
         yield session
 
 
-async def usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:
+async def get_usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:
     """Ask as the edge would for this principal; returns status and body."""
     async with http.get("/api/usage", params=span, headers={"X-Media-Principal": principal}) as answer:
         return answer.status, await answer.json()
@@ -57,22 +57,22 @@ async def test_days_and_totals_are_json_numbers(http: aiohttp.ClientSession, rec
         "savedCostUnits": 4,
     }
     expected = {"success": True, "days": [{"date": "2026-01-31", "totals": totals}], "totals": totals}
-    assert await usage(http, "alice") == (200, expected)
+    assert await get_usage(http, "alice") == (200, expected)
 
 
 async def test_alice_never_sees_bob(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     for _ in range(3):
         recorder.record(usage_record(principal="bob"))
-    assert await usage(http, "alice") == (200, {"success": True, "days": [], "totals": NOTHING})
+    assert await get_usage(http, "alice") == (200, {"success": True, "days": [], "totals": NOTHING})
     recorder.record(usage_record(principal="alice"))
     for principal, calls in (("alice", 1), ("bob", 3), ("", 0), ("ALICE", 0)):
-        assert (await usage(http, principal))[1]["totals"]["calls"] == calls
+        assert (await get_usage(http, principal))[1]["totals"]["calls"] == calls
 
 
 async def test_a_caller_cannot_ask_for_somebody_else(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     recorder.record(usage_record(principal="bob"))
     for name in ("principal", "user"):
-        status, body = await usage(http, "alice", **{name: "bob"})
+        status, body = await get_usage(http, "alice", **{name: "bob"})
         assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
         assert body["error"]["details"][0]["field"] == name
 
@@ -83,7 +83,7 @@ async def test_a_span_may_be_asked_for(
 ) -> None:
     for age in range(4):
         recorder.record(usage_record(at=NOON - timedelta(days=age)))
-    status, body = await usage(http, "alice", **dict(zip(names, ("2026-01-29", "2026-01-30"), strict=True)))
+    status, body = await get_usage(http, "alice", **dict(zip(names, ("2026-01-29", "2026-01-30"), strict=True)))
     assert status == 200
     assert [day["date"] for day in body["days"]] == ["2026-01-30", "2026-01-29"]
     assert body["totals"]["calls"] == 2
@@ -102,7 +102,7 @@ async def test_a_span_may_be_asked_for(
 async def test_what_is_wrong_with_a_span_is_named(
     http: aiohttp.ClientSession, span: dict[str, str], field: str
 ) -> None:
-    status, body = await usage(http, "alice", **span)
+    status, body = await get_usage(http, "alice", **span)
     assert (status, body["success"], body["error"]["code"]) == (400, False, "VALIDATION_ERROR")
     assert [item["field"] for item in body["error"]["details"]] == [field]
 

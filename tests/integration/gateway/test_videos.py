@@ -15,7 +15,7 @@ import pytest
 from services.common.images import Size
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.gateway import running_gateway
+from tests.fakes.gateway import run_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
@@ -52,20 +52,20 @@ async def suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -
 
 @pytest.fixture
 async def http(suite: VideoSuite) -> AsyncIterator[aiohttp.ClientSession]:
-    async with running_gateway(video=suite.channel) as session:
+    async with run_gateway(video=suite.channel) as session:
         yield session
 
 
-def in_base64(data: bytes) -> dict[str, str]:
+def encode_base64(data: bytes) -> dict[str, str]:
     return {"data": base64.b64encode(data).decode()}
 
 
-async def lines_of(answer: aiohttp.ClientResponse) -> list[dict[str, Any]]:
+async def read_lines(answer: aiohttp.ClientResponse) -> list[dict[str, Any]]:
     assert answer.content_type == "application/x-ndjson"
     return [orjson.loads(line) async for line in answer.content]
 
 
-async def error_of(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+async def read_error(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     error: dict[str, Any] = (await answer.json())["error"]
     return error
 
@@ -74,26 +74,30 @@ async def test_a_video_comes_as_lines_of_progress_and_last_the_video(http: aioht
     body = {"prompt": "zoom in", "imageKey": "images/cat.png", "seconds": 1, "resolution": "512p"}
     async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
         assert answer.status == 200
-        *progress, last = await lines_of(answer)
+        *progress, last = await read_lines(answer)
     assert [set(line) for line in progress] == [{"progress"}] * len(progress)
     assert {line["progress"]["predictionId"] for line in progress} == {last["video"]["predictionId"]}
     assert last["video"]["file"]["contentType"] == "video/mp4"
     body = {"predictionId": last["video"]["predictionId"]}
     async with http.post("/api/video/resume", json=body, headers=ALICE) as answer:
-        assert (await lines_of(answer))[-1]["video"]["file"]["key"] == last["video"]["file"]["key"]
+        assert (await read_lines(answer))[-1]["video"]["file"]["key"] == last["video"]["file"]["key"]
     async with http.delete(f"/api/video/{last['video']['file']['key']}", headers=ALICE) as answer:
         assert await answer.json() == {"success": True, "deletedKeys": [last["video"]["file"]["key"]]}
 
 
 async def test_speech_and_video_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
-    body = {"video": in_base64(two_seconds), "audio": in_base64(make_speech(3.0)), "lengthPolicy": "LENGTH_POLICY_LOOP"}
+    body = {
+        "video": encode_base64(two_seconds),
+        "audio": encode_base64(make_speech(3.0)),
+        "lengthPolicy": "LENGTH_POLICY_LOOP",
+    }
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
-        video = (await lines_of(answer))[-1]["video"]
+        video = (await read_lines(answer))[-1]["video"]
     assert (video["loopedSeconds"], video["audioDelayMs"], video["videoCopied"]) == (1.5, 500, True)
 
 
 async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
-    body = {"video": in_base64(two_seconds), "audio": in_base64(make_speech(1.0))}
+    body = {"video": encode_base64(two_seconds), "audio": encode_base64(make_speech(1.0))}
     async with http.post("/api/video/mux/stream", json=body, headers=ALICE) as answer:
         assert (answer.status, answer.content_type, answer.content_length) == (200, "video/mp4", None)
         video = await answer.read()
@@ -102,7 +106,7 @@ async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession,
 
 
 async def test_the_type_of_a_file_is_detected(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
-    async with http.post("/api/video/probe", json={"media": in_base64(two_seconds)}, headers=ALICE) as answer:
+    async with http.post("/api/video/probe", json={"media": encode_base64(two_seconds)}, headers=ALICE) as answer:
         told = await answer.json()
     assert (told["success"], told["container"], told["durationSeconds"]) == (True, "mp4", 2.0)
     assert [(stream["kind"], stream["codec"], stream["width"]) for stream in told["streams"]] == [
@@ -118,8 +122,16 @@ async def test_the_type_of_a_file_is_detected(http: aiohttp.ClientSession, two_s
         ("/api/video/generate", {"prompt": "x", "imageKey": "images/cat.png", "colour": 1}, "colour"),
         ("/api/video/generate", {"prompt": "x", "imageUrl": "http://169.254.169.254/"}, "imageUrl"),
         ("/api/video/mux", {"video": {"data": "AAAA"}}, "audio"),
-        ("/api/video/mux", {"video": in_base64(b"#EXTM3U\n" * 9), "audio": in_base64(make_speech(0.1))}, "video"),
-        ("/api/video/mux/stream", {"video": in_base64(b"<svg/>" * 9), "audio": in_base64(make_speech(0.1))}, "video"),
+        (
+            "/api/video/mux",
+            {"video": encode_base64(b"#EXTM3U\n" * 9), "audio": encode_base64(make_speech(0.1))},
+            "video",
+        ),
+        (
+            "/api/video/mux/stream",
+            {"video": encode_base64(b"<svg/>" * 9), "audio": encode_base64(make_speech(0.1))},
+            "video",
+        ),
         ("/api/video/probe", {"media": {"url": "file:///etc/passwd"}}, "media.url"),
         ("/api/video/resume", {"predictionId": "nobody-knows-it"}, "predictionId"),
         ("/api/video/cancel", {"predictionId": "../../x"}, "predictionId"),
@@ -130,14 +142,14 @@ async def test_an_early_refusal_is_a_plain_error(
 ) -> None:
     async with http.post(path, json=body, headers=ALICE) as answer:
         assert 400 <= answer.status < 500
-        assert field in [detail["field"] for detail in (await error_of(answer))["details"]]
+        assert field in [detail["field"] for detail in (await read_error(answer))["details"]]
 
 
 async def test_streaming_has_a_route_of_its_own(http: aiohttp.ClientSession) -> None:
     body = {"video": {"key": "a"}, "audio": {"key": "b"}, "streamMedia": True}
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
         assert answer.status == 400
-        assert "/api/video/mux/stream" in (await error_of(answer))["message"]
+        assert "/api/video/mux/stream" in (await read_error(answer))["message"]
 
 
 async def test_a_late_failure_is_the_last_line_and_cuts_the_answer(
@@ -163,7 +175,7 @@ async def test_a_signed_webhook_is_taken_and_a_foreign_one_is_not(
 ) -> None:
     body = {"prompt": "x", "imageKey": "images/cat.png", "provider": "replicate"}
     async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
-        await lines_of(answer)
+        await read_lines(answer)
     headers, data = replicate.webhook("p1", time.time())
     async with http.post("/webhooks/replicate", data=data, headers=headers) as answer:
         assert await answer.json() == {"success": True, "awaited": False}

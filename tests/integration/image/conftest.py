@@ -29,7 +29,7 @@ from services.image.providers.interface import ImageProvider
 from services.image.server import build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
-from tests.fakes.grpc_server import served
+from tests.fakes.grpc_server import run_test_server
 from tests.fakes.image_provider import FakeImageProvider
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.usage import FakeUsageStore
@@ -153,5 +153,5 @@ async def running(
             image_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        service = await stack.enter_async_context(served(register))
+        service = await stack.enter_async_context(run_test_server(register))
         yield ImageSuite(service.channel, usage, recorder)

@@ -18,7 +18,7 @@ from services.common.rpc.status import from_rpc_error
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.webhooks.signing_secrets import SigningSecrets
-from tests.fakes.grpc_server import served
+from tests.fakes.grpc_server import run_test_server
 from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.fakes.object_store import FakeObjectStore
 from tests.integration.jobs.conftest import Jobs
@@ -78,5 +78,5 @@ async def open_service_rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
             jobs_pb2_grpc.add_JobServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        async with served(register) as running:
+        async with run_test_server(register) as running:
             yield JobServiceRig(jobs_pb2_grpc.JobServiceStub(running.channel), jobs, fake)

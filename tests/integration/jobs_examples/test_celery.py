@@ -11,8 +11,8 @@ import pytest
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
-from tests.fakes.grpc_server import Served
-from tests.fakes.jobs import JOB_ID, FakeJobService, serving_jobs
+from tests.fakes.grpc_server import ServerAndChannel
+from tests.fakes.jobs import JOB_ID, FakeJobService, serve_jobs
 from tests.integration.jobs_examples.celery_stub import build_module
 from tests.integration.jobs_examples.document import import_program
 
@@ -31,8 +31,8 @@ def jobs() -> FakeJobService:
 
 
 @pytest.fixture
-async def service(jobs: FakeJobService) -> AsyncIterator[Served]:
-    async with serving_jobs(jobs) as running:
+async def service(jobs: FakeJobService) -> AsyncIterator[ServerAndChannel]:
+    async with serve_jobs(jobs) as running:
         yield running
 
 
@@ -48,7 +48,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def tasks(program: Any, service: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
+def tasks(program: Any, service: ServerAndChannel, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The program with an empty queue and the environment of an operator."""
     monkeypatch.setenv("TOKEN", "token-of-alice")
     monkeypatch.setenv("SUITE", service.target)
@@ -64,7 +64,7 @@ async def run(task: Any, *arguments: str, **keywords: str) -> Any:
 async def test_the_task_requests_a_video_and_returns_the_job_id(tasks: Any, jobs: FakeJobService) -> None:
     outcome = await run(tasks.animate, *ARGUMENTS)
     assert outcome.get() == JOB_ID
-    (asked,) = jobs.asked
+    (asked,) = jobs.calls
     assert (asked.method, asked.request) == ("CreateJob", REQUEST)
     assert asked.metadata["authorization"] == "Bearer token-of-alice"
 
@@ -95,7 +95,7 @@ async def test_retried_and_redelivered_tasks_send_one_request_id(tasks: Any, job
     for task_id in (TASK_ID, TASK_ID, "another"):
         tasks.animate.apply_async(ARGUMENTS, task_id=task_id)
     await tasks.app.run_queue()
-    assert len(jobs.asked) == 4
+    assert len(jobs.calls) == 4
     names = [request.request_id for request in jobs.requests("CreateJob")]
     assert sorted(names) == [*[REQUEST.request_id] * 3, "celery-another"]
 

@@ -26,7 +26,7 @@ from services.video.providers.replicate import open_replicate
 from services.video.server import Dependencies, build_replicate_settings, build_service
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
-from tests.fakes.grpc_server import served
+from tests.fakes.grpc_server import run_test_server
 from tests.fakes.media import make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.usage import FakeUsageStore
@@ -153,7 +153,7 @@ async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **cha
             video_pb2_grpc.add_VideoServiceServicer_to_server(servicer, server)
             return [SERVICE_NAME]
 
-        channel = (await stack.enter_async_context(served(register))).channel
+        channel = (await stack.enter_async_context(run_test_server(register))).channel
         yield VideoSuite(channel, store, work)
 
 

@@ -17,7 +17,7 @@ from services.common.images import Size
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import ObjectSpec
 from services.common.worker_pool import WorkerPool
-from tests.fakes.gateway import running_gateway
+from tests.fakes.gateway import run_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, running_replicate
@@ -177,7 +177,7 @@ async def test_a_video_is_named_by_its_id_or_by_its_request(
 @pytest.mark.parametrize("spelling", ["requestId", "request_id"])
 async def test_a_request_is_cancelled_over_http(starts: Starts, replicate: FakeReplicate, spelling: str) -> None:
     headers = {"X-Media-Principal": "alice"}
-    async with starts() as suite, running_gateway(video=suite.channel) as http:
+    async with starts() as suite, run_gateway(video=suite.channel) as http:
         await begin(suite)
         assert await _post_cancel(http, headers, **{spelling: NAME}) == {"success": True, "cancelled": True}
         await until(lambda: replicate.cancelled == ["p1"])

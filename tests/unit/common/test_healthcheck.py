@@ -10,7 +10,7 @@ from grpc_health.v1._async import HealthServicer
 
 from services.common import healthcheck as probe
 from services.common.rpc.server import ServerOptions, run_server
-from tests.fakes.grpc_server import SERVICE, Context, Request, Response, probe_of_all_kinds, served
+from tests.fakes.grpc_server import SERVICE, Context, Request, Response, build_probe_of_all_kinds, run_test_server
 
 
 async def asked(address: str, seconds: float = 5) -> int:
@@ -42,7 +42,7 @@ async def http_server(status: int) -> AsyncIterator[str]:
 
 
 async def test_a_service_that_serves_is_well() -> None:
-    async with served(probe_of_all_kinds(answer)) as running:
+    async with run_test_server(build_probe_of_all_kinds(answer)) as running:
         assert await asked(f"grpc://{running.target}/{SERVICE}") == 0
         assert await asked(f"grpc://{running.target}") == 0
 
@@ -50,14 +50,14 @@ async def test_a_service_that_serves_is_well() -> None:
 async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
     health = HealthServicer()
     options = ServerOptions(host="127.0.0.1", port=0, port_variable="TEST_PORT")
-    async with run_server(probe_of_all_kinds(answer), options, health) as server:
+    async with run_server(build_probe_of_all_kinds(answer), options, health) as server:
         await health.enter_graceful_shutdown()
         assert await asked(f"grpc://127.0.0.1:{server.port}/{SERVICE}") == 1
     assert "health status" in capsys.readouterr().err
 
 
 async def test_a_service_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
-    async with served(probe_of_all_kinds(answer)) as running:
+    async with run_test_server(build_probe_of_all_kinds(answer)) as running:
         assert await asked(f"grpc://{running.target}/other.v1.Service") == 1
     assert "NOT_FOUND" in capsys.readouterr().err
 

@@ -82,44 +82,44 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 }
 
 
-def make(kind: type[Message], **fields: Any) -> Message:
+def make_message(kind: type[Message], **fields: Any) -> Message:
     """Return a message of a type that type checkers do not know."""
     return kind(**fields)
 
 
 @st.composite
-def messages(draw: st.DrawFn, kind: type[Message], depth: int = 2) -> Message:
+def draw_messages(draw: st.DrawFn, kind: type[Message], depth: int = 2) -> Message:
     """Draw a message of `kind` that a service may send, nested at most `depth` levels."""
     members = {field.name for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1 for field in oneof.fields}
-    fields = {field.name: field for field in kind.DESCRIPTOR.fields if depth or _message_in(field) is None}
+    fields = {field.name: field for field in kind.DESCRIPTOR.fields if depth or _find_message_type(field) is None}
     free = sorted(fields.keys() - members)
     chosen: set[str] = draw(st.sets(st.sampled_from(free), max_size=8)) if free else set()
     if choices := sorted(members & fields.keys()):
         chosen |= draw(st.sets(st.sampled_from(choices), max_size=1))
-    return kind(**{name: draw(_values(fields[name], depth)) for name in sorted(chosen)})
+    return kind(**{name: draw(_draw_values(fields[name], depth)) for name in sorted(chosen)})
 
 
-def _message_in(field: Any) -> Any:
+def _find_message_type(field: Any) -> Any:
     entry = field.message_type
     if entry is not None and entry.GetOptions().map_entry:
         return entry.fields_by_name["value"].message_type
     return entry
 
 
-def _values(field: Any, depth: int) -> st.SearchStrategy[Any]:
+def _draw_values(field: Any, depth: int) -> st.SearchStrategy[Any]:
     if not field.is_repeated:
-        return _single(field, depth)
+        return _draw_single(field, depth)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         entry = field.message_type.fields_by_name
-        return st.dictionaries(_single(entry["key"], depth), _single(entry["value"], depth), max_size=2)
-    return st.lists(_single(field, depth), max_size=2)
+        return st.dictionaries(_draw_single(entry["key"], depth), _draw_single(entry["value"], depth), max_size=2)
+    return st.lists(_draw_single(field, depth), max_size=2)
 
 
-def _single(field: Any, depth: int) -> st.SearchStrategy[Any]:
+def _draw_single(field: Any, depth: int) -> st.SearchStrategy[Any]:
     if field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp":
         return _TIMES
     if field.message_type is not None:
-        return messages(GetMessageClass(field.message_type), depth - 1)
+        return draw_messages(GetMessageClass(field.message_type), depth - 1)
     if field.enum_type is not None:
         return st.sampled_from([value.number for value in field.enum_type.values])
     if field.type == FieldDescriptor.TYPE_BYTES:

@@ -50,7 +50,7 @@ _ROUTES = compiled(
 )
 
 
-def service(name: str) -> ServiceDescriptor:
+def get_service(name: str) -> ServiceDescriptor:
     return _ROUTES.services_by_name[name]
 
 
@@ -73,7 +73,7 @@ def test_a_route_may_lead_through_several_segments_and_answer_with_a_part() -> N
 
 
 def test_additional_bindings_are_routes_of_their_own() -> None:
-    rules = [rule for rule in read_http_rules(service("ManyWays")) if rule.rpc.name == "Make"]
+    rules = [rule for rule in read_http_rules(get_service("ManyWays")) if rule.rpc.name == "Make"]
     assert [(rule.method, rule.path, rule.body) for rule in rules] == [
         ("POST", "/things", "*"),
         ("PUT", "/things/{name}", "inner"),
@@ -82,12 +82,12 @@ def test_additional_bindings_are_routes_of_their_own() -> None:
 
 
 def test_path_fields_are_listed_in_order() -> None:
-    (rule,) = (rule for rule in read_http_rules(service("ManyWays")) if rule.rpc.name == "Drop")
+    (rule,) = (rule for rule in read_http_rules(get_service("ManyWays")) if rule.rpc.name == "Drop")
     assert rule.path_fields == ("kind", "name")
 
 
 def test_an_rpc_without_annotation_has_no_route() -> None:
-    assert "Inside" not in {rule.rpc.name for rule in read_http_rules(service("ManyWays"))}
+    assert "Inside" not in {rule.rpc.name for rule in read_http_rules(get_service("ManyWays"))}
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_an_rpc_without_annotation_has_no_route() -> None:
 )
 def test_an_annotation_that_cannot_be_served_is_refused_by_name(name: str, problem: str) -> None:
     with pytest.raises(ValueError, match=f"routes.v1.{name}.* {problem}"):
-        read_http_rules(service(name))
+        read_http_rules(get_service(name))

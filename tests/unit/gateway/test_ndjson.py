@@ -18,7 +18,7 @@ from gateway.http_server import run_http
 from gateway.ndjson import NDJSON, Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
 from tests.fakes.counting import LiveCount
-from tests.fakes.grpc_server import UNARY, Call, Context, Request, probe, served
+from tests.fakes.grpc_server import UNARY, Call, Context, Request, build_probe, run_test_server
 
 Step = dict[str, object] | asyncio.Event | BaseException
 
@@ -30,7 +30,7 @@ class Script:
         self.steps = steps
         self.live = LiveCount()
 
-    async def lines(self) -> Lines:
+    async def run(self) -> Lines:
         """Follow the steps."""
         with self.live.one():
             for step in self.steps:
@@ -43,11 +43,11 @@ class Script:
 
 
 @asynccontextmanager
-async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
+async def run_script(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session whose base URL answers with the lines of a script."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await send_lines(request, script.lines())
+        return await send_lines(request, script.run())
 
     app = web.Application(middlewares=[handle_errors])
     app.router.add_get("/", answer)
@@ -60,7 +60,7 @@ async def answering(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def test_each_line_is_an_object_and_the_last_one_ends_the_answer() -> None:
     script = Script({"progress": 1}, {"text": "two\nlines, \u00e9"}, {"done": True})
-    async with answering(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
+    async with run_script(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
         assert (answer.status, answer.content_type) == (200, NDJSON)
         assert answer.headers["X-Request-Id"] == "order-1"
         body = await answer.read()
@@ -72,7 +72,7 @@ async def test_each_line_is_an_object_and_the_last_one_ends_the_answer() -> None
 async def test_a_line_is_sent_when_it_is_there() -> None:
     goes_on = asyncio.Event()
     script = Script({"progress": 1}, goes_on, {"done": True})
-    async with answering(script) as http, http.get("/") as answer:
+    async with run_script(script) as http, http.get("/") as answer:
         assert orjson.loads(await answer.content.readline()) == {"progress": 1}
         assert script.live.now == 1
         goes_on.set()
@@ -81,13 +81,13 @@ async def test_a_line_is_sent_when_it_is_there() -> None:
 
 
 async def test_nothing_to_say_is_an_empty_answer() -> None:
-    async with answering(Script()) as http, http.get("/") as answer:
+    async with run_script(Script()) as http, http.get("/") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.PROVIDER_BUSY, Reason.UNAVAILABLE])
 async def test_a_failure_before_the_first_line_is_a_plain_error(reason: Reason) -> None:
-    async with answering(Script(MediaError(reason, "No.", retry_after_seconds=2))) as http, http.get("/") as answer:
+    async with run_script(Script(MediaError(reason, "No.", retry_after_seconds=2))) as http, http.get("/") as answer:
         assert (answer.status, answer.content_type) == (reason.info.http_status, "application/json")
         assert answer.headers["Retry-After"] == "2"
         assert (await answer.json())["error"]["code"] == reason.name
@@ -95,13 +95,13 @@ async def test_a_failure_before_the_first_line_is_a_plain_error(reason: Reason) 
 
 async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
     script = Script({"progress": 1}, invalid("image_url", "must be readable", Reason.URL_UNREACHABLE))
-    async with answering(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
+    async with run_script(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
         assert answer.status == 200
         assert orjson.loads(await answer.content.readline()) == {"progress": 1}
-        told = orjson.loads(await answer.content.readline())
+        error_line = orjson.loads(await answer.content.readline())
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-    assert told == {
+    assert error_line == {
         "success": False,
         "error": {
             "code": "URL_UNREACHABLE",
@@ -113,13 +113,13 @@ async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
 
 
 async def test_an_error_of_a_service_keeps_its_message() -> None:
-    async def refuses(_: Request, __: Context) -> wrappers_pb2.BytesValue:
+    async def refuse(_: Request, __: Context) -> wrappers_pb2.BytesValue:
         raise MediaError(Reason.CONTENT_BLOCKED, "No.")
 
-    async with served(probe({UNARY: refuses})) as service:
+    async with run_test_server(build_probe({UNARY: refuse})) as service:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call().run(service.channel, UNARY)
-    async with answering(Script({"progress": 1}, caught.value)) as http, http.get("/") as answer:
+    async with run_script(Script({"progress": 1}, caught.value)) as http, http.get("/") as answer:
         await answer.content.readline()
         error = orjson.loads(await answer.content.readline())["error"]
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -128,7 +128,7 @@ async def test_an_error_of_a_service_keeps_its_message() -> None:
 
 
 async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
-    async with answering(Script({"progress": 1}, RuntimeError("secret"))) as http, http.get("/") as answer:
+    async with run_script(Script({"progress": 1}, RuntimeError("secret"))) as http, http.get("/") as answer:
         assert orjson.loads(await answer.content.readline()) == {"progress": 1}
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
@@ -137,13 +137,13 @@ async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
 @pytest.mark.parametrize("beginning", [(), ({"progress": 1},)], ids=["before the first line", "between two lines"])
 async def test_a_disconnect_ends_the_work(beginning: tuple[Step, ...]) -> None:
     script = Script(*beginning, asyncio.Event())
-    async with answering(script) as http:
+    async with run_script(script) as http:
 
-        async def reads_on() -> bytes:
+        async def read_answer() -> bytes:
             async with http.get("/") as answer:
                 return await answer.read()
 
-        reading = asyncio.create_task(reads_on())
+        reading = asyncio.create_task(read_answer())
         await script.live.becomes(1)
         reading.cancel()
         await script.live.becomes(0)

@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id
 from services.common.rpc.channel import call_metadata, open_stream
 from tests.fakes.counting import LiveCount
-from tests.fakes.grpc_server import SERVER_STREAM, UNARY, Call, Context, Request, Response, probe, served
+from tests.fakes.grpc_server import SERVER_STREAM, UNARY, Call, Context, Request, Response, build_probe, run_test_server
 
 
 class Endless:
@@ -37,7 +37,7 @@ class Endless:
 
 async def test_breaking_out_of_a_stream_ends_it_at_the_service() -> None:
     endless = Endless()
-    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: endless.stream})) as probed:
         async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
             async for _ in stream:
                 break
@@ -53,7 +53,7 @@ async def test_an_exception_between_two_reads_ends_the_stream_at_the_service() -
             async for _ in stream:
                 raise ZeroDivisionError
 
-    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: endless.stream})) as probed:
         with pytest.raises(ZeroDivisionError):
             await fail_after_one(Call().start(probed.channel, SERVER_STREAM))
         await endless.live.becomes(0)
@@ -69,7 +69,7 @@ async def test_cancelling_a_task_between_two_reads_ends_the_stream_at_the_servic
                 busy_elsewhere.set()
                 await asyncio.Event().wait()
 
-    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: endless.stream})) as probed:
         task = asyncio.create_task(read_one_then_write_for_ever(Call().start(probed.channel, SERVER_STREAM)))
         await busy_elsewhere.wait()
         task.cancel()
@@ -82,7 +82,7 @@ async def test_a_stream_that_is_read_to_its_end_stays_ok() -> None:
     async def stream(request: Request, context: Context) -> AsyncIterator[Response]:
         yield Response(value=b"all")
 
-    async with served(probe({SERVER_STREAM: stream})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: stream})) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         async with open_stream(call) as opened:
             assert [response.value async for response in opened] == [b"all"]
@@ -91,7 +91,7 @@ async def test_a_stream_that_is_read_to_its_end_stays_ok() -> None:
 
 async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_that_stopped() -> None:
     endless = Endless(chunk_bytes=4096)
-    async with served(probe({SERVER_STREAM: endless.stream})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: endless.stream})) as probed:
         async with open_stream(Call().start(probed.channel, SERVER_STREAM)) as stream:
             await stream.read()
             with pytest.raises(TimeoutError):
@@ -150,7 +150,7 @@ async def speaking(failures: int) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpee
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(speech, server)
         return []
 
-    async with served(register) as running:
+    async with run_test_server(register) as running:
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
         yield stub, speech.unsteady
 
@@ -178,7 +178,7 @@ async def test_what_costs_money_is_asked_once_because_it_may_have_been_done() ->
 
 async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:
     unsteady = Unsteady(failures=1)
-    async with served(probe({SERVER_STREAM: unsteady.fails_late})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: unsteady.fails_late})) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"answer"
         with pytest.raises(grpc.aio.AioRpcError):
@@ -189,7 +189,7 @@ async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
 async def test_what_a_service_itself_answers_is_final(reason: Reason) -> None:
     unsteady = Unsteady(failures=1, reason=reason)
-    async with served(probe({UNARY: unsteady.unary})) as probed:
+    async with run_test_server(build_probe({UNARY: unsteady.unary})) as probed:
         with pytest.raises(grpc.aio.AioRpcError):
             await Call().run(probed.channel, UNARY)
     assert unsteady.calls == 1

@@ -22,9 +22,9 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    probe,
-    probe_of_all_kinds,
-    served,
+    build_probe,
+    build_probe_of_all_kinds,
+    run_test_server,
 )
 
 of_each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -50,7 +50,7 @@ async def leaks_a_cancellation(request: Request, context: Context) -> Response:
 
 @of_each_kind
 async def test_a_leaked_cancellation_is_an_internal_error_at_once(kind: str, log_lines: LogLines) -> None:
-    async with served(probe_of_all_kinds(leaks_a_cancellation)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(leaks_a_cancellation)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async with asyncio.timeout(5):
                 await Call().run(probed.channel, kind)
@@ -65,7 +65,7 @@ async def test_a_cancellation_that_leaks_after_a_message_is_an_internal_error_at
         await context.write(Response(value=b"first"))
         await leaks_a_cancellation(request, context)
 
-    async with served(probe({SERVER_STREAM: handler})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: handler})) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -77,7 +77,7 @@ async def test_a_cancellation_that_leaks_after_a_message_is_an_internal_error_at
 @of_each_kind
 async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
     live = LiveCount()
-    async with served(probe_of_all_kinds(waits_for_ever(live))) as probed:
+    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live))) as probed:
         call = Call().start(probed.channel, kind)
         await live.becomes(1)
         call.cancel()
@@ -89,7 +89,7 @@ async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lin
 @of_each_kind
 async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
     live = LiveCount()
-    async with served(probe_of_all_kinds(waits_for_ever(live))) as probed:
+    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live))) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=0.1).run(probed.channel, kind)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -102,7 +102,7 @@ async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lin
 async def test_no_call_outlasts_the_servers_own_limit(kind: str) -> None:
     live = LiveCount()
     limits = ServerLimits(deadline_seconds=0.1)
-    async with served(probe_of_all_kinds(waits_for_ever(live)), limits=limits) as probed:
+    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live)), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=None).run(probed.channel, kind)
         assert from_rpc_error(caught.value).reason is Reason.DEADLINE_EXCEEDED
@@ -118,7 +118,7 @@ async def test_a_handler_sees_how_much_of_the_callers_deadline_is_left(kind: str
         left.append(context.time_remaining())
         return Response()
 
-    async with served(probe_of_all_kinds(body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         await Call(timeout_seconds=20).run(probed.channel, kind)
         await Call(timeout_seconds=None).run(probed.channel, kind)
     assert left[0] is not None
@@ -159,7 +159,7 @@ of_each_stream = pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
 @of_each_stream
 async def test_a_caller_that_leaves_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
     writer = BlockedWriter()
-    async with served(probe({kind: getattr(writer, style)})) as probed:
+    async with run_test_server(build_probe({kind: getattr(writer, style)})) as probed:
         call = Call().start(probed.channel, kind)
         await call.read()
         await writer.second_begun.wait()
@@ -172,7 +172,7 @@ async def test_a_caller_that_leaves_ends_a_handler_that_is_blocked_by_a_slow_rea
 @of_each_stream
 async def test_a_deadline_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
     writer = BlockedWriter()
-    async with served(probe({kind: getattr(writer, style)})) as probed:
+    async with run_test_server(build_probe({kind: getattr(writer, style)})) as probed:
         call = Call(timeout_seconds=0.3).start(probed.channel, kind)
         await call.read()
         await writer.second_begun.wait()
@@ -185,7 +185,9 @@ async def test_a_deadline_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: 
 @of_each_stream
 async def test_the_servers_own_limit_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: str, style: str) -> None:
     writer = BlockedWriter()
-    async with served(probe({kind: getattr(writer, style)}), limits=ServerLimits(deadline_seconds=0.2)) as probed:
+    async with run_test_server(
+        build_probe({kind: getattr(writer, style)}), limits=ServerLimits(deadline_seconds=0.2)
+    ) as probed:
         call = Call().start(probed.channel, kind)
         await call.read()
         await writer.live.becomes(0)

@@ -24,9 +24,9 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    probe,
-    probe_of_all_kinds,
-    served,
+    build_probe,
+    build_probe_of_all_kinds,
+    run_test_server,
 )
 
 of_each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -41,7 +41,7 @@ def raises(error: BaseException) -> Body:
 
 
 async def failure_of(body: Body, kind: str) -> grpc.aio.AioRpcError:
-    async with served(probe_of_all_kinds(body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call().run(probed.channel, kind)
     return caught.value
@@ -120,7 +120,7 @@ class Servicer:
 async def test_both_styles_of_stream_deliver_what_they_made_before_they_failed(
     kind: str, handler: Callable[..., Any], log_lines: LogLines
 ) -> None:
-    async with served(probe({kind: handler})) as probed:
+    async with run_test_server(build_probe({kind: handler})) as probed:
         call = Call().start(probed.channel, kind)
         assert [(await call.read()).value, (await call.read()).value] == [b"first", b"second"]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -137,7 +137,7 @@ async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLi
             assert [item async for item in request]
         yield Response(value=b"all")
 
-    async with served(probe({kind: handler})) as probed:
+    async with run_test_server(build_probe({kind: handler})) as probed:
         assert await Call().run(probed.channel, kind) == [b"all"]
     assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["OK"]
 
@@ -146,7 +146,7 @@ async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLi
 async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
     # The library takes a message that comes after the refusal for a failure of its own.
     call = Call(requests=()) if kind.startswith("stream") else Call()
-    async with served(probe({})) as probed:
+    async with run_test_server(build_probe({})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.run(probed.channel, kind)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -24,12 +24,12 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    Served,
-    health_stub,
-    probe,
-    probe_of_all_kinds,
-    reflected_services,
-    served,
+    ServerAndChannel,
+    build_probe,
+    build_probe_of_all_kinds,
+    list_reflected_services,
+    make_health_stub,
+    run_test_server,
 )
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -54,11 +54,11 @@ class ConcurrencyLimiter:
 @asynccontextmanager
 async def saturated(
     kind: str = UNARY, calls: int = 2
-) -> AsyncIterator[tuple[Served, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
+) -> AsyncIterator[tuple[ServerAndChannel, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
     """Run a server at its limit: every permitted call is of this kind and waits in its handler."""
     limiter = ConcurrencyLimiter()
-    register = probe_of_all_kinds(limiter.body)
-    async with served(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:
+    register = build_probe_of_all_kinds(limiter.body)
+    async with run_test_server(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
         await limiter.live.becomes(calls)
         yield probed, limiter, tasks
@@ -91,7 +91,7 @@ async def test_a_call_beyond_the_limit_is_refused_with_a_time_to_come_back(kind:
 
 async def test_health_answers_while_every_slot_is_taken() -> None:
     async with saturated() as (probed, _, _):
-        health = health_stub(probed.channel)
+        health = make_health_stub(probed.channel)
         checked = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
         assert checked.status == SERVING
         watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
@@ -100,8 +100,10 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
 
 
 async def test_watching_health_takes_no_slot() -> None:
-    async with served(probe_of_all_kinds(ConcurrencyLimiter().body), limits=ServerLimits(concurrent_rpcs=1)) as probed:
-        health = health_stub(probed.channel)
+    async with run_test_server(
+        build_probe_of_all_kinds(ConcurrencyLimiter().body), limits=ServerLimits(concurrent_rpcs=1)
+    ) as probed:
+        health = make_health_stub(probed.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
         assert (await watch.read()).status == SERVING
         assert probed.server.guard.running == 0
@@ -110,7 +112,7 @@ async def test_watching_health_takes_no_slot() -> None:
 
 async def test_reflection_answers_while_every_slot_is_taken() -> None:
     async with saturated() as (probed, _, _):
-        assert SERVICE in await reflected_services(probed.channel)
+        assert SERVICE in await list_reflected_services(probed.channel)
 
 
 @pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])
@@ -137,7 +139,7 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
 async def test_a_call_past_its_deadline_frees_its_slot() -> None:
     limiter = ConcurrencyLimiter()
     limits = ServerLimits(concurrent_rpcs=1, deadline_seconds=0.1)
-    async with served(probe_of_all_kinds(limiter.body), limits=limits) as probed:
+    async with run_test_server(build_probe_of_all_kinds(limiter.body), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError):
             await Call().run(probed.channel, UNARY)
         limiter.opened.set()
@@ -152,7 +154,7 @@ async def test_a_stream_holds_its_slot_until_its_last_message() -> None:
         await going_on.wait()
         yield Response(value=b"last")
 
-    async with served(probe({SERVER_STREAM: handler}), limits=ServerLimits(concurrent_rpcs=1)) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: handler}), limits=ServerLimits(concurrent_rpcs=1)) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         with refused_as_overloaded():

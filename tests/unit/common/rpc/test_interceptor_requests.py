@@ -23,9 +23,9 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    probe,
-    probe_of_all_kinds,
-    served,
+    build_probe,
+    build_probe_of_all_kinds,
+    run_test_server,
 )
 
 of_each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -50,7 +50,7 @@ class Seen:
 async def refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCode, MediaError, list[str]]:
     """Make a call that must fail; returns its code, its meaning, and what the handler saw."""
     seen = Seen()
-    async with served(probe_of_all_kinds(seen.body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(seen.body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(requests).run(probed.channel, kind)
     return caught.value.code(), from_rpc_error(caught.value), seen.voices
@@ -94,7 +94,7 @@ async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Reques
 
 @of_each_client_stream
 async def test_a_client_stream_without_messages_reaches_the_handler(kind: str) -> None:
-    async with served(probe_of_all_kinds(Seen().body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(Seen().body)) as probed:
         assert b"".join(await Call(()).run(probed.channel, kind)) == b""
 
 
@@ -107,7 +107,7 @@ async def test_a_handler_that_fails_while_its_caller_writes_delivers_its_reason(
         yield Response(value=b"first")
         raise MediaError(Reason.CONTENT_BLOCKED)
 
-    async with served(probe({CLIENT_STREAM: client_stream, BIDIRECTIONAL: bidirectional})) as probed:
+    async with run_test_server(build_probe({CLIENT_STREAM: client_stream, BIDIRECTIONAL: bidirectional})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call([GOOD] * 500).run(probed.channel, kind)
     assert from_rpc_error(caught.value).reason is Reason.CONTENT_BLOCKED
@@ -122,7 +122,7 @@ async def request_id_of_call(kind: str, metadata: list[tuple[str, str]]) -> tupl
         logger("test").info("inside")
         raise MediaError(Reason.CONTENT_BLOCKED)
 
-    async with served(probe_of_all_kinds(body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(metadata=metadata).run(probed.channel, kind)
     return seen[0], error_info(caught.value).metadata["request_id"]
@@ -159,7 +159,7 @@ async def test_calls_at_once_keep_their_own_request_ids() -> None:
         await barrier.wait()
         return Response(value=request_id.get().encode())
 
-    async with served(probe_of_all_kinds(body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         given = ["one", "two", "three"]
         calls = [Call(metadata=[("x-request-id", item)]).run(probed.channel, UNARY) for item in given]
         assert await asyncio.gather(*calls) == [[item.encode()] for item in given]

@@ -28,10 +28,10 @@ from tests.fakes.grpc_server import (
     Context,
     Request,
     Response,
-    health_stub,
-    probe,
-    reflected_services,
-    served,
+    build_probe,
+    list_reflected_services,
+    make_health_stub,
+    run_test_server,
 )
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -55,14 +55,14 @@ class FrameSynthesizer:
         return Response(value=b"answer")
 
     def register(self, server: grpc.aio.Server) -> list[str]:
-        return list(probe({SERVER_STREAM: self.stream, UNARY: self.unary})(server))
+        return list(build_probe({SERVER_STREAM: self.stream, UNARY: self.unary})(server))
 
 
 class Watch:
     """Follows what a server says of its health."""
 
     def __init__(self, channel: grpc.aio.Channel, service: str = SERVICE) -> None:
-        stub = health_stub(channel)
+        stub = make_health_stub(channel)
         self._call = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10, wait_for_ready=True)
 
     async def becomes(self, wanted: int) -> None:
@@ -89,7 +89,7 @@ async def refused_as_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcEr
 
 
 async def test_a_taken_port_is_named_with_its_variable() -> None:
-    async with served(FrameSynthesizer().register) as first:
+    async with run_test_server(FrameSynthesizer().register) as first:
         options = ServerOptions(host="127.0.0.1", port=first.server.port, port_variable="TTS_PORT")
         with pytest.raises(ConfigurationError) as caught:
             async with run_server(FrameSynthesizer().register, options):
@@ -100,7 +100,7 @@ async def test_a_taken_port_is_named_with_its_variable() -> None:
 
 
 async def test_no_other_server_can_share_the_port() -> None:
-    async with served(FrameSynthesizer().register) as running:
+    async with run_test_server(FrameSynthesizer().register) as running:
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             with pytest.raises(OSError, match="in use"):
@@ -115,8 +115,8 @@ async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
 
 
 async def test_health_is_reported_for_each_service_and_for_the_server() -> None:
-    async with served(FrameSynthesizer().register) as running:
-        health = health_stub(running.channel)
+    async with run_test_server(FrameSynthesizer().register) as running:
+        health = make_health_stub(running.channel)
         for service in (SERVICE, ""):
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -125,26 +125,26 @@ async def test_health_is_reported_for_each_service_and_for_the_server() -> None:
 
 
 async def test_reflection_lists_the_services_and_health() -> None:
-    async with served(FrameSynthesizer().register, reflection=True) as running:
-        assert {SERVICE, "grpc.health.v1.Health"} <= set(await reflected_services(running.channel))
+    async with run_test_server(FrameSynthesizer().register, reflection=True) as running:
+        assert {SERVICE, "grpc.health.v1.Health"} <= set(await list_reflected_services(running.channel))
 
 
 async def test_reflection_is_off_unless_asked_for() -> None:
-    async with served(FrameSynthesizer().register) as running:
+    async with run_test_server(FrameSynthesizer().register) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await reflected_services(running.channel)
+            await list_reflected_services(running.channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_message_over_the_limit_is_refused() -> None:
-    async with served(FrameSynthesizer().register, max_message_bytes=1024) as running:
+    async with run_test_server(FrameSynthesizer().register, max_message_bytes=1024) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call([Request(voice="a" * 2000)]).run(running.channel, UNARY)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
-    async with served(FrameSynthesizer().register, notice_seconds=60) as running:
+    async with run_test_server(FrameSynthesizer().register, notice_seconds=60) as running:
         watch = Watch(running.channel)
         await watch.becomes(SERVING)
         draining = asyncio.create_task(running.server.drain())
@@ -156,7 +156,7 @@ async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
 
 async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_lines: LogLines) -> None:
     speaker = FrameSynthesizer()
-    async with served(speaker.register, notice_seconds=0) as running, open_channel(running.target) as another:
+    async with run_test_server(speaker.register, notice_seconds=0) as running, open_channel(running.target) as another:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         draining = asyncio.create_task(running.server.drain())
@@ -174,7 +174,7 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
 
 async def test_grace_ends_a_stream_that_does_not() -> None:
     speaker = FrameSynthesizer()
-    async with served(speaker.register, notice_seconds=0, grace_seconds=0.05) as running:
+    async with run_test_server(speaker.register, notice_seconds=0, grace_seconds=0.05) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         await running.server.drain()
@@ -186,7 +186,7 @@ async def test_grace_ends_a_stream_that_does_not() -> None:
 
 async def test_leaving_the_context_ends_calls_at_once() -> None:
     speaker = FrameSynthesizer()
-    async with served(speaker.register) as running:
+    async with run_test_server(speaker.register) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
     await speaker.live.becomes(0)
@@ -205,7 +205,7 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
                 await asyncio.sleep(0)
                 cleaned.append(step)
 
-    async with served(probe({SERVER_STREAM: tidies_up_for_a_while})) as running:
+    async with run_test_server(build_probe({SERVER_STREAM: tidies_up_for_a_while})) as running:
         assert (await Call().start(running.channel, SERVER_STREAM).read()).value == b"first"
     assert cleaned == ["file", "flight", "record"]
     assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["CANCELLED"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.status import from_rpc_error, to_status
-from tests.fakes.grpc_server import UNARY, Call, Context, Request, Response, probe, served
+from tests.fakes.grpc_server import UNARY, Call, Context, Request, Response, build_probe, run_test_server
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 keys = st.from_regex("[a-z_]{1,20}", fullmatch=True).filter(lambda key: key != "request_id")
@@ -67,7 +67,7 @@ async def test_every_reason_arrives_over_the_wire(reason: Reason) -> None:
     async def unary(request: Request, context: Context) -> Response:
         raise sent
 
-    async with served(probe({UNARY: unary})) as probed:
+    async with run_test_server(build_probe({UNARY: unary})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call().run(probed.channel, UNARY)
     assert caught.value.code().name == reason.info.grpc_code

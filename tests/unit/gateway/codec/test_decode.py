@@ -14,10 +14,10 @@ from media.tts.v1 import tts_pb2
 from gateway.codec import decode
 from gateway.codec.violations import MAX_VIOLATIONS
 from services.common.errors import MediaError, Reason
-from tests.unit.gateway.samples import EVERYTHING, KNOWN, make
+from tests.unit.gateway.samples import EVERYTHING, KNOWN, make_message
 
 
-def faults(kind: type[Message], data: object, path: str = "") -> dict[str, str]:
+def list_violations(kind: type[Message], data: object, path: str = "") -> dict[str, str]:
     with pytest.raises(MediaError) as caught:
         decode(kind, data, path=path)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -33,7 +33,7 @@ def test_names_may_be_in_either_case(name: str) -> None:
 
 
 def test_a_field_given_in_both_cases_is_an_error() -> None:
-    found = faults(tts_pb2.SynthesizeRequest, {"modelId": "a", "model_id": "a"})
+    found = list_violations(tts_pb2.SynthesizeRequest, {"modelId": "a", "model_id": "a"})
     assert found == {"model_id": "must be given once, in camelCase or in snake_case"}
 
 
@@ -43,7 +43,7 @@ def test_null_is_the_same_as_absent() -> None:
 
 
 def test_an_unknown_field_is_named_with_the_nearest_known_one() -> None:
-    found = faults(tts_pb2.SynthesizeRequest, {"outputFromat": "pcm_8000", "xyz": 1})
+    found = list_violations(tts_pb2.SynthesizeRequest, {"outputFromat": "pcm_8000", "xyz": 1})
     assert found == {
         "outputFromat": "is not a known field; did you mean outputFormat?",
         "xyz": "is not a known field",
@@ -51,20 +51,22 @@ def test_an_unknown_field_is_named_with_the_nearest_known_one() -> None:
 
 
 def test_a_suggestion_is_in_camel_case_whatever_was_sent() -> None:
-    assert faults(tts_pb2.SynthesizeRequest, {"model_idd": ""})["model_idd"].endswith("did you mean modelId?")
+    assert list_violations(tts_pb2.SynthesizeRequest, {"model_idd": ""})["model_idd"].endswith("did you mean modelId?")
 
 
 def test_an_unprintable_name_is_shown_without_its_unprintable_part() -> None:
-    assert list(faults(tts_pb2.SynthesizeRequest, {"a\ud800\nb": 1})) == ["a??b"]
+    assert list(list_violations(tts_pb2.SynthesizeRequest, {"a\ud800\nb": 1})) == ["a??b"]
 
 
 def test_a_long_name_is_shortened() -> None:
-    (shown,) = faults(tts_pb2.SynthesizeRequest, {"x" * 100_000: 1})
+    (shown,) = list_violations(tts_pb2.SynthesizeRequest, {"x" * 100_000: 1})
     assert len(shown) == 64
 
 
 def test_all_violations_are_reported_at_once() -> None:
-    found = faults(tts_pb2.SynthesizeRequest, {"text": 1, "speed": "fast", "txet": "", "previousRequestIds": [1, "ok"]})
+    found = list_violations(
+        tts_pb2.SynthesizeRequest, {"text": 1, "speed": "fast", "txet": "", "previousRequestIds": [1, "ok"]}
+    )
     assert found == {
         "text": "must be a string",
         "speed": "must be a number",
@@ -74,16 +76,20 @@ def test_all_violations_are_reported_at_once() -> None:
 
 
 def test_a_body_of_nothing_but_mistakes_is_not_read_to_its_end() -> None:
-    assert len(faults(tts_pb2.SynthesizeRequest, {f"x{index}": 1 for index in range(10_000)})) == MAX_VIOLATIONS
+    assert (
+        len(list_violations(tts_pb2.SynthesizeRequest, {f"x{index}": 1 for index in range(10_000)})) == MAX_VIOLATIONS
+    )
 
 
 @pytest.mark.parametrize("data", [[], "text", 1, None, True])
 def test_a_request_must_be_an_object(data: object) -> None:
-    assert faults(tts_pb2.SynthesizeRequest, data) == {"request": "must be an object"}
+    assert list_violations(tts_pb2.SynthesizeRequest, data) == {"request": "must be an object"}
 
 
 def test_paths_begin_where_the_caller_says() -> None:
-    assert faults(tts_pb2.SynthesizeRequest, {"modelId": 1}, path="speech") == {"speech.model_id": "must be a string"}
+    assert list_violations(tts_pb2.SynthesizeRequest, {"modelId": 1}, path="speech") == {
+        "speech.model_id": "must be a string"
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_paths_begin_where_the_caller_says() -> None:
     ],
 )
 def test_the_error_of_a_wrong_value_names_what_would_be_right(field: str, value: object, wanted: str) -> None:
-    (description,) = faults(EVERYTHING, {field: value}).values()
+    (description,) = list_violations(EVERYTHING, {field: value}).values()
     assert description == wanted
 
 
@@ -147,12 +153,16 @@ def test_the_error_of_a_wrong_value_names_what_would_be_right(field: str, value:
 )
 def test_a_right_value_is_taken(field: str, value: object, result: object) -> None:
     name = next(item.name for item in EVERYTHING.DESCRIPTOR.fields if item.json_name == field)
-    assert decode(EVERYTHING, {field: value}) == make(EVERYTHING, **{name: result})
+    assert decode(EVERYTHING, {field: value}) == make_message(EVERYTHING, **{name: result})
 
 
 def test_nested_faults_have_their_whole_path() -> None:
     data = {"child": {"plainText": 1}, "children": [{}, {"child": {"isOn": 0}}], "byFlag": {"true": {"small": ""}}}
-    assert list(faults(EVERYTHING, data)) == ["child.plain_text", "children[1].child.is_on", "by_flag[true].small"]
+    assert list(list_violations(EVERYTHING, data)) == [
+        "child.plain_text",
+        "children[1].child.is_on",
+        "by_flag[true].small",
+    ]
 
 
 def test_an_empty_nested_message_is_present() -> None:
@@ -160,11 +170,11 @@ def test_an_empty_nested_message_is_present() -> None:
 
 
 def test_null_is_no_item_of_a_list() -> None:
-    assert faults(EVERYTHING, {"names": ["a", None]}) == {"names[1]": "must be a string"}
+    assert list_violations(EVERYTHING, {"names": ["a", None]}) == {"names[1]": "must be a string"}
 
 
 def test_map_keys_must_fit_their_type() -> None:
-    found = faults(EVERYTHING, {"colours": {"x": "COLOUR_RED"}, "byFlag": {"yes": {}}})
+    found = list_violations(EVERYTHING, {"colours": {"x": "COLOUR_RED"}, "byFlag": {"yes": {}}})
     assert found == {
         "colours[x]": "must be a whole number from -2147483648 to 2147483647",
         "by_flag[yes]": "must have the keys true and false",
@@ -172,7 +182,7 @@ def test_map_keys_must_fit_their_type() -> None:
 
 
 def test_two_members_of_a_oneof_are_an_error() -> None:
-    assert faults(EVERYTHING, {"left": "", "right": 0}) == {"right": "must not be given together with left"}
+    assert list_violations(EVERYTHING, {"left": "", "right": 0}) == {"right": "must not be given together with left"}
 
 
 def test_null_does_not_choose_a_member_of_a_oneof() -> None:
@@ -183,7 +193,7 @@ def test_endless_nesting_is_refused() -> None:
     data: dict[str, Any] = {}
     for _ in range(900):
         data = {"child": data}
-    (description,) = faults(EVERYTHING, data).values()
+    (description,) = list_violations(EVERYTHING, data).values()
     assert description == "must not be nested more than 64 levels deep"
 
 
@@ -219,7 +229,7 @@ def test_well_known_types_are_read_as_protobuf_does() -> None:
 def test_the_error_of_a_wrong_well_known_value_names_what_would_be_right(
     field: str, value: object, wanted: str
 ) -> None:
-    (description,) = faults(KNOWN, {field: value}).values()
+    (description,) = list_violations(KNOWN, {field: value}).values()
     assert description == wanted
 
 
@@ -227,13 +237,13 @@ def test_deep_free_form_data_is_refused() -> None:
     data: dict[str, Any] = {}
     for _ in range(900):
         data = {"a": data}
-    assert faults(KNOWN, {"free": data}) == {"free": "must be an object"}
+    assert list_violations(KNOWN, {"free": data}) == {"free": "must be an object"}
 
 
 def test_faults_never_quote_a_value() -> None:
     secret = "the quick brown fox"
     data = {"plainText": [secret], "small": secret, "data": secret, "colour": secret, "number": secret}
-    assert secret not in str(faults(EVERYTHING, data))
+    assert secret not in str(list_violations(EVERYTHING, data))
 
 
 def test_a_request_of_many_fields_is_read_as_protobuf_reads_it() -> None:

@@ -10,7 +10,7 @@ from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2
 
 from gateway.codec import decode, encode
-from tests.unit.gateway.samples import EVERYTHING, KNOWN, make
+from tests.unit.gateway.samples import EVERYTHING, KNOWN, make_message
 
 
 def test_names_are_in_camel_case_and_enums_are_names() -> None:
@@ -46,13 +46,13 @@ def test_only_the_set_member_of_a_oneof_is_there() -> None:
 
 
 def test_large_integers_stay_numbers() -> None:
-    written = encode(make(EVERYTHING, seed=2**64 - 1, large=-(2**63)))
+    written = encode(make_message(EVERYTHING, seed=2**64 - 1, large=-(2**63)))
     assert orjson.loads(orjson.dumps(written))["seed"] == 2**64 - 1
     assert written["large"] == -(2**63)
 
 
 def test_map_keys_become_text() -> None:
-    written = encode(make(EVERYTHING, colours={-7: 1}, labels={"a": "b"}))
+    written = encode(make_message(EVERYTHING, colours={-7: 1}, labels={"a": "b"}))
     assert written["colours"] == {"-7": "COLOUR_RED"}
     assert written["labels"] == {"a": "b"}
     flags = encode(decode(EVERYTHING, {"byFlag": {"false": {}}}))["byFlag"]
@@ -61,7 +61,7 @@ def test_map_keys_become_text() -> None:
 
 
 def test_an_enum_value_of_a_newer_service_is_its_number() -> None:
-    assert encode(make(EVERYTHING, colour=77, palette=[1, 77])) | {} == {
+    assert encode(make_message(EVERYTHING, colour=77, palette=[1, 77])) | {} == {
         **encode(EVERYTHING()),
         "colour": 77,
         "palette": ["COLOUR_RED", 77],

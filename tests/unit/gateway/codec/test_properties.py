@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2
 
 from gateway.codec import decode, encode
 from services.common.errors import MediaError, Reason
-from tests.unit.gateway.samples import EVERYTHING, KNOWN, messages
+from tests.unit.gateway.samples import EVERYTHING, KNOWN, draw_messages
 
 SPEECH_TYPES: list[type[Message]] = [
     GetMessageClass(kind) for kind in tts_pb2.DESCRIPTOR.message_types_by_name.values()
@@ -52,7 +52,7 @@ def _json() -> st.SearchStrategy[Any]:
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_a_message_survives_the_way_through_json(kind: type[Message], data: st.DataObject) -> None:
-    message = data.draw(messages(kind))
+    message = data.draw(draw_messages(kind))
     assert decode(kind, orjson.loads(orjson.dumps(encode(message)))) == message
 
 

@@ -14,14 +14,14 @@ KEY = "0123456789abcdef"
 PUBLIC = {"kty": "EC", "crv": "P-256", "x": "eA", "y": "eQ"}
 
 
-def _written(folder: Path, content: str | bytes) -> Path:
+def _write_file(folder: Path, content: str | bytes) -> Path:
     path = folder / "file"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def test_api_keys_are_read_past_comments_and_blank_lines(tmp_path: Path) -> None:
-    path = _written(tmp_path, f"# callers\n\nrobot:{KEY}\n  front-end@site : {KEY}:with:colons \n")
+    path = _write_file(tmp_path, f"# callers\n\nrobot:{KEY}\n  front-end@site : {KEY}:with:colons \n")
     assert read_api_keys(path) == (ApiKey("robot", KEY), ApiKey("front-end@site", f"{KEY}:with:colons"))
 
 
@@ -47,7 +47,7 @@ def test_a_broken_file_of_api_keys_is_refused_without_quoting_it(
     tmp_path: Path, content: str | bytes, complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError, match="MEDIA_API_KEYS_FILE") as caught:
-        read_api_keys(_written(tmp_path, content))
+        read_api_keys(_write_file(tmp_path, content))
     assert complaint in str(caught.value)
     assert KEY[1:] not in str(caught.value)
 
@@ -61,17 +61,17 @@ def test_a_missing_file_names_the_variable(tmp_path: Path) -> None:
 
 def test_public_keys_are_read(tmp_path: Path) -> None:
     document = {"keys": [PUBLIC, {"kty": "OKP", "crv": "Ed25519", "x": "eA"}]}
-    assert json.loads(read_jwks(_written(tmp_path, json.dumps(document)))) == document
+    assert json.loads(read_jwks(_write_file(tmp_path, json.dumps(document)))) == document
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "{}", '{"keys": []}', '{"keys": {}}', '{"keys": ["a"]}', "null"])
 def test_what_is_no_jwks_is_refused(tmp_path: Path, document: str) -> None:
     with pytest.raises(ConfigurationError, match=r"MEDIA_JWT_JWKS_FILE: .* is no JWKS"):
-        read_jwks(_written(tmp_path, document))
+        read_jwks(_write_file(tmp_path, document))
 
 
 @pytest.mark.parametrize("key", [{**PUBLIC, "d": "secret"}, {"kty": "oct", "k": "secret"}, {"x": "eA"}])
 def test_a_key_that_is_not_public_is_refused(tmp_path: Path, key: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="not public") as caught:
-        read_jwks(_written(tmp_path, json.dumps({"keys": [PUBLIC, key]})))
+        read_jwks(_write_file(tmp_path, json.dumps({"keys": [PUBLIC, key]})))
     assert "secret" not in str(caught.value)

@@ -28,14 +28,14 @@ class AdminPage:
 
     def __init__(self, *gauges: tuple[int, int]) -> None:
         self.port = 0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self._gauges = list(gauges) or [QUIET]
 
     async def receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, path, _ = head.decode().split(" ", 2)
-        self.asked.append(f"{method} {path.partition('?')[0]}")
+        self.requests.append(f"{method} {path.partition('?')[0]}")
         body = "OK\n"
         if method == "GET":
             active, buffered = self._gauges.pop(0) if len(self._gauges) > 1 else self._gauges[0]
@@ -49,7 +49,7 @@ class AdminPage:
 
 
 @asynccontextmanager
-async def admin_page(*gauges: tuple[int, int]) -> AsyncIterator[AdminPage]:
+async def run_admin_page(*gauges: tuple[int, int]) -> AsyncIterator[AdminPage]:
     page = AdminPage(*gauges)
     async with await asyncio.start_server(page.receive, "127.0.0.1", 0) as server:
         page.port = server.sockets[0].getsockname()[1]
@@ -57,7 +57,7 @@ async def admin_page(*gauges: tuple[int, int]) -> AsyncIterator[AdminPage]:
 
 
 @asynccontextmanager
-async def running(
+async def run_supervisor(
     script: str, admin_port: int, *, notice: float = 0, grace: float = 600, form: str = "json", level: str = "INFO"
 ) -> AsyncIterator[Process]:
     command = [
@@ -85,13 +85,13 @@ async def running(
         await process.communicate()
 
 
-async def up(process: Process) -> None:
+async def wait_until_up(process: Process) -> None:
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await process.stdout.readline() == b"up\n"
 
 
-async def ended(process: Process) -> tuple[int | None, str]:
+async def wait_for_exit(process: Process) -> tuple[int | None, str]:
     """Return the exit code and what was written."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         output, _ = await process.communicate()
@@ -99,61 +99,61 @@ async def ended(process: Process) -> tuple[int | None, str]:
 
 
 async def test_a_drain_fails_health_then_stops_listening_then_waits() -> None:
-    async with admin_page((2, 0), QUIET) as page, running(ENDS_WELL, page.port) as process:
-        await up(process)
+    async with run_admin_page((2, 0), QUIET) as page, run_supervisor(ENDS_WELL, page.port) as process:
+        await wait_until_up(process)
         process.terminate()
-        assert (await ended(process))[0] == 0
-        assert page.asked == ["POST /healthcheck/fail", "POST /drain_listeners", *["GET /stats"] * 3]
+        assert (await wait_for_exit(process))[0] == 0
+        assert page.requests == ["POST /healthcheck/fail", "POST /drain_listeners", *["GET /stats"] * 3]
 
 
 async def test_an_answer_that_waits_to_be_read_is_in_flight() -> None:
-    async with admin_page((0, 9), (0, 9), QUIET) as page, running(ENDS_WELL, page.port) as process:
-        await up(process)
+    async with run_admin_page((0, 9), (0, 9), QUIET) as page, run_supervisor(ENDS_WELL, page.port) as process:
+        await wait_until_up(process)
         process.terminate()
-        await ended(process)
-        assert page.asked.count("GET /stats") == 4
+        await wait_for_exit(process)
+        assert page.requests.count("GET /stats") == 4
 
 
 async def test_one_quiet_moment_is_not_the_end() -> None:
-    async with admin_page(QUIET, (1, 0), QUIET) as page, running(ENDS_WELL, page.port) as process:
-        await up(process)
+    async with run_admin_page(QUIET, (1, 0), QUIET) as page, run_supervisor(ENDS_WELL, page.port) as process:
+        await wait_until_up(process)
         process.terminate()
-        await ended(process)
-        assert page.asked.count("GET /stats") == 4
+        await wait_for_exit(process)
+        assert page.requests.count("GET /stats") == 4
 
 
 async def test_the_grace_bounds_the_wait() -> None:
-    async with admin_page((1, 0)) as page, running(ENDS_WELL, page.port, grace=0.2) as process:
-        await up(process)
+    async with run_admin_page((1, 0)) as page, run_supervisor(ENDS_WELL, page.port, grace=0.2) as process:
+        await wait_until_up(process)
         process.terminate()
-        code, output = await ended(process)
+        code, output = await wait_for_exit(process)
         assert code == 0
         assert [json.loads(line)["level"] for line in output.splitlines()] == ["info", "warning"]
 
 
 async def test_a_second_signal_skips_the_notice() -> None:
-    async with admin_page() as page, running(ENDS_WELL, page.port, notice=600) as process:
-        await up(process)
+    async with run_admin_page() as page, run_supervisor(ENDS_WELL, page.port, notice=600) as process:
+        await wait_until_up(process)
         process.terminate()
         assert process.stdout is not None
         assert b"draining" in await process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert (await ended(process))[0] == 0
-        assert "POST /drain_listeners" not in page.asked
+        assert (await wait_for_exit(process))[0] == 0
+        assert "POST /drain_listeners" not in page.requests
 
 
 async def test_an_envoy_that_ignores_its_end_is_killed() -> None:
-    async with admin_page() as page, running(IGNORES_SIGTERM, page.port) as process:
-        await up(process)
+    async with run_admin_page() as page, run_supervisor(IGNORES_SIGTERM, page.port) as process:
+        await wait_until_up(process)
         process.terminate()
-        assert (await ended(process))[0] == 128 + signal.SIGKILL
+        assert (await wait_for_exit(process))[0] == 128 + signal.SIGKILL
 
 
 async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
-    async with running(ENDS_WELL, find_free_ports(1)[0]) as process:
-        await up(process)
+    async with run_supervisor(ENDS_WELL, find_free_ports(1)[0]) as process:
+        await wait_until_up(process)
         process.terminate()
-        code, output = await ended(process)
+        code, output = await wait_for_exit(process)
         assert code == 0
         assert "nothing can be drained" in output
 
@@ -167,22 +167,22 @@ async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
     ],
 )
 async def test_an_unexpected_exit_is_passed_on_and_logged(script: str, code: int) -> None:
-    async with running(script, 1, level="ERROR") as process:
-        found, output = await ended(process)
+    async with run_supervisor(script, 1, level="ERROR") as process:
+        found, output = await wait_for_exit(process)
     assert found == code
     line = json.loads(output)
     assert (line["service"], line["event"], line["exit_code"]) == ("edge", "Envoy ended unasked", code)
 
 
 async def test_people_read_words_and_only_what_they_asked_for() -> None:
-    async with admin_page() as page, running(ENDS_WELL, page.port, form="console") as process:
-        await up(process)
+    async with run_admin_page() as page, run_supervisor(ENDS_WELL, page.port, form="console") as process:
+        await wait_until_up(process)
         process.terminate()
-        assert (await ended(process))[1].endswith("Z info draining\n")
-    async with admin_page() as page, running(ENDS_WELL, page.port, level="WARNING") as process:
-        await up(process)
+        assert (await wait_for_exit(process))[1].endswith("Z info draining\n")
+    async with run_admin_page() as page, run_supervisor(ENDS_WELL, page.port, level="WARNING") as process:
+        await wait_until_up(process)
         process.terminate()
-        assert (await ended(process))[1] == ""
+        assert (await wait_for_exit(process))[1] == ""
 
 
 async def test_what_cannot_be_run_is_said() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.envoy.config import render_config
-from tests.fakes.edge import edge_settings
+from tests.fakes.edge import make_edge_settings
 
 KEY_LINE = "robot:0123456789abcdef\n"
 LISTENER = "static_resources.listeners.0"
@@ -73,7 +73,7 @@ ITEMS: dict[str, tuple[str, Any]] = {
 }
 
 
-def _at(config: Any, path: str) -> Any:
+def _get_value(config: Any, path: str) -> Any:
     keys = [key.replace("\0", ".") for key in path.replace("\\.", "\0").split(".")]
     return reduce(lambda found, key: found[int(key)] if isinstance(found, list) else found[key], keys, config)
 
@@ -82,13 +82,13 @@ def _at(config: Any, path: str) -> Any:
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("edge")
     (folder / "keys").write_text(KEY_LINE)
-    return render_config(edge_settings(folder, api_keys_file=folder / "keys"))
+    return render_config(make_edge_settings(folder, api_keys_file=folder / "keys"))
 
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_the_edge_is_hardened(config: dict[str, Any], item: str) -> None:
     path, expected = ITEMS[item]
-    assert _at(config, path) == expected
+    assert _get_value(config, path) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_edge_is_hardened(config: dict[str, Any], item: str) -> None:
 def test_each_service_is_asked_for_its_health_in_its_own_way(
     config: dict[str, Any], number: int, check: dict[str, Any]
 ) -> None:
-    assert check.items() <= _at(config, f"static_resources.clusters.{number}.health_checks.0").items()
+    assert check.items() <= _get_value(config, f"static_resources.clusters.{number}.health_checks.0").items()
 
 
 def test_no_connection_is_kept_alive_by_pings(config: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def test_no_connection_is_kept_alive_by_pings(config: dict[str, Any]) -> None:
 
 
 def test_a_request_passes_the_filters_in_this_order(config: dict[str, Any]) -> None:
-    names = [item["name"].rsplit(".", 1)[-1] for item in _at(config, f"{MANAGER}.http_filters")]
+    names = [item["name"].rsplit(".", 1)[-1] for item in _get_value(config, f"{MANAGER}.http_filters")]
     assert names == [
         "cors",
         "grpc_web",
@@ -125,7 +125,7 @@ def test_a_request_passes_the_filters_in_this_order(config: dict[str, Any]) -> N
 
 
 def test_identity_headers_go_before_anything_reads_them(config: dict[str, Any]) -> None:
-    mutations = _at(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
+    mutations = _get_value(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
     prefixes = {item["remove_on_match"]["key_matcher"]["prefix"] for item in mutations if "remove_on_match" in item}
     names = {item["remove"] for item in mutations if "remove" in item}
     assert prefixes == {"x-media-", "x-envoy-"}
@@ -133,14 +133,14 @@ def test_identity_headers_go_before_anything_reads_them(config: dict[str, Any]) 
 
 
 def test_behind_a_trusted_proxy_its_word_about_the_caller_stays(tmp_path: Path) -> None:
-    config = render_config(edge_settings(tmp_path, trusted_hops=1))
-    mutations = _at(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
+    config = render_config(make_edge_settings(tmp_path, trusted_hops=1))
+    mutations = _get_value(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
     assert {"remove": "x-forwarded-for"} not in mutations
-    assert _at(config, f"{MANAGER}.xff_num_trusted_hops") == 1
+    assert _get_value(config, f"{MANAGER}.xff_num_trusted_hops") == 1
 
 
 def test_rate_limits_are_enforced_and_not_only_counted(config: dict[str, Any]) -> None:
-    limit = next(f["typed_config"] for f in _at(config, f"{MANAGER}.http_filters") if "ratelimit" in f["name"])
+    limit = next(f["typed_config"] for f in _get_value(config, f"{MANAGER}.http_filters") if "ratelimit" in f["name"])
     assert limit["filter_enabled"]["default_value"] == {"numerator": 100, "denominator": "HUNDRED"}
     assert limit["filter_enforced"]["default_value"] == {"numerator": 100, "denominator": "HUNDRED"}
     assert [item["token_bucket"]["tokens_per_fill"] for item in limit["descriptors"]] == [50, 50]
@@ -148,7 +148,7 @@ def test_rate_limits_are_enforced_and_not_only_counted(config: dict[str, Any]) -
 
 
 def test_a_token_must_expire_name_its_subject_and_come_in_a_header(config: dict[str, Any]) -> None:
-    jwt = next(f["typed_config"] for f in _at(config, f"{MANAGER}.http_filters") if "jwt" in f["name"])
+    jwt = next(f["typed_config"] for f in _get_value(config, f"{MANAGER}.http_filters") if "jwt" in f["name"])
     provider = jwt["providers"]["media"]
     assert provider["require_expiration"] is True
     assert provider["forward"] is False
@@ -158,7 +158,7 @@ def test_a_token_must_expire_name_its_subject_and_come_in_a_header(config: dict[
 
 
 def test_the_log_has_no_query_and_no_credential(config: dict[str, Any]) -> None:
-    fields = _at(config, f"{MANAGER}.access_log.0.typed_config.log_format.json_format")
+    fields = _get_value(config, f"{MANAGER}.access_log.0.typed_config.log_format.json_format")
     assert fields["path"] == "%PATH(NQ:PATH):256%"
     assert "AUTHORIZATION" not in str(fields).upper()
     assert "API-KEY" not in str(fields).upper()

@@ -16,7 +16,7 @@ from gateway.envoy.__main__ import main
 from gateway.envoy.config import render_config, to_json
 from gateway.envoy.settings import Address
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
-from tests.fakes.edge import edge_settings
+from tests.fakes.edge import make_edge_settings
 
 KEY = "0123456789abcdef"
 COMPOSE: dict[str, Any] = {
@@ -49,27 +49,27 @@ def api_keys(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_envoy_accepts_every_variant(tmp_path: Path, api_keys: Path, variant: str, with_api_keys: bool) -> None:
     changes = VARIANTS[variant] | ({"api_keys_file": api_keys} if with_api_keys else {})
-    launcher.validate(edge_settings(tmp_path, **changes))
+    launcher.validate(make_edge_settings(tmp_path, **changes))
 
 
 def test_what_envoy_refuses_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Envoy refuses"):
-        launcher.validate(edge_settings(tmp_path, host="not an address"))
+        launcher.validate(make_edge_settings(tmp_path, host="not an address"))
 
 
 def test_without_a_ca_bundle_keys_cannot_come_from_a_url(tmp_path: Path) -> None:
-    settings = edge_settings(tmp_path, jwt_jwks_uri="https://keys.example.com/", ca_file=tmp_path / "none")
+    settings = make_edge_settings(tmp_path, jwt_jwks_uri="https://keys.example.com/", ca_file=tmp_path / "none")
     with pytest.raises(ConfigurationError, match="MEDIA_CA_FILE"):
         render_config(settings)
 
 
 def test_a_binary_that_cannot_be_run_names_its_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ENVOY_BINARY"):
-        launcher.find_binary(edge_settings(tmp_path, envoy_binary=tmp_path))
+        launcher.find_binary(make_edge_settings(tmp_path, envoy_binary=tmp_path))
 
 
 def test_api_keys_are_not_on_the_command_line(tmp_path: Path, api_keys: Path) -> None:
-    settings = edge_settings(tmp_path, api_keys_file=api_keys)
+    settings = make_edge_settings(tmp_path, api_keys_file=api_keys)
     descriptor = launcher.create_private_file(to_json(render_config(settings)))
     try:
         assert KEY in Path(f"/dev/fd/{descriptor}").read_text()
@@ -135,5 +135,5 @@ def test_every_command_explains_itself(arguments: list[str], capsys: pytest.Capt
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_envoy_is_never_as_talkative_as_to_write_down_tokens(tmp_path: Path, level: str) -> None:
-    words = launcher.build_command(edge_settings(tmp_path, log_level=level), 3)
+    words = launcher.build_command(make_edge_settings(tmp_path, log_level=level), 3)
     assert words[words.index("--log-level") + 1] in ("warning", "error")

@@ -44,5 +44,5 @@ def test_messages_hold_no_substitution() -> None:
 
 def test_what_may_be_retried_says_when() -> None:
     mappers = build_local_replies()["mappers"][1::2]
-    told = {reply.reason for reply, mapper in zip(REPLIES, mappers, strict=True) if "headers_to_add" in mapper}
-    assert told == {Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED}
+    retryable = {reply.reason for reply, mapper in zip(REPLIES, mappers, strict=True) if "headers_to_add" in mapper}
+    assert retryable == {Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED}

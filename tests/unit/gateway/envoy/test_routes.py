@@ -13,7 +13,7 @@ from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, list_rpc_methods
 from gateway.envoy.routes import build_route_configuration
-from tests.fakes.edge import edge_settings
+from tests.fakes.edge import make_edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
@@ -22,40 +22,40 @@ PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/
 
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    settings = edge_settings(tmp_path_factory.mktemp("edge"))
-    return _routes(build_route_configuration(settings, with_api_keys=False))
+    settings = make_edge_settings(tmp_path_factory.mktemp("edge"))
+    return _get_routes(build_route_configuration(settings, with_api_keys=False))
 
 
 @pytest.fixture(scope="module")
 def routes_with_api_keys(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    settings = edge_settings(tmp_path_factory.mktemp("edge"))
-    return _routes(build_route_configuration(settings, with_api_keys=True))
+    settings = make_edge_settings(tmp_path_factory.mktemp("edge"))
+    return _get_routes(build_route_configuration(settings, with_api_keys=True))
 
 
-def _routes(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+def _get_routes(configuration: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = configuration["virtual_hosts"][0]["routes"]
     return found
 
 
-def _asks_for_no_token(route: dict[str, Any]) -> bool:
+def _is_open(route: dict[str, Any]) -> bool:
     return bool(route["typed_per_filter_config"].get(JWT_FILTER, {}).get("disabled"))
 
 
-def _is_twin(route: dict[str, Any]) -> bool:
+def _needs_api_key(route: dict[str, Any]) -> bool:
     return {"name": "x-api-key", "present_match": True} in route["match"].get("headers", [])
 
 
 def test_only_the_public_paths_ask_for_no_credential(routes: list[dict[str, Any]]) -> None:
     assert {row.path for row in TABLE if row.public} == PUBLIC
-    assert {route["name"] for route in routes if _asks_for_no_token(route)} == {*PUBLIC, "nothing"}
+    assert {route["name"] for route in routes if _is_open(route)} == {*PUBLIC, "nothing"}
 
 
 def test_media_ask_for_no_credential_where_the_link_is_signed(routes: list[dict[str, Any]]) -> None:
     signed, owned = (route for route in routes if route["name"] == "/media/*")
     assert signed["match"]["query_parameters"] == [{"name": "signature", "present_match": True}]
-    assert _asks_for_no_token(signed)
+    assert _is_open(signed)
     assert "query_parameters" not in owned["match"]
-    assert not _asks_for_no_token(owned)
+    assert not _is_open(owned)
 
 
 def test_public_paths_can_only_be_read_but_for_what_is_signed() -> None:
@@ -71,25 +71,25 @@ def test_whatever_is_not_in_the_table_is_answered_by_the_edge(routes: list[dict[
 
 def test_each_closed_route_has_a_twin_for_api_keys_before_it(routes_with_api_keys: list[dict[str, Any]]) -> None:
     closed = [row.path for row in TABLE if not row.public]
-    twins = [number for number, route in enumerate(routes_with_api_keys) if _is_twin(route)]
+    twins = [number for number, route in enumerate(routes_with_api_keys) if _needs_api_key(route)]
     assert [routes_with_api_keys[number]["name"] for number in twins] == closed
     assert [routes_with_api_keys[number + 1]["name"] for number in twins] == closed
     for number in twins:
         twin, base = routes_with_api_keys[number : number + 2]
         assert API_KEY_FILTER in twin["typed_per_filter_config"]
-        assert not _asks_for_no_token(base)
+        assert not _is_open(base)
         assert twin["route"] == base["route"]
 
 
 def test_a_route_without_a_token_needs_a_key_or_is_public(routes_with_api_keys: list[dict[str, Any]]) -> None:
     for route in routes_with_api_keys:
-        if _asks_for_no_token(route) and route["name"] not in {*PUBLIC, "nothing"}:
-            assert _is_twin(route)
+        if _is_open(route) and route["name"] not in {*PUBLIC, "nothing"}:
+            assert _needs_api_key(route)
             assert API_KEY_FILTER in route["typed_per_filter_config"]
 
 
 def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> None:
-    assert not any(_is_twin(route) for route in routes)
+    assert not any(_needs_api_key(route) for route in routes)
 
 
 def test_every_method_of_the_services_has_a_row() -> None:
@@ -228,5 +228,5 @@ def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, 
 
 
 def test_no_credential_reaches_a_service(tmp_path: Path) -> None:
-    configuration = build_route_configuration(edge_settings(tmp_path), with_api_keys=True)
+    configuration = build_route_configuration(make_edge_settings(tmp_path), with_api_keys=True)
     assert configuration["request_headers_to_remove"] == ["authorization", "x-api-key"]

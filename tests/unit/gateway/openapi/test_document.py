@@ -62,32 +62,32 @@ def document() -> Json:
     return parsed
 
 
-def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+def list_operations(document: Json) -> Iterator[tuple[str, str, Json]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield path, method, operation
 
 
-def nodes(node: object) -> Iterator[Json]:
+def list_nodes(node: object) -> Iterator[Json]:
     if isinstance(node, dict):
         yield node
         for value in node.values():
-            yield from nodes(value)
+            yield from list_nodes(value)
     elif isinstance(node, list):
         for value in node:
-            yield from nodes(value)
+            yield from list_nodes(value)
 
 
-def at(document: Json, pointer: str) -> Any:
+def resolve_pointer(document: Json, pointer: str) -> Any:
     found: Any = document
     for part in pointer.removeprefix("#/").split("/"):
         found = found[part]
     return found
 
 
-def body_schema(document: Json, path: str) -> Json:
+def get_body_schema(document: Json, path: str) -> Json:
     schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    found: Json = at(document, schema["$ref"])
+    found: Json = resolve_pointer(document, schema["$ref"])
     return found
 
 
@@ -97,14 +97,14 @@ def test_the_document_says_which_version_it_describes(document: Json) -> None:
 
 
 def test_every_reference_leads_somewhere(document: Json) -> None:
-    references = [node["$ref"] for node in nodes(document) if "$ref" in node]
+    references = [node["$ref"] for node in list_nodes(document) if "$ref" in node]
     assert references
     for reference in references:
-        assert isinstance(at(document, reference), dict)
+        assert isinstance(resolve_pointer(document, reference), dict)
 
 
 def test_every_schema_and_response_is_referred_to(document: Json) -> None:
-    references = {node["$ref"] for node in nodes(document) if "$ref" in node}
+    references = {node["$ref"] for node in list_nodes(document) if "$ref" in node}
     for group in ("schemas", "responses"):
         for name in document["components"][group]:
             assert f"#/components/{group}/{name}" in references
@@ -119,22 +119,22 @@ def test_component_names_are_allowed_ones(document: Json) -> None:
 def test_every_annotated_rpc_and_every_row_of_the_table_is_there(document: Json) -> None:
     wanted = {(rule.path, rule.method.lower()) for service in SERVICES for rule in read_http_rules(service)}
     wanted |= {(route.path, route.method.lower()) for route in HAND_WRITTEN}
-    assert {(path, method) for path, method, _ in operations(document)} == wanted
+    assert {(path, method) for path, method, _ in list_operations(document)} == wanted
 
 
 def test_operation_names_are_unique(document: Json) -> None:
-    names = [operation["operationId"] for _, _, operation in operations(document)]
+    names = [operation["operationId"] for _, _, operation in list_operations(document)]
     assert len(names) == len(set(names))
 
 
 def test_path_variables_are_parameters(document: Json) -> None:
-    for path, _, operation in operations(document):
+    for path, _, operation in list_operations(document):
         declared = {item["name"] for item in operation.get("parameters", []) if item["in"] == "path"}
         assert declared == set(re.findall(r"\{(\w+)\}", path))
 
 
 def test_every_operation_and_field_is_described(document: Json) -> None:
-    for path, _, operation in operations(document):
+    for path, _, operation in list_operations(document):
         assert operation["summary"], path
         for parameter in operation.get("parameters", []):
             assert parameter["description"], path
@@ -161,30 +161,30 @@ def test_reasons_to_come_back_later_say_when(document: Json) -> None:
 
 @pytest.mark.parametrize("path", SPEECH_PATHS)
 def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: str) -> None:
-    properties = body_schema(document, path)["properties"]
-    words = {name: constraints(schema) for name, schema in properties.items()}
+    properties = get_body_schema(document, path)["properties"]
+    words = {name: list_schema_values(schema) for name, schema in properties.items()}
     fields: Any = tts_pb2.SynthesizeRequest.DESCRIPTOR.fields
-    wanted = [(field.json_name, value) for field in fields for value in rule_values(get_rules(field))]
+    wanted = [(field.json_name, value) for field in fields for value in list_rule_values(get_rules(field))]
     assert len(wanted) > 50
     for name, value in wanted:
         assert value in words[name] or str(value).lower() in properties[name]["description"].lower()
 
 
-def rule_values(rules: Any) -> Iterator[Any]:
+def list_rule_values(rules: Any) -> Iterator[Any]:
     """Yield every value and every message that the rules hold."""
     yield from (rule.message for rule in rules.cel)
     kind = rules.WhichOneof("type")
     for _, value in getattr(rules, kind).ListFields() if kind else ():
         if isinstance(value, validate_pb2.FieldRules):
-            yield from rule_values(value)
+            yield from list_rule_values(value)
         else:
             yield from [value] if isinstance(value, (int, float, str)) else value
 
 
-def constraints(schema: Json) -> list[Any]:
+def list_schema_values(schema: Json) -> list[Any]:
     """Return every value in a schema, however deep."""
     found: list[Any] = []
-    for node in nodes(schema):
+    for node in list_nodes(schema):
         for value in node.values():
             found += value if isinstance(value, list) else [value]
     return found
@@ -192,7 +192,7 @@ def constraints(schema: Json) -> list[Any]:
 
 @pytest.mark.parametrize("path", SPEECH_PATHS)
 def test_timing_cannot_be_asked_for_by_field(document: Json, path: str) -> None:
-    schema = body_schema(document, path)
+    schema = get_body_schema(document, path)
     assert "includeAlignment" not in schema["properties"]
     assert schema["required"] == ["text"]
     assert schema["additionalProperties"] is False
@@ -230,7 +230,7 @@ def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
 
 def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
     assert document["security"] == [{"bearer": []}, {"apiKey": []}]
-    public = {path for path, _, operation in operations(document) if operation.get("security") == []}
+    public = {path for path, _, operation in list_operations(document) if operation.get("security") == []}
     assert public == {"/health", "/openapi.json", "/docs", "/api/image/sizes", "/webhooks/replicate"}
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 

@@ -29,13 +29,13 @@ def document() -> Json:
     return parsed
 
 
-def body_of(document: Json, path: str) -> Json:
+def get_body_schema(document: Json, path: str) -> Json:
     """Return the schema of what is posted to one of the routes that wait."""
     found: Json = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     return found
 
 
-def schema(document: Json, name: str) -> Json:
+def get_schema(document: Json, name: str) -> Json:
     """Return the schema of a message of jobs."""
     found: Json = document["components"]["schemas"][f"media.jobs.v1.{name}"]
     return found
@@ -119,18 +119,20 @@ def test_a_cancellation_takes_only_the_id(document: Json) -> None:
 
 
 def test_of_all_that_a_job_can_make_one_is_asked_for(document: Json) -> None:
-    request = schema(document, "CreateJobRequest")
+    request = get_schema(document, "CreateJobRequest")
     kinds = [field.json_name for field in jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields]
     assert kinds == ["animate", "talkingVideo", "headline", "story"]
     assert set(request["properties"]) == {*kinds, "requestId", "webhookUrl"}
-    assert schema(document, "BatchCreateJobsRequest")["properties"]["requests"]["maxItems"] == 50
+    assert get_schema(document, "BatchCreateJobsRequest")["properties"]["requests"]["maxItems"] == 50
 
 
 @pytest.mark.parametrize("name", ["JobKind", "JobStatus", "JobCaptions"])
 def test_names_of_kinds_and_states_are_those_of_the_contract(document: Json, name: str) -> None:
     values = jobs_pb2.DESCRIPTOR.enum_types_by_name[name].values_by_name
-    assert set(schema(document, name)["enum"]) <= set(values)
-    assert set(values) - set(schema(document, name)["enum"]) <= {value for value in values if "UNSPECIFIED" in value}
+    assert set(get_schema(document, name)["enum"]) <= set(values)
+    assert set(values) - set(get_schema(document, name)["enum"]) <= {
+        value for value in values if "UNSPECIFIED" in value
+    }
 
 
 def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
@@ -156,26 +158,26 @@ def test_a_waiting_route_answers_urls_or_202_with_the_address_of_the_job(documen
     [(WAITING[0], ["image_url", "prompt"]), (WAITING[1], ["image_url", "prompt", "text", "voice_id"])],
 )
 def test_what_must_be_given_is_required(document: Json, path: str, required: list[str]) -> None:
-    assert body_of(document, path)["required"] == required
+    assert get_body_schema(document, path)["required"] == required
 
 
 @pytest.mark.parametrize("path", WAITING)
 def test_the_bounds_of_a_video_are_those_of_the_contract(document: Json, path: str) -> None:
-    properties = body_of(document, path)["properties"]
+    properties = get_body_schema(document, path)["properties"]
     assert properties["resolution"]["default"] in properties["resolution"]["enum"]
     for resolution in properties["resolution"]["enum"]:
-        assert not refuses(resolution=resolution)
-    assert refuses(resolution="4k")
+        assert not is_refused(resolution=resolution)
+    assert is_refused(resolution="4k")
     for seconds in (
         properties["seconds"]["minimum"],
         properties["seconds"]["default"],
         properties["seconds"]["maximum"],
     ):
-        assert not refuses(seconds=seconds)
-    assert refuses(seconds=properties["seconds"]["maximum"] + 1)
+        assert not is_refused(seconds=seconds)
+    assert is_refused(seconds=properties["seconds"]["maximum"] + 1)
 
 
-def refuses(**fields: Any) -> bool:
+def is_refused(**fields: Any) -> bool:
     """Tell whether the contract refuses a video of this kind."""
     try:
         validate(jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))

@@ -49,7 +49,7 @@ _RULED = compiled(
 ).message_types_by_name["Ruled"]
 
 
-def schema_of(kind: Any, *, sent: bool = True) -> dict[str, Any]:
+def build_schema(kind: Any, *, sent: bool = True) -> dict[str, Any]:
     schemas = Schemas([kind] if sent else [])
     schemas.refer_to(kind)
     return dict(schemas.components[kind.full_name])
@@ -90,47 +90,47 @@ def schema_of(kind: Any, *, sent: bool = True) -> dict[str, Any]:
     ],
 )
 def test_a_rule_is_in_the_schema(name: str, keywords: dict[str, object]) -> None:
-    schema = schema_of(_RULED)["properties"][name]
+    schema = build_schema(_RULED)["properties"][name]
     assert {key: schema.get(key) for key in keywords} == keywords
 
 
 def test_rules_of_map_values_and_list_items_narrow_those() -> None:
-    properties = schema_of(_RULED)["properties"]
+    properties = build_schema(_RULED)["properties"]
     assert properties["scores"]["additionalProperties"]["minimum"] == 0
     assert properties["sizes"]["items"]["enum"] == ["SIZE_SMALL", "SIZE_LARGE"]
 
 
 def test_rules_that_are_switched_off_are_not_told() -> None:
-    assert schema_of(_RULED)["properties"]["free"] == {"type": "string"}
+    assert build_schema(_RULED)["properties"]["free"] == {"type": "string"}
 
 
 def test_rules_of_the_whole_message_are_described_in_words() -> None:
-    description = schema_of(_RULED)["description"]
+    description = build_schema(_RULED)["description"]
     assert "First must come before last." in description
     assert "Exactly one of `url`, `data`." in description
     assert "Exactly one of `left`, `right`." in description
 
 
 def test_what_is_sent_requires_what_is_marked_and_allows_nothing_else() -> None:
-    schema = schema_of(_RULED)
+    schema = build_schema(_RULED)
     assert schema["required"] == ["name", "agreed"]
     assert schema["additionalProperties"] is False
 
 
 def test_of_an_answer_all_that_is_always_there_is_required() -> None:
-    schema = schema_of(EVERYTHING.DESCRIPTOR, sent=False)
+    schema = build_schema(EVERYTHING.DESCRIPTOR, sent=False)
     assert "additionalProperties" not in schema
     absent_at_times = {"child", "maybeText", "maybeNumber", "left", "right", "both"}
     assert set(schema["properties"]) - set(schema["required"]) == absent_at_times
 
 
 def test_a_message_may_hold_itself() -> None:
-    properties = schema_of(EVERYTHING.DESCRIPTOR)["properties"]
+    properties = build_schema(EVERYTHING.DESCRIPTOR)["properties"]
     assert properties["child"] == {"$ref": "#/components/schemas/samples.v1.Everything"}
 
 
 def test_every_kind_of_field_has_its_schema() -> None:
-    properties = schema_of(EVERYTHING.DESCRIPTOR)["properties"]
+    properties = build_schema(EVERYTHING.DESCRIPTOR)["properties"]
     assert properties["seed"] == {"type": "integer", "format": "uint64", "minimum": 0, "maximum": 2**64 - 1}
     assert properties["data"] == {"type": "string", "contentEncoding": "base64"}
     assert properties["single"] == {"type": "number", "format": "float"}
@@ -139,7 +139,7 @@ def test_every_kind_of_field_has_its_schema() -> None:
 
 
 def test_well_known_types_have_the_form_that_protobuf_writes() -> None:
-    properties = schema_of(KNOWN.DESCRIPTOR)["properties"]
+    properties = build_schema(KNOWN.DESCRIPTOR)["properties"]
     assert properties["madeAt"] == {"type": "string", "format": "date-time"}
     assert properties["lasting"]["type"] == "string"
     assert properties["free"] == {"type": "object"}

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fakes.gateway import running_gateway
+from tests.fakes.gateway import run_gateway
 from tests.fakes.web_host import WebHost, running_web_host
 
 
@@ -22,23 +22,23 @@ async def host() -> AsyncIterator[WebHost]:
 
 @pytest.fixture
 async def http(host: WebHost) -> AsyncIterator[aiohttp.ClientSession]:
-    async with running_gateway(fetch_allow=[f"127.0.0.1:{host.port}"]) as session:
+    async with run_gateway(fetch_allow=[f"127.0.0.1:{host.port}"]) as session:
         yield session
 
 
-async def seen(http: aiohttp.ClientSession, body: Any) -> tuple[int, Any]:
+async def post_url(http: aiohttp.ClientSession, body: Any) -> tuple[int, Any]:
     async with http.post("/debug/head", json=body) as answer:
         return answer.status, await answer.json()
 
 
 async def test_status_type_and_length_are_returned(http: aiohttp.ClientSession, host: WebHost) -> None:
-    told = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": host.url("/cat.png")}
-    assert await seen(http, {"url": host.url("/cat.png?token=secret")}) == (200, told)
-    assert await seen(http, {"url": host.url("/away")}) == (200, told)
+    expected = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": host.url("/cat.png")}
+    assert await post_url(http, {"url": host.url("/cat.png?token=secret")}) == (200, expected)
+    assert await post_url(http, {"url": host.url("/away")}) == (200, expected)
 
 
 async def test_a_status_that_is_no_success_is_returned_too(http: aiohttp.ClientSession, host: WebHost) -> None:
-    status, body = await seen(http, {"url": host.url("/gone")})
+    status, body = await post_url(http, {"url": host.url("/gone")})
     assert (status, body["status"]) == (200, 404)
 
 
@@ -58,5 +58,5 @@ async def test_a_status_that_is_no_success_is_returned_too(http: aiohttp.ClientS
 async def test_what_cannot_be_asked_for_is_refused(
     http: aiohttp.ClientSession, body: Any, status: int, code: str
 ) -> None:
-    answered, told = await seen(http, body)
-    assert (answered, told["error"]["code"]) == (status, code)
+    found_status, expected = await post_url(http, body)
+    assert (found_status, expected["error"]["code"]) == (status, code)

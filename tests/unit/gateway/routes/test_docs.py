@@ -26,7 +26,7 @@ async def client() -> AsyncIterator[Client]:
         yield started
 
 
-async def assets(client: Client) -> list[str]:
+async def list_assets(client: Client) -> list[str]:
     page = await (await client.get("/docs")).text()
     return re.findall(r'(?:src|href)="(/docs/assets/[^"]+)"', page)
 
@@ -65,7 +65,7 @@ async def test_head_answers_without_a_body(client: Client) -> None:
 
 
 async def test_every_asset_of_the_page_exists_and_is_cached_forever(client: Client) -> None:
-    paths = await assets(client)
+    paths = await list_assets(client)
     assert {path.rpartition("/")[2] for path in paths} == {
         "swagger-ui-bundle.js",
         "swagger-ui.css",
@@ -94,7 +94,7 @@ async def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(cli
 
 
 async def test_nothing_beside_the_assets_is_served(client: Client) -> None:
-    asset = (await assets(client))[0]
+    asset = (await list_assets(client))[0]
     url = client.make_url("/")
     async with ClientSession() as session:
         for path in (f"{asset}/../../../app.py", f"{asset}x", "/docs/assets/0/swagger-ui-bundle.js"):

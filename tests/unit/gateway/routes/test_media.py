@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from services.common.storage import ObjectSpec, ObjectStore, StorageSettings, open_object_store
-from tests.fakes.gateway import running_gateway
+from tests.fakes.gateway import run_gateway
 
 SUITE = "http://suite.example"
 DATA = b"0123456789"
@@ -32,16 +32,16 @@ async def store(storage: StorageSettings) -> AsyncIterator[ObjectStore]:
 
 @pytest.fixture
 async def http(store: ObjectStore, storage: StorageSettings) -> AsyncIterator[aiohttp.ClientSession]:
-    async with running_gateway(storage=storage) as session:
+    async with run_gateway(storage=storage) as session:
         yield session
 
 
-async def link(store: ObjectStore, key: str = KEY, lifetime_seconds: float = 60) -> str:
+async def sign_link(store: ObjectStore, key: str = KEY, lifetime_seconds: float = 60) -> str:
     return (await store.url(key, lifetime_seconds=lifetime_seconds)).url.removeprefix(SUITE)
 
 
 async def test_a_signed_link_needs_no_credential(http: aiohttp.ClientSession, store: ObjectStore) -> None:
-    async with http.get(await link(store)) as answer:
+    async with http.get(await sign_link(store)) as answer:
         assert (answer.status, await answer.read()) == (200, DATA)
         assert answer.headers["Content-Type"] == "image/png"
         assert answer.headers["Content-Length"] == "10"
@@ -52,9 +52,9 @@ async def test_a_signed_link_needs_no_credential(http: aiohttp.ClientSession, st
 
 
 async def test_a_link_that_is_not_ours_or_has_ended_is_refused(http: aiohttp.ClientSession, store: ObjectStore) -> None:
-    good = await link(store)
+    good = await sign_link(store)
     for bad in (
-        await link(store, lifetime_seconds=-1),
+        await sign_link(store, lifetime_seconds=-1),
         good[:-1],
         good.replace("a.png", "b.png"),
         f"/media/{KEY}?signature=",
@@ -167,5 +167,5 @@ async def test_a_store_that_serves_itself_is_led_to() -> None:
         spaces_bucket="bucket",
         spaces_cdn="https://cdn.example",
     )
-    async with running_gateway(storage=storage) as session, session.get(f"/media/{KEY}?signature=x") as answer:
+    async with run_gateway(storage=storage) as session, session.get(f"/media/{KEY}?signature=x") as answer:
         assert answer.status == 404
