@@ -1,14 +1,16 @@
-"""HTTP client of paid providers: sends JSON and translates every failure to a MediaError."""
+"""HTTP client of the paid providers: sends requests and translates every failure to a MediaError."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from services.common.errors import MediaError, Reason
@@ -19,20 +21,32 @@ log = logger(__name__)
 _MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _CONNECT_SECONDS = 10.0
 _OK = range(200, 300)
+_NETWORK_ERRORS = (aiohttp.ClientError, OSError, HttpProcessingError)
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+Body = Mapping[str, Any] | bytes | aiohttp.MultipartWriter | None
+"""A request body: an object to send as JSON, JSON as bytes, a form, or None."""
 
 
-class Failure(Protocol):
-    """Called with a reason to build the error when a provider gave no usable answer."""
+class BuildError(Protocol):
+    """Called with a reason to build the error of a provider that gave no usable response."""
 
     def __call__(self, reason: Reason, *, begun: bool = False) -> MediaError:
         """Return the error; `begun` says whether the provider may have started to work, and to charge."""
 
 
-class Refusal(Protocol):
-    """Called with an answer outside 2xx to build its error."""
+class MapResponse(Protocol):
+    """Called with a response outside 2xx to build its error."""
 
     def __call__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-        """Return the error for this status, these headers and this decoded JSON, of any type; None if not JSON."""
+        """Return the error.
+
+        Args:
+            status: HTTP status.
+            headers: Headers of the response; names are case-insensitive.
+            body: Decoded JSON of any type; an empty object if the body is empty, None if it is not JSON.
+            begun: Whether the provider had accepted the work before this request.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +55,84 @@ class ProviderEndpoint:
 
     name: str
     """Name of the provider, for the log."""
-    authorization: str = field(repr=False)
-    """Value of the header Authorization."""
+    credentials: Mapping[str, str] = field(repr=False)
+    """Headers that carry the key."""
     base_urls: tuple[str, ...]
     """Base URLs of the API; the key is sent there."""
-    host_suffix: str
-    """Suffix of the provider's own hosts, with a leading dot; the key is sent there too, over https only."""
-    failure: Failure
+    build_error: BuildError
     """Builds errors by reason."""
-    refusal: Refusal
-    """Builds errors from answers."""
+    map_response: MapResponse
+    """Builds errors from responses."""
+    host_suffix: str = ""
+    """Suffix of the provider's own hosts, with a leading dot; the key is sent there too, over https only."""
+    cut_reason: Reason = Reason.PROVIDER_UNAVAILABLE
+    """Reason of a response that ended too early."""
+    max_error_bytes: int = _MAX_ANSWER_BYTES
+    """How much of the body of an error is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer of a provider."""
+    """A successful response with a JSON object."""
 
     status: int
     headers: Mapping[str, str]
     body: Mapping[str, Any]
+
+
+class ProviderResponse:
+    """A successful response, whose body is read as the network delivers it.
+
+    Args:
+        response: The response.
+        endpoint: The provider.
+        begun: Whether the provider may charge for the request.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, endpoint: ProviderEndpoint, *, begun: bool) -> None:
+        self._response = response
+        self._endpoint = endpoint
+        self._begun = begun
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.content_type: str = response.content_type
+
+    async def read(self) -> bytes:
+        """Return the bytes that have arrived, waiting for at least one; empty at the end.
+
+        Raises:
+            MediaError: The connection was lost before the end.
+        """
+        try:
+            return await self._response.content.readany()
+        except _NETWORK_ERRORS as error:
+            log.warning("provider cut its response", provider=self._endpoint.name, error_type=type(error).__name__)
+            raise self._endpoint.build_error(self._endpoint.cut_reason, begun=self._begun) from None
+
+    async def read_all(self, max_bytes: int) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            MediaError: The connection was lost before the end; GENERATION_FAILED, the body exceeds `max_bytes`.
+        """
+        collected = bytearray()
+        while piece := await self.read():
+            collected += piece
+            if len(collected) > max_bytes:
+                raise self._endpoint.build_error(Reason.GENERATION_FAILED, begun=True)
+        return bytes(collected)
+
+    async def pause(self, seconds: float) -> None:
+        """Leave what arrives in the kernel for `seconds`; return at once if the whole body has arrived."""
+        connection = self._response.connection
+        protocol = None if connection is None else connection.protocol
+        if protocol is None:
+            return
+        protocol.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            protocol.resume_reading()
 
 
 class ProviderHttpClient:
@@ -67,115 +140,201 @@ class ProviderHttpClient:
 
     Args:
         session: Connections to the provider; the caller closes it.
-        peer: The provider.
+        endpoint: The provider.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, peer: ProviderEndpoint) -> None:
+    def __init__(self, session: aiohttp.ClientSession, endpoint: ProviderEndpoint) -> None:
         self._session = session
-        self._peer = peer
-        self._origins = {URL(base).origin() for base in peer.base_urls}
+        self._endpoint = endpoint
+        self._origins = _parse_origins(endpoint.base_urls)
 
-    async def ask(
+    async def request(
         self,
         method: str,
         url: str,
-        body: Mapping[str, Any] | aiohttp.MultipartWriter | None = None,
+        body: Body = None,
         *,
         begun: bool,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
+        max_bytes: int = _MAX_ANSWER_BYTES,
     ) -> Answer:
-        """Send a request and return the answer of the provider.
+        """Send a request and return the JSON object that the provider answers.
 
         Args:
             method: HTTP method.
             url: One that we built, or one that the provider returned, which is used unchanged.
-            body: JSON to send, or a form.
+            body: What to send.
             begun: Whether the provider has already accepted the work, so that a failure now may have been charged.
             headers: Further headers.
-            timeout_seconds: Longest that the answer may take; None if the caller limits it.
+            timeout_seconds: Longest wait for the whole answer; None if the caller limits it.
+            max_bytes: Largest answer.
 
         Raises:
             MediaError: The provider refused, failed, could not be reached, or took too long.
         """
-        try:
-            async with asyncio.timeout(timeout_seconds) as limit:
-                return await self._request(method, url, body, begun, headers or {})
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            log.warning("provider did not answer in time", provider=self._peer.name)
-            raise self._peer.failure(Reason.PROVIDER_TIMEOUT, begun=begun or method == "POST") from None
+        async with (
+            self._limit_time(method, begun, timeout_seconds),
+            self.open_response(method, url, body, begun=begun, headers=headers) as response,
+        ):
+            content = bytearray()
+            while len(content) <= max_bytes and (piece := await response.read()):
+                content += piece
+        found = decode_body(content) if content else None
+        if not isinstance(found, dict):
+            # Probably the page of a proxy. A GET changed nothing, so it may be retried.
+            reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
+            raise self._endpoint.build_error(reason, begun=True)
+        return Answer(response.status, response.headers, found)
 
-    async def _request(
+    @asynccontextmanager
+    async def open_response(
         self,
         method: str,
         url: str,
-        body: Mapping[str, Any] | aiohttp.MultipartWriter | None,
+        body: Body = None,
+        *,
         begun: bool,
-        headers: Mapping[str, str],
-    ) -> Answer:
-        target = self._check_origin(url)
-        sent = False
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[ProviderResponse]:
+        """Send a request and yield the response once the provider has accepted it; arguments as for `request`.
+
+        `timeout_seconds` limits the wait for the headers; the caller limits the time for the body. Leaving the context
+        closes the connection, unless the body was read to its end: then the next request can use the connection.
+
+        Raises:
+            MediaError: The provider refused, failed, could not be reached, or sent no headers in time.
+        """
+        target = self._check_origin(url, begun=begun)
+        async with self._limit_time(method, begun, timeout_seconds):
+            response = await self._send(method, target, body, begun, headers or {})
         try:
-            async with self._session.request(
+            yield ProviderResponse(response, self._endpoint, begun=_may_be_charged(method, begun))
+        finally:
+            response.close()
+
+    @asynccontextmanager
+    async def _limit_time(self, method: str, begun: bool, seconds: float | None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            log.warning("provider did not answer in time", provider=self._endpoint.name)
+            raise self._endpoint.build_error(Reason.PROVIDER_TIMEOUT, begun=_may_be_charged(method, begun)) from None
+
+    async def _send(
+        self, method: str, target: URL, body: Body, begun: bool, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        try:
+            response = await self._session.request(
                 method,
                 target,
-                data=body if body is None or isinstance(body, aiohttp.MultipartWriter) else orjson.dumps(body),
-                headers=self._headers(body) | dict(headers),
+                data=orjson.dumps(body) if isinstance(body, Mapping) else body,
+                headers=self._build_headers(body) | dict(headers),
                 # aiohttp sends a content type even for a request without a body.
                 skip_auto_headers=() if body is not None else ("Content-Type",),
+                # A redirect would carry the key to another host.
                 allow_redirects=False,
-            ) as response:
-                sent = True
-                content = await response.content.read(_MAX_ANSWER_BYTES + 1)
-                while len(content) <= _MAX_ANSWER_BYTES and (more := await response.content.readany()):
-                    content += more
-                found = _parse_json(content)
-                if response.status not in _OK:
-                    raise self._peer.refusal(response.status, response.headers, found, begun=begun)
-                if not isinstance(found, dict):
-                    # Probably the page of a proxy. A GET changed nothing, so it may be retried.
-                    reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
-                    raise self._peer.failure(reason, begun=True)
-                return Answer(response.status, response.headers, found)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            log.warning("provider is unreachable", provider=self._peer.name, error_type=type(error).__name__)
-            raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
-        except (aiohttp.ClientError, OSError) as error:
-            # The request may have arrived; to send it again might be charged twice.
-            log.warning(
-                "provider closed the connection",
-                provider=self._peer.name,
-                error_type=type(error).__name__,
-                answered=sent,
             )
-            raise self._peer.failure(Reason.PROVIDER_UNAVAILABLE, begun=begun or method == "POST") from None
+        except _BEFORE_SENDING as error:
+            log.warning("provider is unreachable", provider=self._endpoint.name, error_type=type(error).__name__)
+            raise self._endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
+        except _NETWORK_ERRORS as error:
+            # The request may have arrived; to send it again might be charged twice.
+            log.warning("provider closed the connection", provider=self._endpoint.name, error_type=type(error).__name__)
+            raise self._endpoint.build_error(
+                Reason.PROVIDER_UNAVAILABLE, begun=_may_be_charged(method, begun)
+            ) from None
+        if response.status in _OK:
+            return response
+        try:
+            content = await _read_error_body(response, self._endpoint.max_error_bytes)
+        finally:
+            response.close()
+        raise self._endpoint.map_response(response.status, response.headers, decode_body(content), begun=begun)
 
-    def _headers(self, body: object) -> dict[str, str]:
-        key = {"Authorization": self._peer.authorization}
-        return {**key, "Content-Type": "application/json"} if isinstance(body, Mapping) else key
+    def _build_headers(self, body: Body) -> dict[str, str]:
+        is_json = isinstance(body, Mapping | bytes)
+        return {**self._endpoint.credentials, **({"Content-Type": "application/json"} if is_json else {})}
 
-    def _check_origin(self, url: str) -> URL:
+    def _check_origin(self, url: str, *, begun: bool) -> URL:
         """Return `url` if it belongs to the provider; the key must not be sent to another host."""
+        endpoint = self._endpoint
+        if not self._origins:
+            log.error("the base URL of the provider is not an http address", provider=endpoint.name)
+            raise endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, begun=begun)
         try:
             target = URL(url, encoded=True)
-            own = target.scheme == "https" and (target.host or "").endswith(self._peer.host_suffix)
+            suffix = endpoint.host_suffix
+            own = bool(suffix) and target.scheme == "https" and (target.host or "").endswith(suffix)
             if target.user is None and (own or target.origin() in self._origins):
                 return target
         except ValueError:
             pass
-        log.error("provider returned a URL outside its own hosts", provider=self._peer.name)
-        raise self._peer.failure(Reason.GENERATION_FAILED, begun=True)
+        log.error("provider returned a URL outside its own hosts", provider=endpoint.name)
+        raise endpoint.build_error(Reason.GENERATION_FAILED, begun=True)
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Return a new session for one provider, without cookies; the caller closes it."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+def open_session(
+    *,
+    connect_timeout_seconds: float = _CONNECT_SECONDS,
+    max_connections: int = 100,
+    keep_alive_seconds: float = 15.0,
+    decompress: bool = True,
+) -> aiohttp.ClientSession:
+    """Return a new session for one provider, without cookies; the caller closes it.
+
+    Args:
+        connect_timeout_seconds: Longest wait for a new connection, TLS included.
+        max_connections: Connections open at once; further requests wait for one.
+        keep_alive_seconds: How long an idle connection stays open for the next request.
+        decompress: Whether responses may be compressed; without it, the provider is asked not to.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keep_alive_seconds, ttl_dns_cache=60),
+        # No limit for the answer: the caller limits its time, because only the caller knows what is normal.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_seconds, sock_read=None),
+        headers=None if decompress else {"Accept-Encoding": "identity"},
+        auto_decompress=decompress,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
-def _parse_json(content: bytes) -> object:
+def _may_be_charged(method: str, begun: bool) -> bool:
+    return begun or method == "POST"
+
+
+def _parse_origins(base_urls: Iterable[str]) -> frozenset[URL]:
+    """Return the origins of the base URLs that are http addresses."""
+    origins = set()
+    for base in base_urls:
+        try:
+            origin = URL(base).origin()
+        except ValueError:
+            continue
+        if origin.scheme in ("http", "https"):
+            origins.add(origin)
+    return frozenset(origins)
+
+
+async def _read_error_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    body = bytearray()
+    try:
+        while len(body) <= max_bytes and (piece := await response.content.readany()):
+            body += piece
+    except _NETWORK_ERRORS:
+        # The status alone says enough.
+        return bytes(body)
+    return bytes(body)
+
+
+def decode_body(content: bytes | bytearray) -> object:
+    """Return the JSON of a body; an empty object if the body is empty, None if it is not JSON."""
+    if not content.strip():
+        return {}
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

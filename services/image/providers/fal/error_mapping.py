@@ -7,22 +7,27 @@ from typing import Any
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
+from services.common.providers import ErrorBuilder, parse_retry_after
+from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.image.providers.fal.settings import PROVIDER
 
 log = logger(__name__)
 
-_MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: "FAL_KEY is not set; set it, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: "fal refuses FAL_KEY; replace the key or extend its permissions.",
-    Reason.PROVIDER_QUOTA_EXCEEDED: "The fal account has no credit left; top it up or use another provider.",
-    Reason.PROVIDER_BUSY: "fal has reached its limit of concurrent calls; retry later.",
-    Reason.PROVIDER_UNAVAILABLE: "fal is down or unreachable; retry later.",
-    Reason.PROVIDER_TIMEOUT: "fal did not return the image in time; retry.",
-    Reason.CONTENT_BLOCKED: "fal's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "fal refuses a field of the request; change the prompt, the size or the image.",
-    Reason.GENERATION_FAILED: "fal failed to generate the image; try again or use another provider.",
-}
+build_error = ErrorBuilder(
+    PROVIDER,
+    {
+        Reason.API_KEY_MISSING: "FAL_KEY is not set; set it, or choose another provider.",
+        Reason.PROVIDER_REJECTED_KEY: "fal refuses FAL_KEY; replace the key or extend its permissions.",
+        Reason.PROVIDER_QUOTA_EXCEEDED: "The fal account has no credit left; top it up or use another provider.",
+        Reason.PROVIDER_BUSY: "fal has reached its limit of concurrent calls; retry later.",
+        Reason.PROVIDER_UNAVAILABLE: "fal is down or unreachable; retry later.",
+        Reason.PROVIDER_TIMEOUT: "fal did not return the image in time; retry.",
+        Reason.CONTENT_BLOCKED: "fal's safety rules refuse this content; change the prompt.",
+        Reason.VALIDATION_ERROR: "fal refuses a field of the request; change the prompt, the size or the image.",
+        Reason.GENERATION_FAILED: "fal failed to generate the image; try again or use another provider.",
+    },
+    metadata={Reason.PROVIDER_BUSY: {LIMIT_KEY: CONCURRENCY}},
+)
 _BY_TYPE: Mapping[str, Reason] = {
     "content_policy_violation": Reason.CONTENT_BLOCKED,
     "request_timeout": Reason.PROVIDER_TIMEOUT,
@@ -56,24 +61,8 @@ _BY_STATUS: Mapping[int, Reason] = {
 _BALANCE = "balance"
 
 
-def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Return the error for `reason`.
-
-    Args:
-        reason: Reason of the error.
-        begun: Whether fal may have started to generate, and to charge.
-        retry_after_seconds: Delay that fal asks for; None if it asks for none.
-    """
-    metadata = {"provider": PROVIDER}
-    if begun:
-        metadata[MAY_BE_CHARGED_KEY] = "true"
-    if reason is Reason.PROVIDER_BUSY:
-        metadata[LIMIT_KEY] = CONCURRENCY
-    return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
-
-
-def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
-    """Return the error for an unsuccessful response.
+def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    """Map an unsuccessful response to an error.
 
     Args:
         status: HTTP status.
@@ -87,7 +76,7 @@ def refusal(status: int, headers: Mapping[str, str], body: object, *, begun: boo
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
     log.warning("fal refused a call", status=status, kind=kind[:60], reason=reason.name)
     may_be_charged = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
-    return failure(reason, begun=may_be_charged, retry_after_seconds=_parse_retry_after(headers))
+    return build_error(reason, begun=may_be_charged, retry_after_seconds=parse_retry_after(headers))
 
 
 def _find_error_type(body: object) -> str:
@@ -104,8 +93,3 @@ def _find_error_type(body: object) -> str:
 def _is_about_balance(body: object) -> bool:
     detail = body.get("detail") if isinstance(body, dict) else None
     return isinstance(detail, str) and _BALANCE in detail.lower()
-
-
-def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else None

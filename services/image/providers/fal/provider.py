@@ -13,7 +13,7 @@ from services.common.errors import MediaError, Reason
 from services.common.input_files import WholeDownloads
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
-from services.image.providers.fal.error_mapping import failure, refusal
+from services.image.providers.fal.error_mapping import build_error, map_response
 from services.image.providers.fal.request import MODELS, build_body
 from services.image.providers.fal.settings import PROVIDER, FalSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode
@@ -32,9 +32,9 @@ class FalProvider(ImageProvider):
     """Generates images with the FLUX models.
 
     Args:
-        transport: HTTP client for fal.
+        client: HTTP client for fal.
         settings: Key and time limits.
-        downloads: WholeDownloads finished images.
+        downloads: Downloads finished images.
         sleep: Called with seconds to wait between polls.
     """
 
@@ -43,12 +43,12 @@ class FalProvider(ImageProvider):
 
     def __init__(
         self,
-        transport: ProviderHttpClient,
+        client: ProviderHttpClient,
         settings: FalSettings,
         downloads: WholeDownloads,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._transport = transport
+        self._client = client
         self._settings = settings
         self._downloads = downloads
         self._sleep = sleep
@@ -60,14 +60,14 @@ class FalProvider(ImageProvider):
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image: fast ones in a synchronous call, which closing cancels, others through the queue."""
         if not self._settings.api_key:
-            raise failure(Reason.API_KEY_MISSING)
+            raise build_error(Reason.API_KEY_MISSING)
         fal = MODELS[spec.mode]
         body = build_body(spec, fal)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 if spec.mode is Mode.FAST:
                     url = f"{self._settings.sync_base_url}/{fal.path}"
-                    result = await self._transport.ask("POST", url, body, begun=False)
+                    result = await self._client.request("POST", url, body, begun=False)
                     request_id = result.headers.get("x-fal-request-id", "")
                 else:
                     result, request_id = await self._run_queued(f"{self._settings.queue_base_url}/{fal.path}", body)
@@ -75,7 +75,7 @@ class FalProvider(ImageProvider):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
 
     async def download(self, url: str) -> bytes | None:
         """Return the file at `url`, or None if fal has deleted it."""
@@ -85,7 +85,7 @@ class FalProvider(ImageProvider):
             if error.reason is Reason.URL_UNREACHABLE:
                 # fal deletes files after a while; any other failure to reach the URL is treated in the same way.
                 return None
-            raise failure(Reason.PROVIDER_UNAVAILABLE) from None
+            raise build_error(Reason.PROVIDER_UNAVAILABLE) from None
         return fetched.data
 
     async def _run_queued(self, url: str, body: Mapping[str, Any]) -> tuple[Answer, str]:
@@ -93,7 +93,7 @@ class FalProvider(ImageProvider):
         # Taken from the response: these URLs cannot be derived from the path of the model.
         urls = [submitted.get(name) for name in ("status_url", "response_url", "cancel_url")]
         if not all(isinstance(item, str) for item in urls):
-            raise failure(Reason.GENERATION_FAILED, begun=True)
+            raise build_error(Reason.GENERATION_FAILED, begun=True)
         status_url, response_url, cancel_url = map(str, urls)
         try:
             await self._wait_for_completion(status_url)
@@ -104,7 +104,7 @@ class FalProvider(ImageProvider):
 
     async def _submit(self, url: str, body: Mapping[str, Any]) -> Answer:
         """Submit a request; if the caller leaves meanwhile, cancel it, so that fal does not generate and charge it."""
-        submitting = asyncio.create_task(self._transport.ask("POST", url, body, begun=False))
+        submitting = asyncio.create_task(self._client.request("POST", url, body, begun=False))
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -128,35 +128,35 @@ class FalProvider(ImageProvider):
             if status == "COMPLETED":
                 return
             if status not in ("IN_QUEUE", "IN_PROGRESS"):
-                raise failure(Reason.GENERATION_FAILED, begun=True)
+                raise build_error(Reason.GENERATION_FAILED, begun=True)
             delay = min(delay * 1.5, self._settings.longest_poll_seconds)
 
     async def _get(self, url: str) -> Answer:
         for _ in range(_POLL_ATTEMPTS - 1):
             try:
-                return await self._transport.ask("GET", url, begun=True)
+                return await self._client.request("GET", url, begun=True)
             except MediaError as error:
                 if error.reason is not Reason.PROVIDER_UNAVAILABLE:
                     raise
             await self._sleep(self._settings.first_poll_seconds)
-        return await self._transport.ask("GET", url, begun=True)
+        return await self._client.request("GET", url, begun=True)
 
     async def _cancel(self, cancel_url: str) -> None:
         with suppress(MediaError, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
-                await self._transport.ask("PUT", cancel_url, begun=True)
+                await self._client.request("PUT", cancel_url, begun=True)
 
     async def _download_result(self, result: Answer, request_id: str) -> GeneratedImage:
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
             # fal returns a black image in this case.
-            raise failure(Reason.CONTENT_BLOCKED, begun=True)
+            raise build_error(Reason.CONTENT_BLOCKED, begun=True)
         images = body.get("images")
         image = images[0] if isinstance(images, list) and images else None
         url = image.get("url") if isinstance(image, dict) else None
         if not isinstance(url, str) or not isinstance(image, dict):
-            raise failure(Reason.GENERATION_FAILED, begun=True)
+            raise build_error(Reason.GENERATION_FAILED, begun=True)
         seed = body.get("seed")
         inline = url.startswith("data:")
         return GeneratedImage(
@@ -177,18 +177,18 @@ class FalProvider(ImageProvider):
                 log.warning("cannot download a finished image", reason=error.reason.name, attempt=attempt)
             else:
                 return fetched.data
-        raise failure(Reason.GENERATION_FAILED, begun=True)
+        raise build_error(Reason.GENERATION_FAILED, begun=True)
 
 
 def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
     """Return the description of fal for the HTTP client."""
     return ProviderEndpoint(
         name=PROVIDER,
-        authorization=f"Key {settings.api_key}",
+        credentials={"Authorization": f"Key {settings.api_key}"},
         base_urls=(settings.queue_base_url, settings.sync_base_url),
         host_suffix=".fal.run",
-        failure=failure,
-        refusal=refusal,
+        build_error=build_error,
+        map_response=map_response,
     )
 
 
@@ -203,7 +203,7 @@ def _decode_data_uri(uri: str) -> bytes:
     try:
         return pybase64.b64decode(uri.partition(",")[2], validate=True)
     except ValueError:
-        raise failure(Reason.GENERATION_FAILED, begun=True) from None
+        raise build_error(Reason.GENERATION_FAILED, begun=True) from None
 
 
 def _parse_units(text: str) -> int | None:

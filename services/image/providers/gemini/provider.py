@@ -6,35 +6,30 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
 import orjson
 
 from services.common.errors import Reason
-from services.common.log import logger
+from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
 from services.image.providers.gemini.request import build_body, describe_shape, fold_seed
-from services.image.providers.gemini.response import failure, parse_image, refusal
+from services.image.providers.gemini.response import build_error, map_response, parse_image
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
-log = logger(__name__)
-
-_CONNECT_SECONDS = 10.0
 _MAX_SIDE_PIXELS = 4096
-_OK = 200
 
 
 class GeminiProvider(ImageProvider):
     """Generates images with a Gemini model, which supports a prompt, a source, an aspect ratio and a seed.
 
     Args:
-        session: HTTP session for the API.
+        client: HTTP client of the API.
         settings: Key, model and time limits.
     """
 
     name = PROVIDER
 
-    def __init__(self, session: aiohttp.ClientSession, settings: GeminiSettings) -> None:
-        self._session = session
+    def __init__(self, client: ProviderHttpClient, settings: GeminiSettings) -> None:
+        self._client = client
         self._settings = settings
         model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
@@ -43,14 +38,14 @@ class GeminiProvider(ImageProvider):
         """Generate an image; a cancelled call closes the connection, which may not stop Gemini."""
         settings = self._settings
         if not settings.api_key:
-            raise failure(Reason.API_KEY_MISSING)
+            raise build_error(Reason.API_KEY_MISSING)
         try:
             async with asyncio.timeout(settings.timeout_seconds) as limit:
                 content = await self._post(spec)
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise failure(Reason.PROVIDER_TIMEOUT, begun=True) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
         # In a thread: decoding megabytes of base64 would block the event loop.
         image = await asyncio.to_thread(parse_image, content)
         seed = None if spec.seed is None else fold_seed(spec.seed)
@@ -64,31 +59,19 @@ class GeminiProvider(ImageProvider):
         settings = self._settings
         url = f"{settings.base_url}/{settings.api_version}/models/{settings.model_id}:generateContent"
         body = await asyncio.to_thread(lambda: orjson.dumps(build_body(spec, settings.model_id)))
-        headers = {"x-goog-api-key": settings.api_key, "Content-Type": "application/json"}
-        try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                content = bytearray()
-                async for chunk in response.content.iter_any():
-                    content += chunk
-                    if len(content) > settings.max_answer_bytes:
-                        raise failure(Reason.GENERATION_FAILED, begun=True)
-                if response.status != _OK:
-                    raise refusal(response.status, bytes(content))
-                return bytes(content)
-        except aiohttp.ClientConnectorError as error:
-            log.warning("cannot connect to gemini", error_type=type(error).__name__)
-            raise failure(Reason.PROVIDER_UNAVAILABLE) from None
-        except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            # The request may have arrived, so a second one could be charged, too.
-            log.warning("gemini closed the connection", error_type=type(error).__name__)
-            raise failure(Reason.PROVIDER_UNAVAILABLE, begun=True) from None
+        async with self._client.open_response("POST", url, body, begun=False) as response:
+            return await response.read_all(settings.max_answer_bytes)
 
 
 @asynccontextmanager
 async def open_gemini(settings: GeminiSettings) -> AsyncIterator[GeminiProvider]:
     """Yield the provider; close its connections afterwards."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield GeminiProvider(session, settings)
+    endpoint = ProviderEndpoint(
+        name=PROVIDER,
+        credentials={"x-goog-api-key": settings.api_key},
+        base_urls=(settings.base_url,),
+        build_error=build_error,
+        map_response=map_response,
+    )
+    async with open_session() as session:
+        yield GeminiProvider(ProviderHttpClient(session, endpoint), settings)

@@ -12,22 +12,25 @@ import pybase64
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.providers import ErrorBuilder, parse_retry_after
 from services.image.providers.gemini.settings import PROVIDER
 
 log = logger(__name__)
 
-_MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: "GEMINI_API_KEY is not set; set it, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace the key or extend its permissions.",
-    Reason.PROVIDER_BUSY: "Gemini has reached its limit of calls; retry after the delay.",
-    Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
-    Reason.PROVIDER_TIMEOUT: "Gemini did not return the image in time; retry.",
-    Reason.CONTENT_BLOCKED: "Gemini's safety rules refuse this content; change the prompt.",
-    Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change the prompt or the image.",
-    Reason.GENERATION_FAILED: "Gemini returned no image; try again, or check GEMINI_IMAGE_MODEL.",
-}
-_BY_STATUS: Mapping[str, Reason] = {
+build_error = ErrorBuilder(
+    PROVIDER,
+    {
+        Reason.API_KEY_MISSING: "GEMINI_API_KEY is not set; set it, or choose another provider.",
+        Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace the key or extend its permissions.",
+        Reason.PROVIDER_BUSY: "Gemini has reached its limit of calls; retry after the delay.",
+        Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
+        Reason.PROVIDER_TIMEOUT: "Gemini did not return the image in time; retry.",
+        Reason.CONTENT_BLOCKED: "Gemini's safety rules refuse this content; change the prompt.",
+        Reason.VALIDATION_ERROR: "Gemini refuses a field of the request; change the prompt or the image.",
+        Reason.GENERATION_FAILED: "Gemini returned no image; try again, or check GEMINI_IMAGE_MODEL.",
+    },
+)
+_BY_NAME: Mapping[str, Reason] = {
     "INVALID_ARGUMENT": Reason.VALIDATION_ERROR,
     "FAILED_PRECONDITION": Reason.PROVIDER_REJECTED_KEY,
     "PERMISSION_DENIED": Reason.PROVIDER_REJECTED_KEY,
@@ -38,7 +41,7 @@ _BY_STATUS: Mapping[str, Reason] = {
     "UNAVAILABLE": Reason.PROVIDER_UNAVAILABLE,
     "DEADLINE_EXCEEDED": Reason.PROVIDER_TIMEOUT,
 }
-_BY_CODE: Mapping[int, Reason] = {
+_BY_STATUS: Mapping[int, Reason] = {
     401: Reason.PROVIDER_REJECTED_KEY,
     403: Reason.PROVIDER_REJECTED_KEY,
     429: Reason.PROVIDER_BUSY,
@@ -70,12 +73,6 @@ class InlineImage:
     response_id: str
 
 
-def failure(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Return the error for `reason`; with `begun`, Gemini may have started to generate, and to charge."""
-    metadata = {"provider": PROVIDER, **({MAY_BE_CHARGED_KEY: "true"} if begun else {})}
-    return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
-
-
 def parse_image(content: bytes) -> InlineImage:
     """Return the image in a response of status 200.
 
@@ -87,7 +84,7 @@ def parse_image(content: bytes) -> InlineImage:
     if not candidates:
         feedback = body.get("promptFeedback")
         refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
-        raise failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
+        raise build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
     found = list(_iterate_images(candidates[0]))
     if not found:
         raise _to_missing_image_error(candidates[0])
@@ -96,22 +93,29 @@ def parse_image(content: bytes) -> InlineImage:
     try:
         data = pybase64.b64decode(str(inline.get("data", "")), validate=True)
     except ValueError:
-        raise failure(Reason.GENERATION_FAILED, begun=True) from None
+        raise build_error(Reason.GENERATION_FAILED, begun=True) from None
     content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
     return InlineImage(data, content_type, str(body.get("responseId") or ""))
 
 
-def refusal(code: int, content: bytes) -> MediaError:
-    """Return the error for an unsuccessful response."""
-    error = _parse_json(content).get("error")
+def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    """Map an unsuccessful response to an error.
+
+    Args:
+        status: HTTP status.
+        headers: Headers, with case-insensitive names.
+        body: Decoded JSON of any type.
+        begun: Not used: an image is one request, and a refused request is not charged.
+    """
+    del begun
+    error = _unwrap(body).get("error")
     error = error if isinstance(error, dict) else {}
-    status, details = str(error.get("status", "")), _list_details(error)
-    reason = _BY_STATUS.get(status) or _BY_CODE.get(code, Reason.GENERATION_FAILED)
+    name, details = str(error.get("status", "")), _list_details(error)
+    reason = _BY_NAME.get(name) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
         reason = Reason.PROVIDER_REJECTED_KEY
-    delay = next((match for detail in details if (match := _DELAY.fullmatch(str(detail.get("retryDelay", ""))))), None)
-    log.warning("gemini refused a call", code=code, status=status[:40], reason=reason.name)
-    return failure(reason, retry_after_seconds=float(delay[1]) if delay else None)
+    log.warning("gemini refused a call", code=status, status=name[:40], reason=reason.name)
+    return build_error(reason, retry_after_seconds=_find_retry_after(headers, details))
 
 
 def _iterate_images(candidate: object) -> Iterator[Mapping[str, Any]]:
@@ -128,7 +132,7 @@ def _to_missing_image_error(candidate: object) -> MediaError:
     log.warning("gemini returned no image", finish_reason=finish[:40])
     # Text instead of an image is how the model itself refuses.
     refused = finish in _BLOCKED or finish == "STOP"
-    return failure(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
+    return build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
 
 
 def _list_details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -136,12 +140,19 @@ def _list_details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
 
 
+def _find_retry_after(headers: Mapping[str, str], details: list[Mapping[str, Any]]) -> float | None:
+    delay = next((match for detail in details if (match := _DELAY.fullmatch(str(detail.get("retryDelay", ""))))), None)
+    return float(delay[1]) if delay else parse_retry_after(headers)
+
+
 def _parse_json(content: bytes) -> Mapping[str, Any]:
     try:
-        found = orjson.loads(content)
+        return _unwrap(orjson.loads(content))
     except orjson.JSONDecodeError:
         return {}
-    if isinstance(found, list) and found:
-        # Some endpoints return the error in a list.
-        found = found[0]
-    return found if isinstance(found, dict) else {}
+
+
+def _unwrap(found: object) -> Mapping[str, Any]:
+    """Return the JSON object of a body: some endpoints return it in a list."""
+    first = found[0] if isinstance(found, list) and found else found
+    return first if isinstance(first, dict) else {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-import aiohttp
-
 from services.common.errors import MediaError, Reason
+from services.common.providers import ProviderResponse
 from services.common.timing.alignment import join_alignments
-from services.tts.providers.elevenlabs.http_client import Body
 from services.tts.providers.elevenlabs.json_framing import LineFramer, RecordFramer, WholeBodyFramer
 from services.tts.providers.elevenlabs.payload import RecordReader
 from services.tts.providers.elevenlabs.request import Endpoint
@@ -21,27 +19,27 @@ _RECORDS: dict[Endpoint, Callable[[], RecordFramer]] = {
 _JSON_SUBTYPES = ("json", "ndjson", "jsonl")
 
 
-def read_chunks(response: aiohttp.ClientResponse, body: Body, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
-    """Return the audio of a successful response, read from its `body`.
+def read_chunks(response: ProviderResponse, endpoint: Endpoint) -> AsyncIterator[AudioChunk]:
+    """Return the audio of a successful response.
 
     Raises:
         MediaError: GENERATION_FAILED, the content type is not audio.
     """
     records = _RECORDS.get(endpoint)
     _check_content_type(response, may_be_json=records is not None)
-    return PlainAudio(body) if records is None else TimedAudio(body, records())
+    return PlainAudio(response) if records is None else TimedAudio(response, records())
 
 
 # Iterators instead of generators: a reader may drop them at any time without closing them.
 class PlainAudio(AsyncIterator[AudioChunk]):
     """Bare audio: every read of the network is one chunk."""
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
+    def __init__(self, response: ProviderResponse) -> None:
+        self._response = response
         self._delivered = False
 
     async def __anext__(self) -> AudioChunk:
-        if piece := await self._body.read():
+        if piece := await self._response.read():
             self._delivered = True
             return AudioChunk(piece)
         if not self._delivered:
@@ -52,8 +50,8 @@ class PlainAudio(AsyncIterator[AudioChunk]):
 class TimedAudio(AsyncIterator[AudioChunk]):
     """Audio with timing: all JSON records that one read of the network completes are one chunk."""
 
-    def __init__(self, body: Body, records: RecordFramer) -> None:
-        self._body = body
+    def __init__(self, response: ProviderResponse, records: RecordFramer) -> None:
+        self._response = response
         self._records = records
         self._reader = RecordReader()
         self._failure: MediaError | None = None
@@ -62,7 +60,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
 
     async def __anext__(self) -> AudioChunk:
         while not self._ended and self._failure is None:
-            piece = await self._body.read()
+            piece = await self._response.read()
             self._ended = not piece
             chunk = self._merge(self._records.feed(piece) if piece else self._records.end())
             if chunk.audio or chunk.alignment is not None:
@@ -87,7 +85,7 @@ class TimedAudio(AsyncIterator[AudioChunk]):
         return AudioChunk(b"".join([chunk.audio for chunk in chunks]), join_alignments(timing) if timing else None)
 
 
-def _check_content_type(response: aiohttp.ClientResponse, *, may_be_json: bool) -> None:
+def _check_content_type(response: ProviderResponse, *, may_be_json: bool) -> None:
     main, _, subtype = response.content_type.partition("/")
     usable = main == "audio" or subtype in ("octet-stream", "ogg") or (may_be_json and _is_json(subtype))
     if not usable or response.headers.get("content-encoding", "identity") != "identity":

@@ -1,16 +1,13 @@
-"""Maps error responses of ElevenLabs to MediaError; the provider's own texts are not passed on."""
+"""Maps failures of ElevenLabs to MediaError; the provider's own texts are not passed on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
-import orjson
 
 from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.providers import ErrorBuilder, parse_retry_after
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.tts.providers.elevenlabs.settings import PROVIDER
 
@@ -116,17 +113,33 @@ _OUR_FIELDS = {
 }
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
-    """Return the error for a response other than 200.
+build_error = ErrorBuilder(
+    PROVIDER,
+    {
+        Reason.API_KEY_MISSING: ("No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider."),
+        Reason.PROVIDER_TIMEOUT: "ElevenLabs did not answer in time; retry.",
+        Reason.PROVIDER_UNAVAILABLE: _DOWN.message,
+        Reason.GENERATION_FAILED: (
+            "ElevenLabs sent an incomplete or unusable response; try again, or check ELEVENLABS_BASE_URL."
+        ),
+    },
+)
+"""Builds the errors of calls without a usable response."""
+
+
+def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    """Map a response outside 2xx to an error.
 
     Args:
         status: HTTP status.
         headers: Headers of the response; names are case-insensitive.
-        body: The part of the body that was read.
+        body: Decoded JSON of any type; None if the body is not JSON, and so comes from a proxy.
+        begun: Not used: a refused request is not charged.
     """
-    readable, detail = _parse_detail(body)
+    del begun
+    detail = body.get("detail") if isinstance(body, dict) else None
     code = _parse_code(detail)
-    meaning = _find_meaning(code, status, detail, readable=readable)
+    meaning = _find_meaning(code, status, detail, readable=body is not None)
     fields = (
         (_find_fields_at_fault(detail) or list(filter(None, [meaning.field])))
         if meaning.reason in _CALLERS_FAULT
@@ -139,7 +152,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MediaError:
         meaning.reason,
         message,
         violations=[FieldViolation(name, "is refused by ElevenLabs") for name in fields],
-        retry_after_seconds=_retry_after_seconds(meaning.reason, headers),
+        retry_after_seconds=_find_retry_after(meaning.reason, headers),
         metadata={"provider": PROVIDER, "provider_status": str(status)}
         | ({"provider_code": code} if code else {})
         | ({LIMIT_KEY: meaning.limit} if meaning.limit else {}),
@@ -152,17 +165,6 @@ def _find_meaning(code: str, status: int, detail: object, *, readable: bool) -> 
     if status >= _SERVER_ERRORS or (not readable and status != _TOO_MANY_REQUESTS):
         return _DOWN
     return _MEANINGS.get(_INVALID if isinstance(detail, list) else status, _REFUSED)
-
-
-def _parse_detail(body: bytes) -> tuple[bool, object]:
-    """Return whether the body comes from the API (and not, as HTML, from a proxy), and its `detail`."""
-    if not body.strip():
-        return True, None
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False, None
-    return True, answer.get("detail") if isinstance(answer, dict) else None
 
 
 def _parse_code(detail: object) -> str:
@@ -188,32 +190,10 @@ def _to_request_field(place: str) -> str:
     return next((_OUR_FIELDS[word] for word in reversed(re.findall(r"[a-z_]+", place)) if word in _OUR_FIELDS), "")
 
 
-def _retry_after_seconds(reason: Reason, headers: Mapping[str, str]) -> float | None:
+def _find_retry_after(reason: Reason, headers: Mapping[str, str]) -> float | None:
     if not reason.info.retryable:
         return None
-    delay_seconds = _parse_retry_after(headers)
+    delay_seconds = parse_retry_after(headers)
     if delay_seconds is None:
         return DEFAULT_RETRY_AFTER_SECONDS if reason is Reason.PROVIDER_BUSY else None
-    return min(max(delay_seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
-
-
-def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after", "")
-    seconds = _number(value)
-    return seconds if seconds is not None else _seconds_until(value)
-
-
-def _number(value: str) -> float | None:
-    return float(value) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()) else None
-
-
-def _seconds_until(http_date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(http_date)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):
-        # The parser of the standard library meets odd dates with any of these.
-        return None
+    return min(delay_seconds, MAX_RETRY_AFTER_SECONDS)

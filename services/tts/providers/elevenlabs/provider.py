@@ -7,9 +7,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import Reason
+from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
 from services.tts.providers.elevenlabs.audio import read_chunks
-from services.tts.providers.elevenlabs.http_client import Body, Transport, open_transport
+from services.tts.providers.elevenlabs.error_mapping import build_error, map_response
 from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
 from services.tts.providers.elevenlabs.request import build_speech_request, choose_endpoint
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
@@ -21,13 +22,14 @@ _UNITS = re.compile(r"[0-9]{1,18}")
 _CALLS = re.compile(r"[0-9]{1,5}")
 
 MAX_CONCURRENT_REQUESTS = 10_000
+MAX_ERROR_BODY_BYTES = 64 * 1024
 
 
 class ElevenLabsProvider(SpeechProvider):
     """Speech provider that calls the ElevenLabs API.
 
     Args:
-        transport: HTTP client of the API.
+        client: HTTP client of the API.
         settings: The key, and how the API is called.
         clock: Monotonic clock, in seconds.
     """
@@ -36,11 +38,11 @@ class ElevenLabsProvider(SpeechProvider):
     capabilities = CAPABILITIES
 
     def __init__(
-        self, transport: Transport, settings: ElevenLabsSettings, clock: Callable[[], float] = time.monotonic
+        self, client: ProviderHttpClient, settings: ElevenLabsSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._transport = transport
+        self._client = client
         self._settings = settings
-        self._catalog = VoiceCatalog(AccountVoices(transport, settings), settings, clock)
+        self._catalog = VoiceCatalog(AccountVoices(client, settings), settings, clock)
 
     @asynccontextmanager
     async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
@@ -50,20 +52,23 @@ class ElevenLabsProvider(SpeechProvider):
             MediaError: API_KEY_MISSING without a call, or the error of the API or of the network.
         """
         if not self._settings.api_key:
-            raise MediaError(
-                Reason.API_KEY_MISSING,
-                "No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider.",
-            )
+            raise build_error(Reason.API_KEY_MISSING)
         endpoint = choose_endpoint(spec, with_alignment=with_alignment)
-        async with self._transport.send(build_speech_request(spec, endpoint, self._settings)) as response:
-            body = Body(response)
+        request = build_speech_request(spec, endpoint, self._settings)
+        async with self._client.open_response(
+            request.method,
+            request.build_url(self._settings.base_url),
+            request.json,
+            begun=False,
+            timeout_seconds=self._settings.first_byte_timeout_seconds,
+        ) as response:
             yield SpeechStream(
-                chunks=read_chunks(response, body, endpoint),
+                chunks=read_chunks(response, endpoint),
                 request_id=_get_header(_REQUEST_ID, response.headers, "request-id"),
                 cost_units=_parse_cost_units(response.headers),
                 ignored_fields=get_ignored_fields(spec),
                 max_concurrent_requests=_parse_max_concurrent_requests(response.headers),
-                rest=body.rest,
+                rest=response.pause,
             )
 
     def resolve(self, voice: str) -> Voice | None:
@@ -77,9 +82,31 @@ class ElevenLabsProvider(SpeechProvider):
 
 @asynccontextmanager
 async def open_elevenlabs(settings: ElevenLabsSettings) -> AsyncIterator[ElevenLabsProvider]:
-    """Open the provider; leaving the context closes its connections."""
-    async with open_transport(settings) as transport:
-        yield ElevenLabsProvider(transport, settings)
+    """Open the provider; leaving the context closes its connections, also those in use."""
+    async with open_client(settings) as client:
+        yield ElevenLabsProvider(client, settings)
+
+
+@asynccontextmanager
+async def open_client(settings: ElevenLabsSettings) -> AsyncIterator[ProviderHttpClient]:
+    """Open the HTTP client of the API: one pool of connections that stay open between requests."""
+    endpoint = ProviderEndpoint(
+        name=PROVIDER,
+        credentials={"xi-api-key": settings.api_key},
+        base_urls=(settings.base_url,),
+        build_error=build_error,
+        map_response=map_response,
+        cut_reason=Reason.GENERATION_FAILED,
+        max_error_bytes=MAX_ERROR_BODY_BYTES,
+    )
+    async with open_session(
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        max_connections=settings.max_connections,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        # Audio must arrive as it is generated, without a decoder that collects it.
+        decompress=False,
+    ) as session:
+        yield ProviderHttpClient(session, endpoint)
 
 
 def _parse_cost_units(headers: Mapping[str, str]) -> int | None:

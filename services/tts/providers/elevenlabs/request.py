@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from services.tts.providers.elevenlabs.models import get_ignored_fields
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
@@ -31,7 +31,7 @@ class Endpoint(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """One HTTP request, without the host it goes to."""
+    """One HTTP request, without the host it goes to and the key."""
 
     method: str
     """GET or POST."""
@@ -39,10 +39,13 @@ class ProviderRequest:
     """Percent-encoded path below the base URL."""
     query: tuple[tuple[str, str], ...]
     """Query parameters, not yet encoded."""
-    headers: Mapping[str, str] = field(repr=False)
-    """Headers for the API, including the key."""
     json: Mapping[str, object] | None = field(default=None, repr=False)
     """The body, or None."""
+
+    def build_url(self, base_url: str) -> str:
+        """Return the URL below `base_url`."""
+        query = f"?{urlencode(self.query)}" if self.query else ""
+        return f"{base_url.rstrip('/')}{self.path}{query}"
 
 
 def choose_endpoint(spec: SpeechSpec, *, with_alignment: bool) -> Endpoint:
@@ -58,19 +61,17 @@ def build_speech_request(spec: SpeechSpec, endpoint: Endpoint, settings: ElevenL
         method="POST",
         path=f"/v1/text-to-speech/{quote(spec.voice.voice_id, safe='')}{endpoint.value}",
         query=_build_query(spec, settings),
-        headers={"xi-api-key": settings.api_key, "content-type": "application/json"},
         json=_build_body(spec),
     )
 
 
-def build_voices_request(settings: ElevenLabsSettings, next_page_token: str = "") -> ProviderRequest:
+def build_voices_request(next_page_token: str = "") -> ProviderRequest:
     """Return the request for one page of the account's voices; the first page has no token."""
     token = (("next_page_token", next_page_token),) if next_page_token else ()
     return ProviderRequest(
         method="GET",
         path="/v2/voices",
         query=(("page_size", str(VOICES_PER_PAGE)), *token),
-        headers={"xi-api-key": settings.api_key},
     )
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.tts.providers.elevenlabs.http_client import Body, Transport
+from services.common.providers import ProviderHttpClient
+from services.tts.providers.elevenlabs.error_mapping import build_error
 from services.tts.providers.elevenlabs.request import build_voices_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
@@ -116,8 +115,8 @@ def _build_index(voices: Iterable[Voice]) -> dict[str, Voice]:
 class AccountVoices:
     """Lists the voices of one account."""
 
-    def __init__(self, transport: Transport, settings: ElevenLabsSettings) -> None:
-        self._transport = transport
+    def __init__(self, client: ProviderHttpClient, settings: ElevenLabsSettings) -> None:
+        self._client = client
         self._settings = settings
 
     async def fetch(self) -> list[Voice]:
@@ -127,12 +126,12 @@ class AccountVoices:
             MediaError: There is no key, or the API refused, failed or exceeded `voices_timeout_seconds`.
         """
         if not self._settings.api_key:
-            raise MediaError(Reason.API_KEY_MISSING)
+            raise build_error(Reason.API_KEY_MISSING)
         try:
             async with asyncio.timeout(self._settings.voices_timeout_seconds):
                 return await self._fetch_all_pages()
         except TimeoutError:
-            raise MediaError(Reason.PROVIDER_TIMEOUT) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT) from None
 
     async def _fetch_all_pages(self) -> list[Voice]:
         voices: dict[str, Voice] = {}
@@ -149,17 +148,16 @@ class AccountVoices:
         return list(voices.values())
 
     async def _fetch_page(self, token: str) -> Mapping[str, Any]:
-        async with self._transport.send(build_voices_request(self._settings, token)) as response:
-            body = await Body(response).read_all(MAX_PAGE_BYTES)
-        try:
-            page = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            page = None
-        if not isinstance(page, dict) or not isinstance(page.get("voices"), list):
-            raise MediaError(
-                Reason.GENERATION_FAILED, "ElevenLabs sent a voice listing that cannot be parsed; try again."
-            )
-        return page
+        request = build_voices_request(token)
+        answer = await self._client.request(
+            request.method,
+            request.build_url(self._settings.base_url),
+            begun=False,
+            max_bytes=MAX_PAGE_BYTES,
+        )
+        if not isinstance(answer.body.get("voices"), list):
+            raise build_error(Reason.GENERATION_FAILED)
+        return answer.body
 
 
 def _parse_next_token(page: Mapping[str, Any]) -> str:

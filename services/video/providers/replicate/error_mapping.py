@@ -8,23 +8,27 @@ from typing import Any
 
 from services.common.errors import FieldViolation, MediaError, Reason
 from services.common.log import logger
+from services.common.providers import MAX_RETRY_AFTER_SECONDS, ErrorBuilder, parse_retry_after
 from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.providers.replicate.settings import API_KEY_VARIABLE, PROVIDER
 
 log = logger(__name__)
 
-_MESSAGES: Mapping[Reason, str] = {
-    Reason.API_KEY_MISSING: f"replicate has no token: set {API_KEY_VARIABLE}, or choose another provider.",
-    Reason.PROVIDER_REJECTED_KEY: f"replicate rejects {API_KEY_VARIABLE}; replace it.",
-    Reason.PROVIDER_QUOTA_EXCEEDED: "The replicate account has no credit left; top it up or use another provider.",
-    Reason.PROVIDER_BUSY: "replicate is at its request limit; retry later.",
-    Reason.PROVIDER_UNAVAILABLE: "replicate is down or unreachable; retry later.",
-    Reason.PROVIDER_TIMEOUT: "replicate did not deliver in time; retry.",
-    Reason.CONTENT_BLOCKED: "The model's safety rules reject this content; change the prompt or the image.",
-    Reason.VALIDATION_ERROR: "replicate rejects a field of the request; change model, image or prompt.",
-    Reason.GENERATION_FAILED: "The model failed to generate the video; retry, or choose another model.",
-    Reason.CANCELLED: "The video was cancelled.",
-}
+build_error = ErrorBuilder(
+    PROVIDER,
+    {
+        Reason.API_KEY_MISSING: f"replicate has no token: set {API_KEY_VARIABLE}, or choose another provider.",
+        Reason.PROVIDER_REJECTED_KEY: f"replicate rejects {API_KEY_VARIABLE}; replace it.",
+        Reason.PROVIDER_QUOTA_EXCEEDED: "The replicate account has no credit left; top it up or use another provider.",
+        Reason.PROVIDER_BUSY: "replicate is at its request limit; retry later.",
+        Reason.PROVIDER_UNAVAILABLE: "replicate is down or unreachable; retry later.",
+        Reason.PROVIDER_TIMEOUT: "replicate did not deliver in time; retry.",
+        Reason.CONTENT_BLOCKED: "The model's safety rules reject this content; change the prompt or the image.",
+        Reason.VALIDATION_ERROR: "replicate rejects a field of the request; change model, image or prompt.",
+        Reason.GENERATION_FAILED: "The model failed to generate the video; retry, or choose another model.",
+        Reason.CANCELLED: "The video was cancelled.",
+    },
+)
 _BY_STATUS: Mapping[int, Reason] = {
     400: Reason.VALIDATION_ERROR,
     401: Reason.PROVIDER_REJECTED_KEY,
@@ -41,7 +45,6 @@ _BY_STATUS: Mapping[int, Reason] = {
 _NOT_BEGUN_STATUSES = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
 """Statuses that mean that nothing was begun. After any other status, the video may have been charged."""
 _SERVER_ERROR = 500
-_MAX_DELAY_SECONDS = 3600.0
 _FIELDS: Mapping[str, str] = {
     "prompt": "prompt",
     "first_frame_image": "image_url",
@@ -53,20 +56,6 @@ _FIELDS: Mapping[str, str] = {
 _BLOCKED = re.compile(r"nsfw|sensitive|moderat|flagged|safety|content policy|\bE005\b", re.IGNORECASE)
 _TOO_SLOW = re.compile(r"time[d ]*out", re.IGNORECASE)
 _RESET = re.compile(r"~(\d+)s")
-
-
-def build_error(reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
-    """Return the error for `reason`.
-
-    Args:
-        reason: The reason.
-        begun: Whether Replicate may have begun the video, and may charge for it.
-        retry_after_seconds: Delay that Replicate asks for.
-    """
-    metadata = {"provider": PROVIDER}
-    if begun:
-        metadata[MAY_BE_CHARGED_KEY] = "true"
-    return MediaError(reason, _MESSAGES[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 
 
 def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
@@ -86,7 +75,7 @@ def map_response(status: int, headers: Mapping[str, str], body: object, *, begun
     if reason is Reason.VALIDATION_ERROR:
         return build_gone_error() if begun else _map_validation_error(status, body)
     return build_error(
-        reason, begun=begun or status not in _NOT_BEGUN_STATUSES, retry_after_seconds=_parse_retry_after(headers, body)
+        reason, begun=begun or status not in _NOT_BEGUN_STATUSES, retry_after_seconds=_find_retry_after(headers, body)
     )
 
 
@@ -142,15 +131,13 @@ def _map_validation_error(status: int, body: object) -> MediaError:
     return MediaError(Reason.VALIDATION_ERROR, text, violations=violations, metadata={"provider": PROVIDER})
 
 
-def _parse_retry_after(headers: Mapping[str, str], body: object) -> float | None:
-    text = headers.get("Retry-After", "")
-    if text.isascii() and text.isdigit():
-        return min(_MAX_DELAY_SECONDS, float(text[:9]))
-    if not isinstance(body, dict):
-        return None
+def _find_retry_after(headers: Mapping[str, str], body: object) -> float | None:
+    delay_seconds = parse_retry_after(headers)
+    if delay_seconds or not isinstance(body, dict):
+        return delay_seconds
     seconds = body.get("retry_after")
     if isinstance(seconds, int | float) and seconds >= 0:
-        return float(min(_MAX_DELAY_SECONDS, seconds))
+        return float(min(MAX_RETRY_AFTER_SECONDS, seconds))
     detail = body.get("detail")
     found = _RESET.search(detail) if isinstance(detail, str) else None
-    return min(_MAX_DELAY_SECONDS, float(found.group(1)[:9])) if found else None
+    return min(MAX_RETRY_AFTER_SECONDS, float(found.group(1)[:9])) if found else delay_seconds

@@ -256,7 +256,7 @@ class ReplicateProvider(VideoProvider):
         url = f"{self._settings.base_url.rstrip('/')}{path}"
         seconds = self._settings.answer_seconds + self._settings.wait_seconds
         try:
-            return await self._client.ask(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
+            return await self._client.request(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
         except MediaError as error:
             if path in (_FILES, _SECRET) or (method, path) == ("GET", _LATEST):
                 # Nothing was charged, and the error does not concern a field of the caller's request.
@@ -276,11 +276,11 @@ def build_endpoint(settings: ReplicateSettings) -> ProviderEndpoint:
     """Return the endpoint for the HTTP client."""
     return ProviderEndpoint(
         name=PROVIDER,
-        authorization=f"Bearer {settings.api_token}",
+        credentials={"Authorization": f"Bearer {settings.api_token}"},
         base_urls=(settings.base_url,),
         host_suffix=".replicate.com",
-        failure=build_error,
-        refusal=map_response,
+        build_error=build_error,
+        map_response=map_response,
     )
 
 

@@ -13,7 +13,7 @@ KEY = "Bearer KEY"
 
 
 class FailedError(MediaError):
-    """What a test's peer makes of a failure."""
+    """The error that the test endpoint builds for a reason."""
 
     def __init__(self, reason: Reason, *, begun: bool) -> None:
         super().__init__(reason)
@@ -21,24 +21,26 @@ class FailedError(MediaError):
 
 
 class RefusedError(MediaError):
-    """What a test's peer makes of an answer."""
+    """The error that the test endpoint builds from a response."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> None:
         super().__init__(Reason.GENERATION_FAILED)
-        self.told = (status, body, begun)
+        self.arguments = (status, body, begun)
         self.headers = headers
 
 
-def failure(reason: Reason, *, begun: bool = False) -> MediaError:
+def build_error(reason: Reason, *, begun: bool = False) -> MediaError:
     return FailedError(reason, begun=begun)
 
 
-def peer_at(*base_urls: str) -> ProviderEndpoint:
-    return ProviderEndpoint("fake", KEY, base_urls, ".provider.example", failure, RefusedError)
+def build_endpoint(*base_urls: str) -> ProviderEndpoint:
+    return ProviderEndpoint(
+        "fake", {"Authorization": KEY}, base_urls, build_error, RefusedError, host_suffix=".provider.example"
+    )
 
 
-async def failed(asked: Awaitable[Answer]) -> tuple[Reason, bool]:
+async def catch_error(call: Awaitable[Answer]) -> tuple[Reason, bool]:
     """Return the reason of a failure, and whether anything may be charged."""
     with pytest.raises(FailedError) as caught:
-        await asked
+        await call
     return caught.value.reason, caught.value.begun

@@ -14,29 +14,29 @@ from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
 from tests.conftest import LogLines
 from tests.fakes.web_host import running_web_host
-from tests.unit.common.providers.rig import RefusedError, failed, peer_at
+from tests.unit.common.providers.rig import RefusedError, build_endpoint, catch_error
 
 
-class Nowhere(AbstractResolver):
-    """Knows no name, and remembers which it was asked for."""
+class NoHosts(AbstractResolver):
+    """A resolver that finds no host, and records the names."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.names: list[str] = []
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        """Find nothing."""
-        self.asked.append(host)
+        """Record the name, and fail."""
+        self.names.append(host)
         raise OSError
 
     async def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there is nothing to close."""
 
 
 @asynccontextmanager
-async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, ProviderHttpClient]]:
-    resolver = Nowhere()
+async def open_client_without_hosts() -> AsyncIterator[tuple[NoHosts, ProviderHttpClient]]:
+    resolver = NoHosts()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=resolver)) as session:
-        yield resolver, ProviderHttpClient(session, peer_at("https://api.example/v1", "http://127.0.0.1:9/sync"))
+        yield resolver, ProviderHttpClient(session, build_endpoint("https://api.example/v1", "http://127.0.0.1:9/sync"))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ async def leading_nowhere() -> AsyncIterator[tuple[Nowhere, ProviderHttpClient]]
     ],
 )
 async def test_the_key_is_sent_to_no_other_host(url: str, log_lines: LogLines) -> None:
-    async with leading_nowhere() as (resolver, transport):
-        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
-    assert resolver.asked == []
+    async with open_client_without_hosts() as (resolver, client):
+        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+    assert resolver.names == []
     (line,) = log_lines()
     assert (line["level"], line["provider"]) == ("error", "fake")
     assert "KEY" not in str(line)
@@ -79,29 +79,31 @@ async def test_the_key_is_sent_to_no_other_host(url: str, log_lines: LogLines) -
     ],
 )
 async def test_the_key_goes_to_all_hosts_of_the_provider(url: str, host: str) -> None:
-    async with leading_nowhere() as (resolver, transport):
-        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.PROVIDER_UNAVAILABLE, True)
-    assert resolver.asked == [host]
+    async with open_client_without_hosts() as (resolver, client):
+        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.PROVIDER_UNAVAILABLE, True)
+    assert resolver.names == [host]
 
 
 @pytest.mark.parametrize(
     "url",
     ["", "/v1/things", "//api.example/v1", "mailto:x", "https://[api", "https://u:p@queue.provider.example/x"],
 )
-async def test_what_is_no_address_of_the_provider_is_not_asked(url: str) -> None:
-    async with leading_nowhere() as (resolver, transport):
-        assert await failed(transport.ask("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
-    assert resolver.asked == []
+async def test_other_urls_are_not_requested(url: str) -> None:
+    async with open_client_without_hosts() as (resolver, client):
+        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+    assert resolver.names == []
 
 
 async def test_the_key_does_not_follow_a_redirect() -> None:
     async with running_web_host() as host, running_web_host() as other, open_session() as session:
         host.redirect("/v1/things", other.url("/elsewhere"))
         with pytest.raises(RefusedError) as caught:
-            await ProviderHttpClient(session, peer_at(host.url("/v1"))).ask("GET", host.url("/v1/things"), begun=True)
+            await ProviderHttpClient(session, build_endpoint(host.url("/v1"))).request(
+                "GET", host.url("/v1/things"), begun=True
+            )
         assert other.requests == []
-    assert caught.value.told == (302, None, True)
+    assert caught.value.arguments == (302, {}, True)
 
 
 def test_the_key_is_not_printed() -> None:
-    assert "KEY" not in repr(peer_at("https://api.example/v1"))
+    assert "KEY" not in repr(build_endpoint("https://api.example/v1"))

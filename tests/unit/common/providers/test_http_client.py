@@ -1,4 +1,4 @@
-"""JSON with a paid provider: what is sent, how long one waits, and whether anything may be charged."""
+"""The HTTP client of the providers: what it sends, its time limits, and whether a failure may be charged."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.web_host import WebHost, running_web_host
-from tests.unit.common.providers.rig import KEY, RefusedError, failed, peer_at
+from tests.unit.common.providers.rig import KEY, RefusedError, build_endpoint, catch_error
 
 CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
 
 
 @dataclass
 class Provider:
-    """A provider, the transport to it, and what it was sent."""
+    """A provider, the client to it, and what it was sent."""
 
     host: WebHost
-    transport: ProviderHttpClient
+    client: ProviderHttpClient
     requests: list[web.BaseRequest] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a page that hangs is asked for."""
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a request arrives at a page that hangs."""
     abandoned: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the caller of a page that hangs leaves."""
+    """Set when the client of a page that hangs closes its connection."""
 
     @property
     def url(self) -> str:
-        """An address of its API."""
+        """A URL of its API."""
         return self.host.url("/v1/things")
 
-    def answers(self, response: Callable[[], web.Response]) -> None:
-        """Set what is answered."""
+    def respond_with(self, response: Callable[[], web.Response]) -> None:
+        """Set the response."""
 
         async def answer(request: web.Request) -> web.Response:
             self.requests.append(request)
@@ -47,11 +47,11 @@ class Provider:
 
         self.host.pages["/v1/things"] = answer
 
-    def hangs(self, begins: bytes = b"") -> None:
-        """Never answers, or begins to and does not go on."""
+    def hang(self, begins: bytes = b"") -> None:
+        """Never respond, or stop after the first bytes."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            self.asked.set()
+            self.requested.set()
             response = web.StreamResponse()
             if begins:
                 await response.prepare(request)
@@ -68,13 +68,13 @@ class Provider:
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     async with running_web_host() as host, open_session() as session:
-        made = Provider(host, ProviderHttpClient(session, peer_at(host.url("/v1"))))
-        made.answers(lambda: web.json_response({"id": "p1"}, status=201, headers={"X-Cost": "3"}))
-        yield made
+        created = Provider(host, ProviderHttpClient(session, build_endpoint(host.url("/v1"))))
+        created.respond_with(lambda: web.json_response({"id": "p1"}, status=201, headers={"X-Cost": "3"}))
+        yield created
 
 
 async def test_json_is_sent_with_the_key_and_json_is_returned(provider: Provider) -> None:
-    answer = await provider.transport.ask(
+    answer = await provider.client.request(
         "POST", provider.url, {"prompt": "ä"}, begun=False, headers={"Prefer": "wait"}
     )
     assert (answer.status, answer.headers["x-cost"], answer.body) == (201, "3", {"id": "p1"})
@@ -85,45 +85,45 @@ async def test_json_is_sent_with_the_key_and_json_is_returned(provider: Provider
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-async def test_without_a_body_nothing_is_said_of_its_kind(provider: Provider, method: str) -> None:
-    await provider.transport.ask(method, provider.url, begun=True)
+async def test_without_a_body_there_is_no_content_type(provider: Provider, method: str) -> None:
+    await provider.client.request(method, provider.url, begun=True)
     (sent,) = provider.requests
     assert (sent.method, sent.headers["Authorization"], provider.bodies) == (method, KEY, [b""])
     assert "Content-Type" not in sent.headers
 
 
-async def test_a_form_says_itself_of_what_kind_it_is(provider: Provider) -> None:
+async def test_a_form_has_its_own_content_type(provider: Provider) -> None:
     form = aiohttp.MultipartWriter("form-data")
     form.append(b"image").set_content_disposition("form-data", name="content")
-    await provider.transport.ask("POST", provider.url, form, begun=False)
+    await provider.client.request("POST", provider.url, form, begun=False)
     assert provider.requests[0].headers["Content-Type"].startswith("multipart/form-data; boundary=")
     assert b"image" in provider.bodies[0]
 
 
-async def test_an_address_of_the_providers_is_used_as_it_is(provider: Provider) -> None:
-    await provider.transport.ask("GET", f"{provider.url}?sig=a%2Fb+c", begun=True)
+async def test_a_url_of_the_provider_is_used_unchanged(provider: Provider) -> None:
+    await provider.client.request("GET", f"{provider.url}?sig=a%2Fb+c", begun=True)
     assert provider.host.requests == [("GET", "/v1/things?sig=a%2Fb+c")]
 
 
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize(
-    ("status", "text", "told"),
-    [(404, '{"detail": "no"}', {"detail": "no"}), (500, "<html>", None), (418, "[1]", [1]), (302, "", None)],
+    ("status", "text", "decoded"),
+    [(404, '{"detail": "no"}', {"detail": "no"}), (500, "<html>", None), (418, "[1]", [1]), (302, "", {})],
 )
-async def test_what_is_no_success_is_the_peers_to_explain(
-    provider: Provider, status: int, text: str, told: object, begun: bool
+async def test_the_endpoint_maps_a_response_outside_2xx(
+    provider: Provider, status: int, text: str, decoded: object, begun: bool
 ) -> None:
-    provider.answers(lambda: web.Response(status=status, text=text, headers={"Retry-After": "7"}))
+    provider.respond_with(lambda: web.Response(status=status, text=text, headers={"Retry-After": "7"}))
     with pytest.raises(RefusedError) as caught:
-        await provider.transport.ask("POST", provider.url, {}, begun=begun)
-    assert caught.value.told == (status, told, begun)
+        await provider.client.request("POST", provider.url, {}, begun=begun)
+    assert caught.value.arguments == (status, decoded, begun)
     assert caught.value.headers["retry-after"] == "7"
 
 
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        # What was only asked may be asked again.
+        # A GET may be repeated.
         ("GET", Reason.PROVIDER_UNAVAILABLE),
         ("POST", Reason.GENERATION_FAILED),
         ("PUT", Reason.GENERATION_FAILED),
@@ -133,11 +133,11 @@ async def test_what_is_no_success_is_the_peers_to_explain(
 async def test_a_success_without_a_json_object_is_an_error(
     provider: Provider, method: str, text: str, reason: Reason
 ) -> None:
-    provider.answers(lambda: web.Response(text=text))
-    assert await failed(provider.transport.ask(method, provider.url, begun=False)) == (reason, True)
+    provider.respond_with(lambda: web.Response(text=text))
+    assert await catch_error(provider.client.request(method, provider.url, begun=False)) == (reason, True)
 
 
-async def test_an_answer_without_an_end_is_not_read_for_ever(provider: Provider) -> None:
+async def test_an_endless_answer_is_not_read_forever(provider: Provider) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -146,65 +146,65 @@ async def test_an_answer_without_an_end_is_not_read_for_ever(provider: Provider)
 
     provider.host.pages["/v1/things"] = endless
     async with asyncio.timeout(10):
-        told = await failed(provider.transport.ask("GET", provider.url, begun=True))
-    assert told == (Reason.PROVIDER_UNAVAILABLE, True)
+        outcome = await catch_error(provider.client.request("GET", provider.url, begun=True))
+    assert outcome == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize(
     ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
 )
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200", CUT_HEAD, b"no HTTP at all\r\n\r\n"])
-async def test_a_connection_that_is_cut_may_have_been_charged_where_work_was_asked_for(
+async def test_a_cut_connection_may_have_been_charged_after_a_post(
     method: str, begun: bool, may_be_charged: bool, reply: bytes
 ) -> None:
     async with tcp_peer(reply) as server, open_session() as session:
         url = f"http://127.0.0.1:{server.port}"
-        asked = ProviderHttpClient(session, peer_at(url)).ask(method, f"{url}/things", begun=begun)
-        assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
+        call = ProviderHttpClient(session, build_endpoint(url)).request(method, f"{url}/things", begun=begun)
+        assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
 
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_refused_connection_was_not_charged(begun: bool) -> None:
     async with open_session() as session:
-        asked = ProviderHttpClient(session, peer_at("http://127.0.0.1:9")).ask(
+        call = ProviderHttpClient(session, build_endpoint("http://127.0.0.1:9")).request(
             "POST", "http://127.0.0.1:9/", {}, begun=begun
         )
-        assert await failed(asked) == (Reason.PROVIDER_UNAVAILABLE, begun)
+        assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, begun)
 
 
 @pytest.mark.parametrize(
     ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
 )
 @pytest.mark.parametrize("begins", [b"", b'{"id": '])
-async def test_an_answer_that_takes_too_long_is_given_up(
+async def test_a_late_answer_is_a_timeout(
     provider: Provider, method: str, begun: bool, may_be_charged: bool, begins: bytes
 ) -> None:
-    provider.hangs(begins)
-    asked = provider.transport.ask(method, provider.url, begun=begun, timeout_seconds=0.2)
-    assert await failed(asked) == (Reason.PROVIDER_TIMEOUT, may_be_charged)
+    provider.hang(begins)
+    call = provider.client.request(method, provider.url, begun=begun, timeout_seconds=0.2)
+    assert await catch_error(call) == (Reason.PROVIDER_TIMEOUT, may_be_charged)
     async with asyncio.timeout(5):
         await provider.abandoned.wait()
 
 
-async def test_an_answer_in_time_is_taken(provider: Provider) -> None:
-    assert (await provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=30)).body == {"id": "p1"}
+async def test_an_answer_in_time_is_returned(provider: Provider) -> None:
+    assert (await provider.client.request("GET", provider.url, begun=True, timeout_seconds=30)).body == {"id": "p1"}
 
 
 @pytest.mark.parametrize("timeout_seconds", [None, 60])
 async def test_the_timeout_of_the_caller_is_raised_as_timeout_error(
     provider: Provider, timeout_seconds: float | None
 ) -> None:
-    provider.hangs()
+    provider.hang()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=timeout_seconds)
+            await provider.client.request("GET", provider.url, begun=True, timeout_seconds=timeout_seconds)
 
 
 async def test_a_caller_that_leaves_closes_the_connection(provider: Provider) -> None:
-    provider.hangs()
-    task = asyncio.create_task(provider.transport.ask("GET", provider.url, begun=True, timeout_seconds=60))
+    provider.hang()
+    task = asyncio.create_task(provider.client.request("GET", provider.url, begun=True, timeout_seconds=60))
     async with asyncio.timeout(5):
-        await provider.asked.wait()
+        await provider.requested.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from services.common.errors import MediaError, Reason
+from services.common.providers.http_client import decode_body
 from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
-from services.tts.providers.elevenlabs.error_mapping import MAX_RETRY_AFTER_SECONDS, refusal
+from services.tts.providers.elevenlabs.error_mapping import MAX_RETRY_AFTER_SECONDS, map_response
 from tests.fakes.elevenlabs_answers import (
     Answer,
     build_field_errors,
@@ -25,7 +26,7 @@ from tests.fakes.elevenlabs_answers import (
 
 
 def map_answer(answer: Answer) -> MediaError:
-    return refusal(answer.status, CIMultiDict(answer.headers), answer.body)
+    return map_response(answer.status, CIMultiDict(answer.headers), decode_body(answer.body), begun=False)
 
 
 WORDS = [
@@ -184,6 +185,6 @@ JSON = st.recursive(
     st.text(max_size=30),
 )
 def test_any_answer_has_a_meaning(status: int, body: bytes, retry_after: str) -> None:
-    error = refusal(status, {"retry-after": retry_after}, body)
+    error = map_response(status, CIMultiDict({"retry-after": retry_after}), decode_body(body), begun=False)
     assert error.message
     assert error.retry_after_seconds is None or 0 <= error.retry_after_seconds <= MAX_RETRY_AFTER_SECONDS

@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
-from services.tts.providers.elevenlabs.http_client import MAX_ERROR_BODY_BYTES
+from services.tts.providers.elevenlabs.provider import MAX_ERROR_BODY_BYTES
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import (

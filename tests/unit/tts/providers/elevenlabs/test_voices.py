@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
-from services.tts.providers.elevenlabs.http_client import open_transport
+from services.tts.providers.elevenlabs.provider import open_client
 from services.tts.providers.elevenlabs.settings import PROVIDER
 from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
@@ -39,8 +39,8 @@ class Clock:
 @asynccontextmanager
 async def open_with(fake: FakeElevenLabs, clock: Clock, key: str = API_KEY) -> AsyncIterator[ElevenLabsProvider]:
     settings = ElevenLabsSettings(key, fake.base_url, voices_timeout_seconds=0.3)
-    async with open_transport(settings) as transport:
-        yield ElevenLabsProvider(transport, settings, clock)
+    async with open_client(settings) as client:
+        yield ElevenLabsProvider(client, settings, clock)
 
 
 def account_voice(number: int, **members: Any) -> dict[str, Any]:
