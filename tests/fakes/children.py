@@ -15,69 +15,69 @@ DEADLINE_SECONDS = 60.0
 _PREAMBLE = """\
 import os, signal, socket, subprocess, sys
 def report(name):
-    home = socket.create_connection(("127.0.0.1", {port}))
-    home.sendall(b"%s %d\\n" % (name.encode(), os.getpid()))
-    return home
+    connection = socket.create_connection(("127.0.0.1", {port}))
+    connection.sendall(b"%s %d\\n" % (name.encode(), os.getpid()))
+    return connection
 """
-WAITS = "home = report({name!r})\nwhile True: signal.pause()\n"
+WAIT_FOR_SIGNAL = "connection = report({name!r})\nwhile True: signal.pause()\n"
 """Reports and waits for a signal."""
-IGNORES_SIGTERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
+IGNORE_SIGTERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT_FOR_SIGNAL
 """Reports and ends by nothing but SIGKILL."""
-DIES = "print('no such luck', flush=True)\nhome = report({name!r})\nsys.exit(3)\n"
-"""Reports, says so, and ends with exit code 3."""
-SPEAKS = "print('to stdout', flush=True)\nprint('to stderr', file=sys.stderr, flush=True)\n" + WAITS
+FAIL = "print('no such luck', flush=True)\nconnection = report({name!r})\nsys.exit(3)\n"
+"""Prints a line, reports, and ends with exit code 3."""
+PRINT_AND_WAIT = "print('to stdout', flush=True)\nprint('to stderr', file=sys.stderr, flush=True)\n" + WAIT_FOR_SIGNAL
 """Writes a line to either stream, reports and waits."""
-HAS_A_CHILD = (
+FORK_AND_WAIT = (
     "if os.fork() == 0:\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    name = {name!r} + '-child'\n"
-    "else:\n    name = {name!r}\nhome = report(name)\nwhile True: signal.pause()\n"
+    "else:\n    name = {name!r}\nconnection = report(name)\nwhile True: signal.pause()\n"
 )
 """Reports and waits, and so does its child `<name>-child`, which ignores SIGTERM."""
 
 
 @dataclass(eq=False, slots=True)
-class Guest:
+class ReportedProcess:
     """A process that has reported to the server."""
 
     name: str
     pid: int
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process has ended."""
 
 
-class Home:
+class ReportServer:
     """Server to which child processes connect; a connection closes when its process ends."""
 
     def __init__(self) -> None:
         self.port = 0
-        self.guests: list[Guest] = []
-        self.departures: list[str] = []
+        self.processes: list[ReportedProcess] = []
+        self.ended_names: list[str] = []
         """Names of ended processes, in order."""
-        self._arrived = asyncio.Condition()
+        self._reported = asyncio.Condition()
 
-    async def guest(self, name: str, number: int = 1) -> Guest:
+    async def wait_for_process(self, name: str, number: int = 1) -> ReportedProcess:
         """Wait for the `number`-th process that reports as `name`, and return it."""
-        async with asyncio.timeout(DEADLINE_SECONDS), self._arrived:
-            await self._arrived.wait_for(lambda: len(self._find_guests(name)) >= number)
-        return self._find_guests(name)[number - 1]
+        async with asyncio.timeout(DEADLINE_SECONDS), self._reported:
+            await self._reported.wait_for(lambda: len(self._find_processes(name)) >= number)
+        return self._find_processes(name)[number - 1]
 
-    async def left(self, guest: Guest) -> None:
-        """Wait until `guest` has ended."""
+    async def wait_for_end(self, process: ReportedProcess) -> None:
+        """Wait until `process` has ended."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            await guest.gone.wait()
+            await process.ended.wait()
 
-    async def empty(self) -> None:
+    async def wait_until_all_ended(self) -> None:
         """Wait until all processes have ended."""
-        for guest in self.guests:
-            await self.left(guest)
+        for process in self.processes:
+            await self.wait_for_end(process)
 
-    def process(self, name: str, script: str = WAITS, *, after: tuple[str, ...] = ()) -> Process:
+    def make_process(self, name: str, script: str = WAIT_FOR_SIGNAL, *, after: tuple[str, ...] = ()) -> Process:
         """Return a process for the supervisor; it is ready once it has reported."""
         code = (_PREAMBLE + script).format(port=self.port, name=name)
-        known = len(self._find_guests(name))
+        before = len(self._find_processes(name))
 
         async def ready() -> bool:
-            async with self._arrived:
-                await self._arrived.wait_for(lambda: len(self._find_guests(name)) > known)
+            async with self._reported:
+                await self._reported.wait_for(lambda: len(self._find_processes(name)) > before)
             return True
 
         command = (sys.executable, "-I", "-S", "-c", code)
@@ -87,32 +87,32 @@ class Home:
         """Serve the connection of one process."""
         try:
             name, pid = (await reader.readline()).decode().split()
-            guest = Guest(name, int(pid))
-            async with self._arrived:
-                self.guests.append(guest)
-                self._arrived.notify_all()
+            process = ReportedProcess(name, int(pid))
+            async with self._reported:
+                self.processes.append(process)
+                self._reported.notify_all()
             # A killed process may reset its connection.
             with suppress(ConnectionError):
                 await reader.read()
-            self.departures.append(name)
-            guest.gone.set()
+            self.ended_names.append(name)
+            process.ended.set()
         finally:
             writer.close()
 
-    def _find_guests(self, name: str) -> list[Guest]:
-        return [guest for guest in self.guests if guest.name == name]
+    def _find_processes(self, name: str) -> list[ReportedProcess]:
+        return [process for process in self.processes if process.name == name]
 
 
 @asynccontextmanager
-async def open_home() -> AsyncIterator[Home]:
-    """Open a server on a free port."""
-    home = Home()
-    async with await asyncio.start_server(home.receive, "127.0.0.1", 0) as server:
-        home.port = server.sockets[0].getsockname()[1]
-        yield home
+async def run_report_server() -> AsyncIterator[ReportServer]:
+    """Run a server on a free port."""
+    server = ReportServer()
+    async with await asyncio.start_server(server.receive, "127.0.0.1", 0) as listener:
+        server.port = listener.sockets[0].getsockname()[1]
+        yield server
 
 
-class Notebook:
+class RecordingOutput:
     """An output that records its lines."""
 
     def __init__(self) -> None:

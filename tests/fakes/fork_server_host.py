@@ -12,7 +12,7 @@ from deploy.local.child import open_watchdog, start
 from deploy.local.fork_server import ForkServer, parse_command, start_fork_server
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
-from tests.fakes.children import Notebook
+from tests.fakes.children import RecordingOutput
 from tests.fakes.waiting import until
 
 MODULE = "tests.fakes.fork_server_child"
@@ -32,7 +32,7 @@ async def _run(fork_server: ForkServer, request: str) -> dict[str, object]:
         return await _start_and_abandon(fork_server)
     if request == "has lost its fork server":
         fork_server.end()
-    notebook, command = Notebook(), (sys.executable, "-m", MODULE, request)
+    notebook, command = RecordingOutput(), (sys.executable, "-m", MODULE, request)
     process = Process(name="child", argv=command, environment=ENVIRONMENT, ready=_never)
     async with open_watchdog(1) as guard, asyncio.TaskGroup() as lives:
         life = await start(process, notebook, guard, lives, fork_server)
