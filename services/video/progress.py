@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 _MAX_CHUNKS = 4
 
-# Ceilings of a percentage that may not reach 100 before the next stage has begun.
+# Ceilings of a percentage that may not reach 100 before the next stage has started.
 ESTIMATE_CEILING_PERCENT = 95.0
 """Highest estimate while a provider reports nothing."""
 PROVIDER_CEILING_PERCENT = 97.0

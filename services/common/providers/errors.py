@@ -27,16 +27,18 @@ class ErrorBuilder:
     metadata: Mapping[Reason, Mapping[str, str]] = field(default_factory=dict)
     """Further metadata, for each reason."""
 
-    def __call__(self, reason: Reason, *, begun: bool = False, retry_after_seconds: float | None = None) -> MediaError:
+    def __call__(
+        self, reason: Reason, *, may_be_charged: bool = False, retry_after_seconds: float | None = None
+    ) -> MediaError:
         """Return the error for `reason`.
 
         Args:
             reason: Why the call failed; one of `messages`.
-            begun: Whether the provider may have started to work, and to charge.
+            may_be_charged: Whether the provider may have started to work, and to charge.
             retry_after_seconds: Delay that the provider asks for; None if it asks for none.
         """
         metadata = {"provider": self.provider, **self.metadata.get(reason, {})}
-        if begun:
+        if may_be_charged:
             metadata[MAY_BE_CHARGED_KEY] = "true"
         return MediaError(reason, self.messages[reason], metadata=metadata, retry_after_seconds=retry_after_seconds)
 

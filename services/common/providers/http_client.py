@@ -31,21 +31,21 @@ Body = Mapping[str, Any] | bytes | aiohttp.MultipartWriter | None
 class BuildError(Protocol):
     """Called with a reason to build the error of a provider that gave no usable response."""
 
-    def __call__(self, reason: Reason, *, begun: bool = False) -> MediaError:
-        """Return the error; `begun` says whether the provider may have started to work, and to charge."""
+    def __call__(self, reason: Reason, *, may_be_charged: bool = False) -> MediaError:
+        """Return the error; `may_be_charged` says whether the provider may have started to work."""
 
 
 class MapResponse(Protocol):
     """Called with a response outside 2xx to build its error."""
 
-    def __call__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+    def __call__(self, status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
         """Return the error.
 
         Args:
             status: HTTP status.
             headers: Headers of the response; names are case-insensitive.
             body: Decoded JSON of any type; an empty object if the body is empty, None if it is not JSON.
-            begun: Whether the provider had accepted the work before this request.
+            work_started: Whether the provider had accepted the work before this request.
         """
 
 
@@ -86,13 +86,13 @@ class ProviderResponse:
     Args:
         response: The response.
         endpoint: The provider.
-        begun: Whether the provider may charge for the request.
+        may_be_charged: Whether the provider may charge for the request.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, endpoint: ProviderEndpoint, *, begun: bool) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, endpoint: ProviderEndpoint, *, may_be_charged: bool) -> None:
         self._response = response
         self._endpoint = endpoint
-        self._begun = begun
+        self._may_be_charged = may_be_charged
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.content_type: str = response.content_type
@@ -107,7 +107,7 @@ class ProviderResponse:
             return await self._response.content.readany()
         except _NETWORK_ERRORS as error:
             log.warning("provider cut its response", provider=self._endpoint.name, error_type=type(error).__name__)
-            raise self._endpoint.build_error(self._endpoint.cut_reason, begun=self._begun) from None
+            raise self._endpoint.build_error(self._endpoint.cut_reason, may_be_charged=self._may_be_charged) from None
 
     async def read_all(self, max_bytes: int) -> bytes:
         """Return the whole body.
@@ -119,7 +119,7 @@ class ProviderResponse:
         while piece := await self.read():
             collected += piece
             if len(collected) > max_bytes:
-                raise self._endpoint.build_error(Reason.GENERATION_FAILED, begun=True)
+                raise self._endpoint.build_error(Reason.GENERATION_FAILED, may_be_charged=True)
         return bytes(collected)
 
     async def pause(self, seconds: float) -> None:
@@ -154,7 +154,7 @@ class ProviderHttpClient:
         url: str,
         body: Body = None,
         *,
-        begun: bool,
+        work_started: bool,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
         max_bytes: int = _MAX_ANSWER_BYTES,
@@ -165,7 +165,7 @@ class ProviderHttpClient:
             method: HTTP method.
             url: One that we built, or one that the provider returned, which is used unchanged.
             body: What to send.
-            begun: Whether the provider has already accepted the work, so that a failure now may have been charged.
+            work_started: Whether the provider has accepted the work, so that a failure now may be charged.
             headers: Further headers.
             timeout_seconds: Longest wait for the whole answer; None if the caller limits it.
             max_bytes: Largest answer.
@@ -174,8 +174,8 @@ class ProviderHttpClient:
             MediaError: The provider refused, failed, could not be reached, or took too long.
         """
         async with (
-            self._limit_time(method, begun, timeout_seconds),
-            self.open_response(method, url, body, begun=begun, headers=headers) as response,
+            self._limit_time(method, work_started, timeout_seconds),
+            self.open_response(method, url, body, work_started=work_started, headers=headers) as response,
         ):
             content = bytearray()
             while len(content) <= max_bytes and (piece := await response.read()):
@@ -184,7 +184,7 @@ class ProviderHttpClient:
         if not isinstance(found, dict):
             # Probably the page of a proxy. A GET changed nothing, so it may be retried.
             reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
-            raise self._endpoint.build_error(reason, begun=True)
+            raise self._endpoint.build_error(reason, may_be_charged=True)
         return Answer(response.status, response.headers, found)
 
     @asynccontextmanager
@@ -194,7 +194,7 @@ class ProviderHttpClient:
         url: str,
         body: Body = None,
         *,
-        begun: bool,
+        work_started: bool,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> AsyncIterator[ProviderResponse]:
@@ -206,16 +206,16 @@ class ProviderHttpClient:
         Raises:
             MediaError: The provider refused, failed, could not be reached, or sent no headers in time.
         """
-        target = self._check_origin(url, begun=begun)
-        async with self._limit_time(method, begun, timeout_seconds):
-            response = await self._send(method, target, body, begun, headers or {})
+        target = self._check_origin(url, work_started=work_started)
+        async with self._limit_time(method, work_started, timeout_seconds):
+            response = await self._send(method, target, body, work_started, headers or {})
         try:
-            yield ProviderResponse(response, self._endpoint, begun=_may_be_charged(method, begun))
+            yield ProviderResponse(response, self._endpoint, may_be_charged=_may_be_charged(method, work_started))
         finally:
             response.close()
 
     @asynccontextmanager
-    async def _limit_time(self, method: str, begun: bool, seconds: float | None) -> AsyncIterator[None]:
+    async def _limit_time(self, method: str, work_started: bool, seconds: float | None) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(seconds) as limit:
                 yield
@@ -223,10 +223,12 @@ class ProviderHttpClient:
             if not limit.expired():
                 raise
             log.warning("provider did not answer in time", provider=self._endpoint.name)
-            raise self._endpoint.build_error(Reason.PROVIDER_TIMEOUT, begun=_may_be_charged(method, begun)) from None
+            raise self._endpoint.build_error(
+                Reason.PROVIDER_TIMEOUT, may_be_charged=_may_be_charged(method, work_started)
+            ) from None
 
     async def _send(
-        self, method: str, target: URL, body: Body, begun: bool, headers: Mapping[str, str]
+        self, method: str, target: URL, body: Body, work_started: bool, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         try:
             response = await self._session.request(
@@ -241,12 +243,12 @@ class ProviderHttpClient:
             )
         except _BEFORE_SENDING as error:
             log.warning("provider is unreachable", provider=self._endpoint.name, error_type=type(error).__name__)
-            raise self._endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, begun=begun) from None
+            raise self._endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, may_be_charged=work_started) from None
         except _NETWORK_ERRORS as error:
             # The request may have arrived; to send it again might be charged twice.
             log.warning("provider closed the connection", provider=self._endpoint.name, error_type=type(error).__name__)
             raise self._endpoint.build_error(
-                Reason.PROVIDER_UNAVAILABLE, begun=_may_be_charged(method, begun)
+                Reason.PROVIDER_UNAVAILABLE, may_be_charged=_may_be_charged(method, work_started)
             ) from None
         if response.status in _OK:
             return response
@@ -254,18 +256,20 @@ class ProviderHttpClient:
             content = await _read_error_body(response, self._endpoint.max_error_bytes)
         finally:
             response.close()
-        raise self._endpoint.map_response(response.status, response.headers, decode_body(content), begun=begun)
+        raise self._endpoint.map_response(
+            response.status, response.headers, decode_body(content), work_started=work_started
+        )
 
     def _build_headers(self, body: Body) -> dict[str, str]:
         is_json = isinstance(body, Mapping | bytes)
         return {**self._endpoint.credentials, **({"Content-Type": "application/json"} if is_json else {})}
 
-    def _check_origin(self, url: str, *, begun: bool) -> URL:
+    def _check_origin(self, url: str, *, work_started: bool) -> URL:
         """Return `url` if it belongs to the provider; the key must not be sent to another host."""
         endpoint = self._endpoint
         if not self._origins:
             log.error("the base URL of the provider is not an http address", provider=endpoint.name)
-            raise endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, begun=begun)
+            raise endpoint.build_error(Reason.PROVIDER_UNAVAILABLE, may_be_charged=work_started)
         try:
             target = URL(url, encoded=True)
             suffix = endpoint.host_suffix
@@ -275,7 +279,7 @@ class ProviderHttpClient:
         except ValueError:
             pass
         log.error("provider returned a URL outside its own hosts", provider=endpoint.name)
-        raise endpoint.build_error(Reason.GENERATION_FAILED, begun=True)
+        raise endpoint.build_error(Reason.GENERATION_FAILED, may_be_charged=True)
 
 
 def open_session(
@@ -303,8 +307,8 @@ def open_session(
     )
 
 
-def _may_be_charged(method: str, begun: bool) -> bool:
-    return begun or method == "POST"
+def _may_be_charged(method: str, work_started: bool) -> bool:
+    return work_started or method == "POST"
 
 
 def _parse_origins(base_urls: Iterable[str]) -> frozenset[URL]:

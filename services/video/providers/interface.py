@@ -103,7 +103,7 @@ class VideoProvider(ABC):
         """
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Return the id of a video begun with `spec` at `since` or later, or None. Costs nothing.
+        """Return the id of a video started with `spec` at `since` or later, or None. Costs nothing.
 
         Raises:
             MediaError: The provider does not answer.

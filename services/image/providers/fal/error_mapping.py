@@ -61,22 +61,22 @@ _BY_STATUS: Mapping[int, Reason] = {
 _BALANCE = "balance"
 
 
-def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+def map_response(status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
     """Map an unsuccessful response to an error.
 
     Args:
         status: HTTP status.
         headers: Headers, with case-insensitive names.
         body: The JSON body, of any form.
-        begun: Whether fal may have started to generate.
+        work_started: Whether fal may have started to generate.
     """
     kind = headers.get("X-Fal-Error-Type", "") or _find_error_type(body)
     reason = _BY_TYPE.get(kind) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if reason is Reason.PROVIDER_REJECTED_KEY and _is_about_balance(body):
         reason = Reason.PROVIDER_QUOTA_EXCEEDED
     log.warning("fal refused a call", status=status, kind=kind[:60], reason=reason.name)
-    may_be_charged = begun and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
-    return build_error(reason, begun=may_be_charged, retry_after_seconds=parse_retry_after(headers))
+    may_be_charged = work_started and reason not in (Reason.VALIDATION_ERROR, Reason.PROVIDER_BUSY)
+    return build_error(reason, may_be_charged=may_be_charged, retry_after_seconds=parse_retry_after(headers))
 
 
 def _find_error_type(body: object) -> str:

@@ -67,7 +67,7 @@ class FalProvider(ImageProvider):
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:
                 if spec.mode is Mode.FAST:
                     url = f"{self._settings.sync_base_url}/{fal.path}"
-                    result = await self._client.request("POST", url, body, begun=False)
+                    result = await self._client.request("POST", url, body, work_started=False)
                     request_id = result.headers.get("x-fal-request-id", "")
                 else:
                     result, request_id = await self._run_queued(f"{self._settings.queue_base_url}/{fal.path}", body)
@@ -75,7 +75,7 @@ class FalProvider(ImageProvider):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT, may_be_charged=True) from None
 
     async def download(self, url: str) -> bytes | None:
         """Return the file at `url`, or None if fal has deleted it."""
@@ -93,7 +93,7 @@ class FalProvider(ImageProvider):
         # Taken from the response: these URLs cannot be derived from the path of the model.
         urls = [submitted.get(name) for name in ("status_url", "response_url", "cancel_url")]
         if not all(isinstance(item, str) for item in urls):
-            raise build_error(Reason.GENERATION_FAILED, begun=True)
+            raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
         status_url, response_url, cancel_url = map(str, urls)
         try:
             await self._wait_for_completion(status_url)
@@ -104,7 +104,7 @@ class FalProvider(ImageProvider):
 
     async def _submit(self, url: str, body: Mapping[str, Any]) -> Answer:
         """Submit a request; if the caller leaves meanwhile, cancel it, so that fal does not generate and charge it."""
-        submitting = asyncio.create_task(self._client.request("POST", url, body, begun=False))
+        submitting = asyncio.create_task(self._client.request("POST", url, body, work_started=False))
         try:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -128,35 +128,35 @@ class FalProvider(ImageProvider):
             if status == "COMPLETED":
                 return
             if status not in ("IN_QUEUE", "IN_PROGRESS"):
-                raise build_error(Reason.GENERATION_FAILED, begun=True)
+                raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
             delay = min(delay * 1.5, self._settings.longest_poll_seconds)
 
     async def _get(self, url: str) -> Answer:
         for _ in range(_POLL_ATTEMPTS - 1):
             try:
-                return await self._client.request("GET", url, begun=True)
+                return await self._client.request("GET", url, work_started=True)
             except MediaError as error:
                 if error.reason is not Reason.PROVIDER_UNAVAILABLE:
                     raise
             await self._sleep(self._settings.first_poll_seconds)
-        return await self._client.request("GET", url, begun=True)
+        return await self._client.request("GET", url, work_started=True)
 
     async def _cancel(self, cancel_url: str) -> None:
         with suppress(MediaError, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
-                await self._client.request("PUT", cancel_url, begun=True)
+                await self._client.request("PUT", cancel_url, work_started=True)
 
     async def _download_result(self, result: Answer, request_id: str) -> GeneratedImage:
         body = result.body
         blocked = body.get("has_nsfw_concepts")
         if isinstance(blocked, list) and blocked and blocked[0] is True:
             # fal returns a black image in this case.
-            raise build_error(Reason.CONTENT_BLOCKED, begun=True)
+            raise build_error(Reason.CONTENT_BLOCKED, may_be_charged=True)
         images = body.get("images")
         image = images[0] if isinstance(images, list) and images else None
         url = image.get("url") if isinstance(image, dict) else None
         if not isinstance(url, str) or not isinstance(image, dict):
-            raise build_error(Reason.GENERATION_FAILED, begun=True)
+            raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
         seed = body.get("seed")
         inline = url.startswith("data:")
         return GeneratedImage(
@@ -177,7 +177,7 @@ class FalProvider(ImageProvider):
                 log.warning("cannot download a finished image", reason=error.reason.name, attempt=attempt)
             else:
                 return fetched.data
-        raise build_error(Reason.GENERATION_FAILED, begun=True)
+        raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
 
 
 def build_endpoint(settings: FalSettings) -> ProviderEndpoint:
@@ -203,7 +203,7 @@ def _decode_data_uri(uri: str) -> bytes:
     try:
         return pybase64.b64decode(uri.partition(",")[2], validate=True)
     except ValueError:
-        raise build_error(Reason.GENERATION_FAILED, begun=True) from None
+        raise build_error(Reason.GENERATION_FAILED, may_be_charged=True) from None
 
 
 def _parse_units(text: str) -> int | None:

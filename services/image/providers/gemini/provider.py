@@ -45,7 +45,7 @@ class GeminiProvider(ImageProvider):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT, may_be_charged=True) from None
         # In a thread: decoding megabytes of base64 would block the event loop.
         image = await asyncio.to_thread(parse_image, content)
         seed = None if spec.seed is None else fold_seed(spec.seed)
@@ -59,7 +59,7 @@ class GeminiProvider(ImageProvider):
         settings = self._settings
         url = f"{settings.base_url}/{settings.api_version}/models/{settings.model_id}:generateContent"
         body = await asyncio.to_thread(lambda: orjson.dumps(build_body(spec, settings.model_id)))
-        async with self._client.open_response("POST", url, body, begun=False) as response:
+        async with self._client.open_response("POST", url, body, work_started=False) as response:
             return await response.read_all(settings.max_answer_bytes)
 
 

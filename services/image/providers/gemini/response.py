@@ -84,7 +84,7 @@ def parse_image(content: bytes) -> InlineImage:
     if not candidates:
         feedback = body.get("promptFeedback")
         refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
-        raise build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=not refused)
+        raise build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, may_be_charged=not refused)
     found = list(_iterate_images(candidates[0]))
     if not found:
         raise _to_missing_image_error(candidates[0])
@@ -93,21 +93,21 @@ def parse_image(content: bytes) -> InlineImage:
     try:
         data = pybase64.b64decode(str(inline.get("data", "")), validate=True)
     except ValueError:
-        raise build_error(Reason.GENERATION_FAILED, begun=True) from None
+        raise build_error(Reason.GENERATION_FAILED, may_be_charged=True) from None
     content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
     return InlineImage(data, content_type, str(body.get("responseId") or ""))
 
 
-def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+def map_response(status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
     """Map an unsuccessful response to an error.
 
     Args:
         status: HTTP status.
         headers: Headers, with case-insensitive names.
         body: Decoded JSON of any type.
-        begun: Not used: an image is one request, and a refused request is not charged.
+        work_started: Not used: an image is one request, and a refused request is not charged.
     """
-    del begun
+    del work_started
     error = _unwrap(body).get("error")
     error = error if isinstance(error, dict) else {}
     name, details = str(error.get("status", "")), _list_details(error)
@@ -132,7 +132,7 @@ def _to_missing_image_error(candidate: object) -> MediaError:
     log.warning("gemini returned no image", finish_reason=finish[:40])
     # Text instead of an image is how the model itself refuses.
     refused = finish in _BLOCKED or finish == "STOP"
-    return build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, begun=True)
+    return build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, may_be_charged=True)
 
 
 def _list_details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:

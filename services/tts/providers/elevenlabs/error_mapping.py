@@ -127,16 +127,16 @@ build_error = ErrorBuilder(
 """Builds the errors of calls without a usable response."""
 
 
-def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+def map_response(status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
     """Map a response outside 2xx to an error.
 
     Args:
         status: HTTP status.
         headers: Headers of the response; names are case-insensitive.
         body: Decoded JSON of any type; None if the body is not JSON, and so comes from a proxy.
-        begun: Not used: a refused request is not charged.
+        work_started: Not used: a refused request is not charged.
     """
-    del begun
+    del work_started
     detail = body.get("detail") if isinstance(body, dict) else None
     code = _parse_code(detail)
     meaning = _find_meaning(code, status, detail, readable=body is not None)

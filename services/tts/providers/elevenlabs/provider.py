@@ -59,7 +59,7 @@ class ElevenLabsProvider(SpeechProvider):
             request.method,
             request.build_url(self._settings.base_url),
             request.json,
-            begun=False,
+            work_started=False,
             timeout_seconds=self._settings.first_byte_timeout_seconds,
         ) as response:
             yield SpeechStream(

@@ -152,7 +152,7 @@ class AccountVoices:
         answer = await self._client.request(
             request.method,
             request.build_url(self._settings.base_url),
-            begun=False,
+            work_started=False,
             max_bytes=MAX_PAGE_BYTES,
         )
         if not isinstance(answer.body.get("voices"), list):

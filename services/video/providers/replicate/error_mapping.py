@@ -42,8 +42,8 @@ _BY_STATUS: Mapping[int, Reason] = {
     503: Reason.PROVIDER_UNAVAILABLE,
     504: Reason.PROVIDER_TIMEOUT,
 }
-_NOT_BEGUN_STATUSES = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
-"""Statuses that mean that nothing was begun. After any other status, the video may have been charged."""
+_NOT_STARTED_STATUSES = frozenset({400, 401, 402, 403, 404, 422, 429, 503})
+"""Statuses that mean that nothing was started. After any other status, the video may have been charged."""
 _SERVER_ERROR = 500
 _FIELDS: Mapping[str, str] = {
     "prompt": "prompt",
@@ -58,24 +58,26 @@ _TOO_SLOW = re.compile(r"time[d ]*out", re.IGNORECASE)
 _RESET = re.compile(r"~(\d+)s")
 
 
-def map_response(status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> MediaError:
+def map_response(status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
     """Map an unsuccessful HTTP response to an error.
 
     Args:
         status: HTTP status.
         headers: Headers, with case-insensitive names.
         body: Decoded JSON of any shape.
-        begun: Whether the video was begun before this request.
+        work_started: Whether the video was started before this request.
     """
     reason = _BY_STATUS.get(status, Reason.GENERATION_FAILED)
-    if begun and status >= _SERVER_ERROR:
+    if work_started and status >= _SERVER_ERROR:
         # A failed status request does not affect the video itself.
         reason = Reason.PROVIDER_UNAVAILABLE
     log.warning("replicate rejected a request", status=status, reason=reason.name)
     if reason is Reason.VALIDATION_ERROR:
-        return build_gone_error() if begun else _map_validation_error(status, body)
+        return build_gone_error() if work_started else _map_validation_error(status, body)
     return build_error(
-        reason, begun=begun or status not in _NOT_BEGUN_STATUSES, retry_after_seconds=_find_retry_after(headers, body)
+        reason,
+        may_be_charged=work_started or status not in _NOT_STARTED_STATUSES,
+        retry_after_seconds=_find_retry_after(headers, body),
     )
 
 
@@ -87,14 +89,16 @@ def map_failed_prediction(status: str, error: object) -> MediaError:
         error: Error text of Replicate. It may quote the prompt, so it is neither logged nor returned.
     """
     if status == "canceled":
-        return build_error(Reason.CANCELLED, begun=True)
+        return build_error(Reason.CANCELLED, may_be_charged=True)
     if status == "aborted":
         # Its deadline passed before it started.
         return build_error(Reason.PROVIDER_TIMEOUT)
     text = error if isinstance(error, str) else ""
     if _BLOCKED.search(text):
-        return build_error(Reason.CONTENT_BLOCKED, begun=True)
-    return build_error(Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, begun=True)
+        return build_error(Reason.CONTENT_BLOCKED, may_be_charged=True)
+    return build_error(
+        Reason.PROVIDER_TIMEOUT if _TOO_SLOW.search(text) else Reason.GENERATION_FAILED, may_be_charged=True
+    )
 
 
 def build_gone_error() -> MediaError:

@@ -107,12 +107,12 @@ class ReplicateProvider(VideoProvider):
             "POST",
             build_path(spec.model),
             body,
-            begun=False,
+            work_started=False,
             headers={"Prefer": f"wait={seconds}"} if seconds else None,
         )
         found = parse_prediction(answer.body)
         if not found.prediction_id:
-            raise build_error(Reason.GENERATION_FAILED, begun=True)
+            raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
         log.info("a prediction was created", prediction_id=found.prediction_id, model=spec.model)
         return found.prediction_id
 
@@ -124,7 +124,7 @@ class ReplicateProvider(VideoProvider):
         note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
         part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
         part.set_content_disposition("form-data", name="content", filename="still.jpg")
-        urls = (await self._request("POST", _FILES, form, begun=False)).body.get("urls")
+        urls = (await self._request("POST", _FILES, form, work_started=False)).body.get("urls")
         address = urls.get("get") if isinstance(urls, dict) else None
         if not isinstance(address, str):
             raise build_error(Reason.GENERATION_FAILED)
@@ -145,11 +145,11 @@ class ReplicateProvider(VideoProvider):
                             break
                     # The file may become available a moment later.
                     await self._wait(asyncio.Event(), attempt * self._settings.longest_poll_seconds)
-                raise build_error(Reason.GENERATION_FAILED, begun=True)
+                raise build_error(Reason.GENERATION_FAILED, may_be_charged=True)
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise build_error(Reason.PROVIDER_TIMEOUT, begun=True) from None
+            raise build_error(Reason.PROVIDER_TIMEOUT, may_be_charged=True) from None
 
     async def _wait_until_done(self, prediction_id: str, report: ReportProgress) -> Prediction:
         """Poll the prediction until it has a video, at once after each webhook."""
@@ -184,13 +184,13 @@ class ReplicateProvider(VideoProvider):
         path, delay = f"/predictions/{quote(prediction_id, safe='')}", self._settings.first_poll_seconds
         for _ in range(_POLL_ATTEMPTS - 1):
             try:
-                return await self._request("GET", path, begun=True)
+                return await self._request("GET", path, work_started=True)
             except MediaError as error:
                 if error.reason not in (Reason.PROVIDER_UNAVAILABLE, Reason.PROVIDER_BUSY, Reason.PROVIDER_TIMEOUT):
                     raise
                 await self._wait(asyncio.Event(), error.retry_after_seconds or delay)
                 delay = min(delay * 2, 2 * self._settings.longest_poll_seconds)
-        return await self._request("GET", path, begun=True)
+        return await self._request("GET", path, work_started=True)
 
     async def _download(self, url: str, folder: Path) -> Path:
         path = folder / _OUTPUT
@@ -202,19 +202,24 @@ class ReplicateProvider(VideoProvider):
 
     async def find(self, spec: VideoSpec, since: datetime) -> str | None:
         """Look for a prediction with the same inputs among the latest ones."""
-        answer = await self._request("GET", _LATEST, begun=False)
+        answer = await self._request("GET", _LATEST, work_started=False)
         results = answer.body.get("results")
         for body in results if isinstance(results, list) else []:
             if not isinstance(body, dict) or not matches_spec(body, spec, _find_image_url(spec)):
                 continue
-            begun, found = parse_created_at(body), parse_prediction(body)
-            if begun is not None and begun >= since and found.prediction_id and found.status not in ENDED_BADLY:
+            created_at, found = parse_created_at(body), parse_prediction(body)
+            if (
+                created_at is not None
+                and created_at >= since
+                and found.prediction_id
+                and found.status not in ENDED_BADLY
+            ):
                 return found.prediction_id
         return None
 
     async def cancel(self, prediction_id: str) -> bool:
         """Cancel the prediction."""
-        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", begun=True)
+        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", work_started=True)
         self._wake(prediction_id)
         return parse_prediction(answer.body).status not in _FINISHED_STATUSES
 
@@ -233,7 +238,7 @@ class ReplicateProvider(VideoProvider):
             )
         async with self._secret_lock:
             if not self._secret:
-                answer = await self._request("GET", _SECRET, begun=False)
+                answer = await self._request("GET", _SECRET, work_started=False)
                 secret = answer.body.get("key")
                 self._secret = secret if isinstance(secret, str) and key_in(secret) else ""
         return self._wake(parse_webhook(webhook, self._secret, time.time()))
@@ -250,13 +255,15 @@ class ReplicateProvider(VideoProvider):
         path: str,
         body: dict[str, object] | aiohttp.MultipartWriter | None = None,
         *,
-        begun: bool,
+        work_started: bool,
         headers: dict[str, str] | None = None,
     ) -> Answer:
         url = f"{self._settings.base_url.rstrip('/')}{path}"
         seconds = self._settings.answer_seconds + self._settings.wait_seconds
         try:
-            return await self._client.request(method, url, body, begun=begun, headers=headers, timeout_seconds=seconds)
+            return await self._client.request(
+                method, url, body, work_started=work_started, headers=headers, timeout_seconds=seconds
+            )
         except MediaError as error:
             if path in (_FILES, _SECRET) or (method, path) == ("GET", _LATEST):
                 # Nothing was charged, and the error does not concern a field of the caller's request.

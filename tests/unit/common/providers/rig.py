@@ -15,22 +15,22 @@ KEY = "Bearer KEY"
 class FailedError(MediaError):
     """The error that the test endpoint builds for a reason."""
 
-    def __init__(self, reason: Reason, *, begun: bool) -> None:
+    def __init__(self, reason: Reason, *, may_be_charged: bool) -> None:
         super().__init__(reason)
-        self.begun = begun
+        self.may_be_charged = may_be_charged
 
 
 class RefusedError(MediaError):
     """The error that the test endpoint builds from a response."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: object, *, begun: bool) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> None:
         super().__init__(Reason.GENERATION_FAILED)
-        self.arguments = (status, body, begun)
+        self.arguments = (status, body, work_started)
         self.headers = headers
 
 
-def build_error(reason: Reason, *, begun: bool = False) -> MediaError:
-    return FailedError(reason, begun=begun)
+def build_error(reason: Reason, *, may_be_charged: bool = False) -> MediaError:
+    return FailedError(reason, may_be_charged=may_be_charged)
 
 
 def build_endpoint(*base_urls: str) -> ProviderEndpoint:
@@ -43,4 +43,4 @@ async def catch_error(call: Awaitable[Answer]) -> tuple[Reason, bool]:
     """Return the reason of a failure, and whether anything may be charged."""
     with pytest.raises(FailedError) as caught:
         await call
-    return caught.value.reason, caught.value.begun
+    return caught.value.reason, caught.value.may_be_charged

@@ -29,7 +29,7 @@ def test_an_error_has_the_message_and_the_metadata_of_its_reason() -> None:
 
 def test_an_error_says_whether_work_may_be_charged() -> None:
     assert build_error(Reason.GENERATION_FAILED).metadata == {"provider": "fake"}
-    assert build_error(Reason.GENERATION_FAILED, begun=True).metadata == {
+    assert build_error(Reason.GENERATION_FAILED, may_be_charged=True).metadata == {
         "provider": "fake",
         MAY_BE_CHARGED_KEY: "true",
     }

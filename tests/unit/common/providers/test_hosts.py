@@ -62,7 +62,7 @@ async def open_client_without_hosts() -> AsyncIterator[tuple[NoHosts, ProviderHt
 )
 async def test_the_key_is_sent_to_no_other_host(url: str, log_lines: LogLines) -> None:
     async with open_client_without_hosts() as (resolver, client):
-        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+        assert await catch_error(client.request("GET", url, work_started=True)) == (Reason.GENERATION_FAILED, True)
     assert resolver.names == []
     (line,) = log_lines()
     assert (line["level"], line["provider"]) == ("error", "fake")
@@ -80,7 +80,7 @@ async def test_the_key_is_sent_to_no_other_host(url: str, log_lines: LogLines) -
 )
 async def test_the_key_goes_to_all_hosts_of_the_provider(url: str, host: str) -> None:
     async with open_client_without_hosts() as (resolver, client):
-        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.PROVIDER_UNAVAILABLE, True)
+        assert await catch_error(client.request("GET", url, work_started=True)) == (Reason.PROVIDER_UNAVAILABLE, True)
     assert resolver.names == [host]
 
 
@@ -90,7 +90,7 @@ async def test_the_key_goes_to_all_hosts_of_the_provider(url: str, host: str) ->
 )
 async def test_other_urls_are_not_requested(url: str) -> None:
     async with open_client_without_hosts() as (resolver, client):
-        assert await catch_error(client.request("GET", url, begun=True)) == (Reason.GENERATION_FAILED, True)
+        assert await catch_error(client.request("GET", url, work_started=True)) == (Reason.GENERATION_FAILED, True)
     assert resolver.names == []
 
 
@@ -99,7 +99,7 @@ async def test_the_key_does_not_follow_a_redirect() -> None:
         host.redirect("/v1/things", other.url("/elsewhere"))
         with pytest.raises(RefusedError) as caught:
             await ProviderHttpClient(session, build_endpoint(host.url("/v1"))).request(
-                "GET", host.url("/v1/things"), begun=True
+                "GET", host.url("/v1/things"), work_started=True
             )
         assert other.requests == []
     assert caught.value.arguments == (302, {}, True)

@@ -75,7 +75,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 async def test_json_is_sent_with_the_key_and_json_is_returned(provider: Provider) -> None:
     answer = await provider.client.request(
-        "POST", provider.url, {"prompt": "ä"}, begun=False, headers={"Prefer": "wait"}
+        "POST", provider.url, {"prompt": "ä"}, work_started=False, headers={"Prefer": "wait"}
     )
     assert (answer.status, answer.headers["x-cost"], answer.body) == (201, "3", {"id": "p1"})
     ((sent,), (body,)) = provider.requests, provider.bodies
@@ -86,7 +86,7 @@ async def test_json_is_sent_with_the_key_and_json_is_returned(provider: Provider
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 async def test_without_a_body_there_is_no_content_type(provider: Provider, method: str) -> None:
-    await provider.client.request(method, provider.url, begun=True)
+    await provider.client.request(method, provider.url, work_started=True)
     (sent,) = provider.requests
     assert (sent.method, sent.headers["Authorization"], provider.bodies) == (method, KEY, [b""])
     assert "Content-Type" not in sent.headers
@@ -95,28 +95,28 @@ async def test_without_a_body_there_is_no_content_type(provider: Provider, metho
 async def test_a_form_has_its_own_content_type(provider: Provider) -> None:
     form = aiohttp.MultipartWriter("form-data")
     form.append(b"image").set_content_disposition("form-data", name="content")
-    await provider.client.request("POST", provider.url, form, begun=False)
+    await provider.client.request("POST", provider.url, form, work_started=False)
     assert provider.requests[0].headers["Content-Type"].startswith("multipart/form-data; boundary=")
     assert b"image" in provider.bodies[0]
 
 
 async def test_a_url_of_the_provider_is_used_unchanged(provider: Provider) -> None:
-    await provider.client.request("GET", f"{provider.url}?sig=a%2Fb+c", begun=True)
+    await provider.client.request("GET", f"{provider.url}?sig=a%2Fb+c", work_started=True)
     assert provider.host.requests == [("GET", "/v1/things?sig=a%2Fb+c")]
 
 
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("work_started", [False, True])
 @pytest.mark.parametrize(
     ("status", "text", "decoded"),
     [(404, '{"detail": "no"}', {"detail": "no"}), (500, "<html>", None), (418, "[1]", [1]), (302, "", {})],
 )
 async def test_the_endpoint_maps_a_response_outside_2xx(
-    provider: Provider, status: int, text: str, decoded: object, begun: bool
+    provider: Provider, status: int, text: str, decoded: object, work_started: bool
 ) -> None:
     provider.respond_with(lambda: web.Response(status=status, text=text, headers={"Retry-After": "7"}))
     with pytest.raises(RefusedError) as caught:
-        await provider.client.request("POST", provider.url, {}, begun=begun)
-    assert caught.value.arguments == (status, decoded, begun)
+        await provider.client.request("POST", provider.url, {}, work_started=work_started)
+    assert caught.value.arguments == (status, decoded, work_started)
     assert caught.value.headers["retry-after"] == "7"
 
 
@@ -134,7 +134,7 @@ async def test_a_success_without_a_json_object_is_an_error(
     provider: Provider, method: str, text: str, reason: Reason
 ) -> None:
     provider.respond_with(lambda: web.Response(text=text))
-    assert await catch_error(provider.client.request(method, provider.url, begun=False)) == (reason, True)
+    assert await catch_error(provider.client.request(method, provider.url, work_started=False)) == (reason, True)
 
 
 async def test_an_endless_answer_is_not_read_forever(provider: Provider) -> None:
@@ -146,48 +146,52 @@ async def test_an_endless_answer_is_not_read_forever(provider: Provider) -> None
 
     provider.host.pages["/v1/things"] = endless
     async with asyncio.timeout(10):
-        outcome = await catch_error(provider.client.request("GET", provider.url, begun=True))
+        outcome = await catch_error(provider.client.request("GET", provider.url, work_started=True))
     assert outcome == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize(
-    ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
+    ("method", "work_started", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
 )
 @pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 200", CUT_HEAD, b"no HTTP at all\r\n\r\n"])
 async def test_a_cut_connection_may_have_been_charged_after_a_post(
-    method: str, begun: bool, may_be_charged: bool, reply: bytes
+    method: str, work_started: bool, may_be_charged: bool, reply: bytes
 ) -> None:
     async with tcp_peer(reply) as server, open_session() as session:
         url = f"http://127.0.0.1:{server.port}"
-        call = ProviderHttpClient(session, build_endpoint(url)).request(method, f"{url}/things", begun=begun)
+        call = ProviderHttpClient(session, build_endpoint(url)).request(
+            method, f"{url}/things", work_started=work_started
+        )
         assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_a_refused_connection_was_not_charged(begun: bool) -> None:
+@pytest.mark.parametrize("work_started", [False, True])
+async def test_a_refused_connection_was_not_charged(work_started: bool) -> None:
     async with open_session() as session:
         call = ProviderHttpClient(session, build_endpoint("http://127.0.0.1:9")).request(
-            "POST", "http://127.0.0.1:9/", {}, begun=begun
+            "POST", "http://127.0.0.1:9/", {}, work_started=work_started
         )
-        assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, begun)
+        assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, work_started)
 
 
 @pytest.mark.parametrize(
-    ("method", "begun", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
+    ("method", "work_started", "may_be_charged"), [("GET", False, False), ("GET", True, True), ("POST", False, True)]
 )
 @pytest.mark.parametrize("begins", [b"", b'{"id": '])
 async def test_a_late_answer_is_a_timeout(
-    provider: Provider, method: str, begun: bool, may_be_charged: bool, begins: bytes
+    provider: Provider, method: str, work_started: bool, may_be_charged: bool, begins: bytes
 ) -> None:
     provider.hang(begins)
-    call = provider.client.request(method, provider.url, begun=begun, timeout_seconds=0.2)
+    call = provider.client.request(method, provider.url, work_started=work_started, timeout_seconds=0.2)
     assert await catch_error(call) == (Reason.PROVIDER_TIMEOUT, may_be_charged)
     async with asyncio.timeout(5):
         await provider.abandoned.wait()
 
 
 async def test_an_answer_in_time_is_returned(provider: Provider) -> None:
-    assert (await provider.client.request("GET", provider.url, begun=True, timeout_seconds=30)).body == {"id": "p1"}
+    assert (await provider.client.request("GET", provider.url, work_started=True, timeout_seconds=30)).body == {
+        "id": "p1"
+    }
 
 
 @pytest.mark.parametrize("timeout_seconds", [None, 60])
@@ -197,12 +201,12 @@ async def test_the_timeout_of_the_caller_is_raised_as_timeout_error(
     provider.hang()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await provider.client.request("GET", provider.url, begun=True, timeout_seconds=timeout_seconds)
+            await provider.client.request("GET", provider.url, work_started=True, timeout_seconds=timeout_seconds)
 
 
 async def test_a_caller_that_leaves_closes_the_connection(provider: Provider) -> None:
     provider.hang()
-    task = asyncio.create_task(provider.client.request("GET", provider.url, begun=True, timeout_seconds=60))
+    task = asyncio.create_task(provider.client.request("GET", provider.url, work_started=True, timeout_seconds=60))
     async with asyncio.timeout(5):
         await provider.requested.wait()
         task.cancel()

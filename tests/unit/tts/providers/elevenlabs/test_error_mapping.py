@@ -26,7 +26,7 @@ from tests.fakes.elevenlabs_answers import (
 
 
 def map_answer(answer: Answer) -> MediaError:
-    return map_response(answer.status, CIMultiDict(answer.headers), decode_body(answer.body), begun=False)
+    return map_response(answer.status, CIMultiDict(answer.headers), decode_body(answer.body), work_started=False)
 
 
 WORDS = [
@@ -185,6 +185,6 @@ JSON = st.recursive(
     st.text(max_size=30),
 )
 def test_any_answer_has_a_meaning(status: int, body: bytes, retry_after: str) -> None:
-    error = map_response(status, CIMultiDict({"retry-after": retry_after}), decode_body(body), begun=False)
+    error = map_response(status, CIMultiDict({"retry-after": retry_after}), decode_body(body), work_started=False)
     assert error.message
     assert error.retry_after_seconds is None or 0 <= error.retry_after_seconds <= MAX_RETRY_AFTER_SECONDS

@@ -72,7 +72,7 @@ async def send(fake: FakeElevenLabs, request: ProviderRequest, settings: ElevenL
     async with open_client(settings) as client:
         # The fake refuses the recorded key; only the request matters here.
         with pytest.raises(MediaError):
-            await client.request(request.method, request.build_url(settings.base_url), request.json, begun=False)
+            await client.request(request.method, request.build_url(settings.base_url), request.json, work_started=False)
     return fake.requests[-1]
 
 

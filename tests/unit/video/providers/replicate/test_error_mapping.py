@@ -30,8 +30,8 @@ from tests.fakes.replicate import (
 SECRET = "the prompt of somebody, $4.20 left"
 
 
-def map_failure(answer: Failure, *, begun: bool = False) -> MediaError:
-    return map_response(answer.status, CIMultiDict(answer.headers), answer.body, begun=begun)
+def map_failure(answer: Failure, *, work_started: bool = False) -> MediaError:
+    return map_response(answer.status, CIMultiDict(answer.headers), answer.body, work_started=work_started)
 
 
 def is_charged(error: MediaError) -> bool:
@@ -93,18 +93,18 @@ def test_an_error_after_the_begin_may_be_charged(answer: Failure, reason: Reason
 
 @pytest.mark.parametrize("answer", [BROKEN, Failure(502), DOWN, Failure(504), Failure(520), Failure(599)])
 def test_a_failed_poll_does_not_fail_the_video(answer: Failure) -> None:
-    error = map_failure(answer, begun=True)
+    error = map_failure(answer, work_started=True)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("answer", [UNAUTHENTICATED, NO_CREDIT, THROTTLED_BY_HEADER, DOWN, Failure(504), BROKEN])
 def test_a_rejection_after_the_begin_may_be_charged(answer: Failure) -> None:
-    assert is_charged(map_failure(answer, begun=True))
+    assert is_charged(map_failure(answer, work_started=True))
 
 
 @pytest.mark.parametrize("answer", [NOT_FOUND, BAD_VERSION, build_field_error("prompt"), build_problem(400, "bad")])
 def test_a_deleted_prediction_is_not_a_validation_error(answer: Failure) -> None:
-    error = map_failure(answer, begun=True)
+    error = map_failure(answer, work_started=True)
     assert (error.reason, is_charged(error), error.violations) == (Reason.GENERATION_FAILED, True, ())
     assert "no longer has this video" in error.message
 
@@ -202,7 +202,9 @@ def test_a_failed_prediction_has_a_reason(status: str, error: object, reason: Re
 
 def test_no_text_of_replicate_is_returned_or_logged(log_lines: LogLines) -> None:
     body = {"title": SECRET, "detail": SECRET, "invalid_fields": [{"field": "prompt", "description": SECRET}]}
-    errors = [map_response(status, {"X": SECRET}, body, begun=False) for status in (400, 401, 402, 404, 422, 429, 500)]
+    errors = [
+        map_response(status, {"X": SECRET}, body, work_started=False) for status in (400, 401, 402, 404, 422, 429, 500)
+    ]
     errors += [map_failed_prediction("failed", SECRET), map_failed_prediction("failed", f"flagged: {SECRET}")]
     texts = [*(f"{error.message} {error.violations} {error.metadata}" for error in errors), str(log_lines())]
     assert not any("4.20" in text or "somebody" in text for text in texts)
