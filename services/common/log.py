@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
@@ -56,6 +56,33 @@ def where(error: BaseException) -> list[str]:
     """Return the frames that raised `error`, innermost last, without its text, which may quote a prompt or a key."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+class LogThrottle:
+    """Allows one log line per interval.
+
+    Args:
+        interval_seconds: Least time between two lines.
+        monotonic: Monotonic clock, in seconds.
+    """
+
+    def __init__(self, interval_seconds: float, monotonic: Callable[[], float]) -> None:
+        self._interval_seconds = interval_seconds
+        self._monotonic = monotonic
+        self._next_at: float | None = None
+        self._suppressed_since = 0
+        self.suppressed = 0
+        """How many lines were suppressed between the last allowed line and the one before it."""
+
+    def allows(self) -> bool:
+        """Return whether a line may be logged now; a refused line is counted."""
+        now = self._monotonic()
+        if self._next_at is not None and now < self._next_at:
+            self._suppressed_since += 1
+            return False
+        self._next_at = now + self._interval_seconds
+        self.suppressed, self._suppressed_since = self._suppressed_since, 0
+        return True
 
 
 def _build_json_processors(service: str) -> list[structlog.typing.Processor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.cache.expiry_clock import ExpiryClock
+from services.common.cache.interface import ExpiryClock
 
 START_SECONDS = 1_800_000_000.0
 

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 
 from services.common.usage import DayTotals, UsageRecord, UsageRecorder, UsageStore, UsageStoreError
+from services.common.usage.interface import Group, group_by_day
 from services.common.usage.servicer import register_usage_service
-from services.common.usage.totals import Group, group_by_day
 from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.factory import open_result_store
-from services.common.cache.interface import Collection, Entry, Store, StoreError
-from services.common.cache.stats import CacheStats, CacheStatus
+from services.common.cache.interface import CacheStats, CacheStatus, Collection, Entry, ExpiryClock, Store, StoreError
 from services.common.cache.tiered import Codec, TieredCache, TieredOptions
 
 __all__ = [

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from services.common.cache.circuit_breaker import CircuitBreaker
-from services.common.cache.interface import StoreError
-from services.common.cache.stats import Counts
+from services.common.cache.interface import Counts, StoreError
 
 T = TypeVar("T")
 

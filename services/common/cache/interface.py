@@ -1,22 +1,25 @@
-"""The interface of result stores: entries, their collection, and the errors of a store."""
+"""The interface of result stores: entries, their expiry, the errors of a store, and the statistics of a cache."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import hmac
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from services.common.log import logger
 
 log = logger(__name__)
 
 _MAX_INLINE_DIGEST_BYTES = 512 * 1024
+_SKEW = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,37 @@ class Entry:
     """Time of creation in UTC, stored to the millisecond."""
     expires_at: datetime
     """Time in UTC from which the entry must not be served, stored to the millisecond."""
+
+
+class ExpiryClock:
+    """Returns the later of two times: the wall clock, and its value at the start plus the time since.
+
+    A wall clock that jumps forward therefore expires entries, and one that jumps back prolongs none.
+
+    Args:
+        wall: Wall clock, in seconds since 1970 (UTC).
+        monotonic: Monotonic clock, in seconds.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self.monotonic = monotonic
+        self._offset_seconds = wall() - monotonic()
+
+    def now(self) -> datetime:
+        """Return the time in UTC, to the millisecond, which is the precision of the stores."""
+        seconds = max(self._wall(), self._offset_seconds + self.monotonic())
+        return datetime.fromtimestamp(int(seconds * 1000) / 1000, UTC)
+
+    def seconds_left(self, entry: Entry) -> float:
+        """Return how long `entry` may still be served; 0 or less if it has expired.
+
+        An entry that was created in the future was written with a wrong clock, so its expiry is not trusted.
+        """
+        now = self.now()
+        if entry.created_at > now + _SKEW:
+            return 0.0
+        return min(entry.expires_at - now, entry.expires_at - entry.created_at).total_seconds()
 
 
 class StoreError(Exception):
@@ -164,3 +198,33 @@ async def verify(data: object, expected: object) -> bytes:
 def log_skipped_entry(entry: Entry, collection: Collection, reason: str) -> None:
     """Log that a store skipped `entry`."""
     log.info("a result is not stored", collection=collection.name, reason=reason, data_bytes=len(entry.data))
+
+
+Stat = Literal[
+    "hits_memory", "hits_store", "misses", "errors", "skipped_open_circuit", "skipped_busy", "dropped_writes", "corrupt"
+]
+Counts = Counter[Stat]
+CacheStatus = Literal["miss", "hit", "joined", "bypass"]
+"""What the cache did for one call; `joined` shared a running provider call, `bypass` skipped the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Counts since the cache was created."""
+
+    hits_memory: int = 0
+    """Reads answered from the memory of this process."""
+    hits_store: int = 0
+    """Reads answered from the store."""
+    misses: int = 0
+    """Reads without a value, for whatever reason."""
+    errors: int = 0
+    """Reads, writes and purges that failed or timed out."""
+    skipped_open_circuit: int = 0
+    """Reads and writes that skipped the store because its circuit was open."""
+    skipped_busy: int = 0
+    """Reads that skipped the store because too many others were running."""
+    dropped_writes: int = 0
+    """Writes that were dropped because the queue was full or the process ended first."""
+    corrupt: int = 0
+    """Entries that were deleted because they were corrupt."""

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from services.common.cache.expiry_clock import ExpiryClock
+from services.common.cache.interface import ExpiryClock
 
 T = TypeVar("T")
 

@@ -15,11 +15,11 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConfigurationError as BadUriError
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,
     Entry,
+    ExpiryClock,
     Store,
     StoreError,
     digest,

@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from services.common.cache.expiry_clock import ExpiryClock
 from services.common.cache.interface import (
     Collection,
     CorruptEntryError,
     Entry,
+    ExpiryClock,
     Store,
     digest,
     log_skipped_entry,

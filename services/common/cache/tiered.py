@@ -12,13 +12,10 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from services.common.cache.circuit_breaker import CircuitBreaker, CircuitOptions
 from services.common.cache.coalesced_reads import SLOW, CoalescedReads
-from services.common.cache.expiry_clock import ExpiryClock
-from services.common.cache.interface import Entry, Store, StoreError
-from services.common.cache.log_throttle import LogThrottle
+from services.common.cache.interface import CacheStats, Counts, Entry, ExpiryClock, Store, StoreError
 from services.common.cache.memory import MemoryCache
-from services.common.cache.stats import CacheStats, Counts
 from services.common.cache.write_behind import Write, WriteQueue
-from services.common.log import logger
+from services.common.log import LogThrottle, logger
 
 log = logger(__name__)
 

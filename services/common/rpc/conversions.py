@@ -8,7 +8,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from media.common.v1 import cache_pb2
 
-from services.common.cache.stats import CacheStatus
+from services.common.cache.interface import CacheStatus
 
 CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
     "miss": cache_pb2.CACHE_STATUS_MISS,

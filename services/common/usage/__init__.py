@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from services.common.usage.factory import open_usage
-from services.common.usage.record import UsageRecord, utc_today
-from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder
-from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Totals, sum_totals
+from services.common.usage.interface import (
+    DayTotals,
+    Totals,
+    UsageRecord,
+    UsageStore,
+    UsageStoreError,
+    sum_totals,
+    utc_today,
+)
+from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder, open_usage
 
 __all__ = [
     "DayTotals",

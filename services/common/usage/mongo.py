@@ -13,9 +13,7 @@ from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from services.common.cache.mongo import ClientFactory, open_mongo_database
 from services.common.log import logger
-from services.common.usage.record import UsageRecord
-from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Group, group_by_day
+from services.common.usage.interface import DayTotals, Group, UsageRecord, UsageStore, UsageStoreError, group_by_day
 
 log = logger(__name__)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.common.cache.log_throttle import LogThrottle
-from services.common.log import logger, where
-from services.common.usage.record import UsageRecord, utc_today
-from services.common.usage.store import UsageStore, UsageStoreError
+from services.common.log import LogThrottle, logger, where
+from services.common.usage.interface import UsageRecord, UsageStore, UsageStoreError, utc_today
+from services.common.usage.sqlite import open_sqlite_usage
 
 log = logger(__name__)
 
@@ -57,6 +57,37 @@ class RecorderStats:
     """Records that wait to be written."""
     failed_writes: int
     """Attempts that failed and left their records waiting."""
+
+
+@asynccontextmanager
+async def open_usage(
+    mongodb_uri: str,
+    sqlite_path: Path,
+    options: RecorderOptions = RecorderOptions(),
+) -> AsyncIterator[UsageRecorder]:
+    """Yield the usage recorder and its store; a database that is down does not delay the start.
+
+    Args:
+        mongodb_uri: Connection string of MongoDB; empty for the SQLite file.
+        sqlite_path: The file; the cache and other processes may share it.
+        options: Bounds, intervals and retention.
+
+    Raises:
+        ConfigurationError: `mongodb_uri` is not a connection string.
+    """
+    async with (
+        _open_store(mongodb_uri, sqlite_path, options.retention_days) as store,
+        UsageRecorder(store, options) as recorder,
+    ):
+        yield recorder
+
+
+def _open_store(mongodb_uri: str, sqlite_path: Path, retention_days: int) -> AbstractAsyncContextManager[UsageStore]:
+    if not mongodb_uri:
+        return open_sqlite_usage(sqlite_path)
+    from services.common.usage.mongo import open_mongo_usage  # noqa: PLC0415 - costs 30 MB and is often not needed
+
+    return open_mongo_usage(mongodb_uri, retention_days)
 
 
 class UsageRecorder:

@@ -11,9 +11,7 @@ import orjson
 
 from services.common.cache.interface import StoreError
 from services.common.cache.sqlite_file import Schema, SqliteFile
-from services.common.usage.record import UsageRecord
-from services.common.usage.store import UsageStore, UsageStoreError
-from services.common.usage.totals import DayTotals, Group, group_by_day
+from services.common.usage.interface import DayTotals, Group, UsageRecord, UsageStore, UsageStoreError, group_by_day
 
 _PURGE_BATCH = 1000
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, filtered by level, with everything that varies as a field."""
+"""Logs: one JSON object a line, filtered by level, everything that varies as a field; repeats are throttled."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from datetime import datetime
 
 import pytest
 
-from services.common.log import LogFormat, bind_request_id, configure, logger, request_id, where
+from services.common.log import LogFormat, LogThrottle, bind_request_id, configure, logger, request_id, where
 from tests.conftest import LogLines
+from tests.fakes.clocks import Clocks
 
 
 def test_a_line_has_time_logger_event_and_request_id(log_lines: LogLines) -> None:
@@ -87,3 +88,17 @@ def test_frames_tell_where_and_not_what() -> None:
     frames = where(caught.value)
     assert frames[-1].endswith(" innermost")
     assert "secret" not in " ".join(frames)
+
+
+def test_one_line_per_interval_is_allowed_and_the_rest_is_counted() -> None:
+    clocks = Clocks()
+    throttle = LogThrottle(60, lambda: clocks.monotonic_seconds)
+    assert [throttle.allows() for _ in range(4)] == [True, False, False, False]
+    assert throttle.suppressed == 0
+    clocks.pass_seconds(59.9)
+    assert not throttle.allows()
+    clocks.pass_seconds(0.1)
+    assert [throttle.allows(), throttle.suppressed, throttle.allows()] == [True, 4, False]
+    clocks.pass_seconds(600)
+    assert throttle.allows()
+    assert throttle.suppressed == 1

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.common.cache.interface import StoreError
-from services.common.cache.stats import CacheStats
+from services.common.cache.interface import CacheStats, StoreError
 from tests.unit.common.cache.rig import LONG_TIMEOUTS, Rig
 
 

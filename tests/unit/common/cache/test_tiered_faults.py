@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.cache.circuit_breaker import CircuitOptions
-from services.common.cache.interface import StoreError
-from services.common.cache.stats import CacheStats
+from services.common.cache.interface import CacheStats, StoreError
 from tests.conftest import LogLines
 from tests.unit.common.cache.conftest import make_entry
 from tests.unit.common.cache.rig import LONG_TIMEOUTS, SHORT_TIMEOUTS, Rig, wait_until

@@ -14,9 +14,9 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 
 from services.common.cache.mongo import ClientFactory
+from services.common.usage.interface import UsageStore
 from services.common.usage.mongo import open_mongo_usage
 from services.common.usage.sqlite import open_sqlite_usage
-from services.common.usage.store import UsageStore
 
 MONGO_URI = os.environ.get("MEDIA_TEST_MONGO_URI", "")
 RETENTION_DAYS = 400

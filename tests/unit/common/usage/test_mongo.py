@@ -13,8 +13,8 @@ from pymongo.monitoring import CommandListener
 
 from services.common.cache.mongo import ClientFactory
 from services.common.settings import ConfigurationError
+from services.common.usage.interface import UsageStoreError
 from services.common.usage.mongo import COLLECTION, open_mongo_usage
-from services.common.usage.store import UsageStoreError
 from tests.fakes.usage import NOON, TODAY, usage_record
 from tests.unit.common.usage.conftest import MONGO_URI, RETENTION_DAYS
 

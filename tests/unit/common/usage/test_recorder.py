@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder
+from services.common.settings import ConfigurationError
+from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder, open_usage, utc_today
 from tests.conftest import LogLines
 from tests.fakes.usage import TODAY, FakeUsageStore, make_store_error, usage_record
 
@@ -215,3 +217,26 @@ async def test_old_records_are_purged_regularly_even_after_a_failure(log_lines: 
         await store.wait_for_purges(4)
     assert set(store.purged_before) == {TODAY - timedelta(days=10)}
     assert log_lines()[0]["event"] == "old usage records could not be removed"
+
+
+async def test_records_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "media.sqlite"
+    async with open_usage("", path) as recorder:
+        recorder.record(usage_record(at=datetime.now(UTC)))
+    async with open_usage("", path) as recorder:
+        (found,) = await recorder.store.sum_days("alice", utc_today() - timedelta(days=1), utc_today())
+    assert found.totals.calls == 1
+
+
+async def test_an_unwritable_path_does_not_stop_the_process(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    async with open_usage("", tmp_path / "data" / "media.sqlite") as recorder:
+        recorder.record(usage_record())
+        assert not await recorder.flush()
+    assert recorder.stats.lost == 1
+
+
+async def test_an_invalid_connection_string_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="MONGODB_URI"):
+        async with open_usage("http://localhost", tmp_path / "unused"):
+            pass

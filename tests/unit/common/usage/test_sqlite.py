@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from services.common.usage.interface import UsageStoreError
 from services.common.usage.sqlite import SqliteUsageStore, open_sqlite_usage
-from services.common.usage.store import UsageStoreError
 from tests.fakes.usage import TODAY, usage_record
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.common.cache import CacheStatus
 from services.common.usage import DayTotals, Totals, sum_totals
-from services.common.usage.totals import Group, group_by_day
+from services.common.usage.interface import Group, group_by_day
 
 FIRST = date(2026, 1, 1)
 amounts = st.integers(0, 10**9)
