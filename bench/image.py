@@ -17,10 +17,8 @@ from statistics import median
 from bench.table import columns
 from services.common.images import Size
 from services.common.worker_pool import WorkerPool, open_workers
-from services.image.providers.embedded.painting import PaintRequest, paint
-from services.image.rendition.encode import SETTINGS
-from services.image.rendition.render import render
-from services.image.rendition.spec import Encoding, Rendition, RenditionSpec
+from services.image.providers.embedded import PaintRequest, paint
+from services.image.rendition import SETTINGS, Encoding, Rendition, RenditionSpec, render
 
 _PROMPT = "A lighthouse at dusk, with a storm behind it"
 _SIZE = Size(1024, 768)

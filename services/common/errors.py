@@ -8,6 +8,14 @@ from enum import Enum
 
 DOMAIN = "media"
 
+# Keys of `MediaError.metadata` that the retry and the failover of provider calls read.
+LIMIT_KEY = "provider_limit"
+"""Key of the limit behind a PROVIDER_BUSY, if the provider names it."""
+CONCURRENCY = "concurrency"
+"""Value of LIMIT_KEY: too many calls at once, whatever their rate."""
+MAY_BE_CHARGED_KEY = "may_be_charged"
+"""Key of the mark that the provider may have received the request: a retry may be charged twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReasonInfo:

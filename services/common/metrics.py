@@ -1,7 +1,8 @@
-"""Export the metrics of a process to Prometheus."""
+"""Outcomes of calls, and the export of metrics to Prometheus."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,7 +11,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily
 
 from services.common.cache import CacheStats
+from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
+
+OK = "OK"
 
 
 @contextmanager
@@ -61,3 +65,26 @@ class CacheCollector:
         for event, value in asdict(self._stats()).items():
             family.add_metric((event,), value)
         yield family
+
+
+@contextmanager
+def record_outcome(report: Callable[[str, float], None], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Report the outcome and the duration when the context is left.
+
+    Args:
+        report: Called with OK or the name of the reason, and with the duration in seconds.
+        clock: Monotonic clock, in seconds.
+    """
+    began = clock()
+    outcome = Reason.CANCELLED.name
+    try:
+        yield
+        outcome = OK
+    except MediaError as error:
+        outcome = error.reason.name
+        raise
+    except Exception:
+        outcome = Reason.INTERNAL.name
+        raise
+    finally:
+        report(outcome, clock() - began)

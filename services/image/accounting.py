@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from services.common.rpc.outcome import record_outcome
+from services.common.metrics import record_outcome
 from services.common.usage import UsageRecord, UsageRecorder
 from services.image.generation import Generation
 from services.image.metrics import ImageMetrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
-from services.common.storage.diagnostics import diagnose_storage
+from services.common.storage.factory import diagnose_storage
 from services.image.providers.gemini.request import TRAITS
 from services.image.settings import ImageSettings
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from services.common.resilience.call import ProviderPolicy, call_with_retries
 from services.common.resilience.failover import FailureLog, first_available
+from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.image.planning import Candidate
 from services.image.providers.interface import GeneratedImage
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from services.common.cache import CacheStatus, TieredCache
-from services.common.errors import MediaError, Reason
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import ImageInfo, inspect
 from services.common.log import logger
-from services.common.resilience.call import ProviderPolicy
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.resilience.retry import ProviderPolicy
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
-from services.image.cache import CachedImage, build_cache_key, list_parameters
-from services.image.cache_blobs import CacheBlobs
-from services.image.failover import generate_with_failover
+from services.image.cache import CacheBlobs, CachedImage, build_cache_key, list_parameters
+from services.image.generation import generate_with_failover
 from services.image.planning import Candidate, Plan
 from services.image.providers.interface import ImageProvider
 

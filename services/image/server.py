@@ -17,16 +17,14 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
-from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
-from services.image.cache import COLLECTION, CachedImage, ImageCodec
-from services.image.cache_blobs import CacheBlobs
+from services.image.cache import COLLECTION, CacheBlobs, CachedImage, ImageCodec
 from services.image.diagnostics import diagnose_image
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
-from services.common.resilience.call import ProviderPolicy, report_rejections
 from services.common.resilience.failover import AttemptFailure, FailureLog, first_available
+from services.common.resilience.retry import ProviderPolicy, report_rejections
 from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
 

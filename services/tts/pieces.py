@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from services.common.resilience.call import ProviderPolicy
+from services.common.resilience.retry import ProviderPolicy
 from services.tts.events import CostReport, Done, Header, Plan, SpeechEvent
 from services.tts.failover import open_with_failover
 from services.tts.providers.interface import AudioChunk

@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry
 from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
-from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
 from services.common.singleflight import SingleFlight
 from services.common.storage import open_object_store

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from services.common.cache import TieredCache
-from services.common.resilience.call import ProviderPolicy
+from services.common.resilience.retry import ProviderPolicy
 from services.common.singleflight import SingleFlight
 from services.common.timing.sentences import TextSpan, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
-from services.common.storage.diagnostics import diagnose_storage
+from services.common.storage.factory import diagnose_storage
 from services.video.ffmpeg import find_ffmpeg
 from services.video.providers.replicate.request import MODELS
 from services.video.settings import VideoSettings

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 
 import orjson
 
-from services.common.errors import MediaError, Reason, invalid
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason, invalid
 from services.common.input_files import InputFiles
 from services.common.log import logger
-from services.common.resilience.call import ProviderPolicy, call_with_retries
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.common.worker_pool import WorkerPool
 from services.video.generation_task import GenerationTask
 from services.video.inputs import Inputs

@@ -16,9 +16,8 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
-from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import UsageRecorder, open_usage

@@ -12,8 +12,7 @@ import aiohttp
 from yarl import URL
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch.addresses import AddressPolicy
-from services.common.fetch.resolver import ForbiddenAddressError, Lookup, PolicyResolver
+from services.common.fetch.addresses import AddressPolicy, ForbiddenAddressError, Lookup, PolicyResolver
 from services.common.fetch.urls import Target, forbidden_url_error, parse_target
 from services.common.version import VERSION
 

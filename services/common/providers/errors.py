@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from services.common.errors import MediaError, Reason
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 

@@ -9,9 +9,21 @@ from typing import Protocol, TypeVar
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.resilience.error_metadata import FAILOVER_REASONS
 
 log = logger(__name__)
+
+FAILOVER_REASONS = frozenset(
+    {
+        Reason.API_KEY_MISSING,
+        Reason.GENERATION_FAILED,
+        Reason.PROVIDER_BUSY,
+        Reason.PROVIDER_QUOTA_EXCEEDED,
+        Reason.PROVIDER_REJECTED_KEY,
+        Reason.PROVIDER_TIMEOUT,
+        Reason.PROVIDER_UNAVAILABLE,
+    }
+)
+"""Reasons after which another provider may succeed; for all others the caller must change the request."""
 
 
 class NamedProvider(Protocol):

@@ -16,10 +16,9 @@ from google.protobuf.message import Message
 from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id, logger, where
-from services.common.rpc.lenient_parsing import MalformedRequest, lenient_deserializer
 from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
 from services.common.rpc.status import from_rpc_error, to_status
-from services.common.rpc.validation import validate
+from services.common.rpc.validation import MalformedRequest, lenient_deserializer, validate
 
 log = logger(__name__)
 

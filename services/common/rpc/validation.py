@@ -1,14 +1,20 @@
-"""Check messages against the rules of their contracts (buf.validate); one error names every wrong field."""
+"""Parse and check requests: one error names every field that breaks a rule of its contract (buf.validate)."""
 
 from __future__ import annotations
 
-import protovalidate
-from google.protobuf.message import Message
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from services.common.errors import FieldViolation, MediaError, Reason
+import protovalidate
+from google.protobuf import empty_pb2, unknown_fields
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from services.common.errors import FieldViolation, MediaError, Reason, invalid
 
 # An error travels in HTTP/2 headers. Callers accept 8 KiB of them; with more they would see another error.
 _MAX_VIOLATIONS = 25
+_LENGTH_DELIMITED = 2
 
 
 def validate(message: Message) -> None:
@@ -28,3 +34,54 @@ def _path(violation: protovalidate.ViolationPb) -> str:
         if element.subscript is not None:
             path += f"[{element.subscript.value}]"
     return path.lstrip(".") or "request"
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRequest:
+    """The bytes of a request that is not a valid message."""
+
+    content: bytes
+    descriptor: Descriptor | None
+
+    def error(self) -> MediaError:
+        """Return the error that names the first string field that is not UTF-8, if there is one."""
+        if self.descriptor is not None and (field := _first_broken_string(self.content, self.descriptor)):
+            return invalid(field, "must be valid UTF-8")
+        return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
+
+
+def lenient_deserializer(
+    deserialize: Callable[[bytes], Message] | None,
+) -> Callable[[bytes], Message | MalformedRequest] | None:
+    """Wrap `deserialize` to return MalformedRequest where it would raise.
+
+    If it raises, the gRPC library answers INTERNAL without a reason, and no interceptor sees the call.
+    """
+    if deserialize is None:
+        return None
+    descriptor = getattr(getattr(deserialize, "__self__", None), "DESCRIPTOR", None)
+
+    def parse(content: bytes) -> Message | MalformedRequest:
+        try:
+            return deserialize(content)
+        except (DecodeError, UnicodeDecodeError):
+            return MalformedRequest(content, descriptor)
+
+    return parse
+
+
+def _first_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
+    try:
+        raw = unknown_fields.UnknownFieldSet(empty_pb2.Empty.FromString(content))
+    except DecodeError:
+        return None
+    for index in range(len(raw)):
+        item = raw[index]
+        field = descriptor.fields_by_number.get(item.field_number)
+        if field is None or field.type != FieldDescriptor.TYPE_STRING or item.wire_type != _LENGTH_DELIMITED:
+            continue
+        try:
+            item.data.decode()
+        except UnicodeDecodeError:
+            return str(field.name)
+    return None

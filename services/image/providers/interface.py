@@ -124,7 +124,7 @@ class ImageProvider(ABC):
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
                 PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. If
                 the provider may have started to generate, the metadata holds
-                `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
+                `services.common.errors.MAY_BE_CHARGED_KEY`.
         """
 
     def describe_shape(self, spec: ImageSpec) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from services.image.rendition.render import Normalized, normalize, render
-from services.image.rendition.spec import (
+from services.image.rendition import (
     Encoding,
     Fit,
     Fitted,
+    Normalized,
     Rendered,
     Rendition,
     RenditionSpec,
     VariantSpec,
+    normalize,
+    render,
 )
 
 __all__ = [

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from services.common.images import Size
-from services.image.rendition.spec import Encoding, Rendered
+from services.image.rendition import Encoding, Rendered
 
 # `python -m bench.image` measures the time and the bytes of each.
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

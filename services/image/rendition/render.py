@@ -9,8 +9,7 @@ import pybase64
 from PIL import Image, ImageOps
 
 from services.common.images import Size, open_image, upright
-from services.image.rendition.encode import encode_image
-from services.image.rendition.spec import Encoding, Fit, Fitted, Rendition, RenditionSpec
+from services.image.rendition import Encoding, Fit, Fitted, Rendition, RenditionSpec, encode_image
 
 MAX_PREVIEW_CHARACTERS = 1000
 _PREVIEW_SIDES = (24, 16, 8)

@@ -91,7 +91,7 @@ class VideoProvider(ABC):
             MediaError: API_KEY_MISSING, PROVIDER_REJECTED_KEY, PROVIDER_QUOTA_EXCEEDED, PROVIDER_BUSY,
                 PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, CONTENT_BLOCKED, VALIDATION_ERROR or GENERATION_FAILED. If
                 the provider may charge for the video, the metadata contain
-                `services.common.resilience.error_metadata.MAY_BE_CHARGED_KEY`.
+                `services.common.errors.MAY_BE_CHARGED_KEY`.
         """
 
     @abstractmethod

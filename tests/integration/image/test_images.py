@@ -12,9 +12,8 @@ from media.common.v1 import cache_pb2
 from media.image.v1 import image_pb2
 from PIL import Image
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import GeneratedImage, Mode

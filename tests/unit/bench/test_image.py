@@ -7,8 +7,8 @@ import time
 
 from bench.image import Encoded, LoadSample, Ticks, format_encodings, format_load, time_render
 from services.common.images import Size
-from services.image.providers.embedded.painting import PaintRequest, paint
-from services.image.rendition.spec import Encoding, RenditionSpec
+from services.image.providers.embedded import PaintRequest, paint
+from services.image.rendition import Encoding, RenditionSpec
 
 
 def test_a_rendition_comes_with_the_time_that_it_took() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.common.errors import MediaError
 from services.common.storage import ObjectSpec
-from services.image.cache_blobs import CacheBlobs
+from services.image.cache import CacheBlobs
 from tests.fakes.object_store import FakeObjectStore
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

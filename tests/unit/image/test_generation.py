@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
+from services.common.resilience.retry import ProviderPolicy
 from services.common.worker_pool import open_workers
-from services.image.cache_blobs import CacheBlobs
+from services.image.cache import CacheBlobs
 from services.image.generation import ImageGenerator
 from services.image.planning import Plan, Planner, PlanningOptions
 from services.image.prompt import PromptRequest

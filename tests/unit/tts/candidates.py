@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from services.common.resilience.call import ProviderPolicy
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.tts.events import Plan
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice

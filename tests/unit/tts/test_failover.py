@@ -7,12 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.errors import FieldViolation, MediaError, Reason
-from services.common.resilience.call import ProviderPolicy
+from services.common.errors import CONCURRENCY, LIMIT_KEY, FieldViolation, MediaError, Reason
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.common.resilience.failover import AttemptFailure
-from services.common.resilience.retry import Retrier, RetryPolicy
+from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.timing.alignment import Alignment
 from services.tts.failover import ProviderStream, open_with_failover
 from services.tts.providers.interface import AudioChunk

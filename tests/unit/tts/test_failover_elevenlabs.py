@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.resilience.call import ProviderPolicy
+from services.common.resilience.retry import ProviderPolicy
 from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs

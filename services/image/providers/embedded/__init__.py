@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from services.image.providers.embedded.provider import EmbeddedProvider
+from services.image.providers.embedded import EmbeddedProvider
 
 __all__ = ["EmbeddedProvider"]

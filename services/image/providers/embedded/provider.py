@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from services.common.worker_pool import WorkerPool
-from services.image.providers.embedded.painting import PaintRequest, paint
+from services.image.providers.embedded import PaintRequest, paint
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
 PROVIDER = "embedded"

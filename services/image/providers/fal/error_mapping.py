@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import CONCURRENCY, LIMIT_KEY, MediaError, Reason
 from services.common.log import logger
 from services.common.providers import ErrorBuilder, parse_retry_after
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.image.providers.fal.settings import PROVIDER
 
 log = logger(__name__)

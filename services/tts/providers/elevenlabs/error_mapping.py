@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.errors import CONCURRENCY, LIMIT_KEY, FieldViolation, MediaError, Reason
 from services.common.providers import ErrorBuilder, parse_retry_after
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.tts.providers.elevenlabs.settings import PROVIDER
 
 DEFAULT_RETRY_AFTER_SECONDS = 1.0

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from services.common.errors import FieldViolation, MediaError, Reason
+from services.common.errors import MAY_BE_CHARGED_KEY, FieldViolation, MediaError, Reason
 from services.common.log import logger
 from services.common.providers import MAX_RETRY_AFTER_SECONDS, ErrorBuilder, parse_retry_after
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.providers.replicate.settings import API_KEY_VARIABLE, PROVIDER
 
 log = logger(__name__)

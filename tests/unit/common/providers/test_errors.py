@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from services.common.errors import Reason
+from services.common.errors import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY, Reason
 from services.common.providers import MAX_RETRY_AFTER_SECONDS, ErrorBuilder, parse_retry_after
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 
 build_error = ErrorBuilder(
     "fake",

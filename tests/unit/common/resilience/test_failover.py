@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.common.errors import FieldViolation, MediaError, Reason
-from services.common.resilience.error_metadata import FAILOVER_REASONS
-from services.common.resilience.failover import AttemptFailure, FailureLog, first_available
+from services.common.resilience.failover import FAILOVER_REASONS, AttemptFailure, FailureLog, first_available
 from tests.conftest import LogLines
 
 

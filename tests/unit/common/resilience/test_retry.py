@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.resilience.concurrency_limiter import LimitExceededError
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.common.resilience.retry import Retrier, RetryPolicy, WaitBudget
 from tests.conftest import LogLines
 from tests.fakes.virtual_time import PassingTime

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 from services.common.timing.alignment import Alignment
-from services.common.timing.captions import to_srt, to_webvtt
-from services.common.timing.cues import MAX_CUE_MILLISECONDS, MAX_LINE_CHARACTERS, Cue, build_cues
+from services.common.timing.captions import (
+    MAX_CUE_MILLISECONDS,
+    MAX_LINE_CHARACTERS,
+    Cue,
+    build_cues,
+    to_srt,
+    to_webvtt,
+)
 from services.common.timing.words import find_words, is_word
 from tests.unit.common.timing.samples import align_evenly, alignments
 from tests.unit.common.timing.subtitles import read_srt, read_webvtt

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from services.common.images import Size
-from services.image.rendition import Encoding, Fit, RenditionSpec, VariantSpec, render
-from services.image.rendition.render import MAX_PREVIEW_CHARACTERS
+from services.image.rendition import MAX_PREVIEW_CHARACTERS, Encoding, Fit, RenditionSpec, VariantSpec, render
 from tests.fakes.image_provider import make_image
 
 FORMATS = ["png", "jpeg", "webp", "avif"]

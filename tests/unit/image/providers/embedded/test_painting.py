@@ -14,8 +14,7 @@ from PIL import Image
 
 from services.common.images import Size
 from services.common.worker_pool import WorkerPool, open_workers
-from services.image.providers.embedded import EmbeddedProvider
-from services.image.providers.embedded.painting import PaintRequest, paint
+from services.image.providers.embedded import EmbeddedProvider, PaintRequest, paint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from tests.fakes.image_provider import make_image
 

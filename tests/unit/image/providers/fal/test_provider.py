@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
 from services.common.providers import ProviderHttpClient, open_session
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY
 from services.image.providers.fal import FalProvider, FalSettings
 from services.image.providers.fal.provider import build_endpoint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage

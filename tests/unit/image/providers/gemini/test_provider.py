@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
 from services.image.providers.gemini.request import TRAITS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import CONCURRENCY, LIMIT_KEY, MediaError, Reason
 from services.common.providers.http_client import decode_body
-from services.common.resilience.error_metadata import CONCURRENCY, LIMIT_KEY
 from services.tts.providers.elevenlabs.error_mapping import MAX_RETRY_AFTER_SECONDS, map_response
 from tests.fakes.elevenlabs_answers import (
     Answer,

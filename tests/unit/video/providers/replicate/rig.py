@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from services.common.errors import MediaError
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
 from services.common.providers import ProviderHttpClient, open_session
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
 from services.video.progress import Progress
 from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from services.common.errors import MediaError, Reason
-from services.common.resilience.error_metadata import MAY_BE_CHARGED_KEY
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.video.providers.replicate.error_mapping import build_error, map_failed_prediction, map_response
 from tests.conftest import LogLines
 from tests.fakes.replicate import (

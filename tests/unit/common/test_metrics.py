@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.rpc.outcome import OK, record_outcome
+from services.common.metrics import OK, record_outcome
 
 
 class GenerationStatus:
