@@ -1,23 +1,26 @@
 """Generate an image once for all identical requests: from the cache, from a call in flight, or from a provider.
 
-The order of a request through this file: single flight, cache, provider (failover.py), inspection, cache again.
+The order of a request through this file: single flight, cache, provider (failover, limiter, retries), inspection, cache
+again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from services.common.cache import CacheStatus, TieredCache
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import ImageInfo, inspect
 from services.common.log import logger
-from services.common.resilience.retry import ProviderPolicy
+from services.common.resilience.failover import FailureLog, first_available
+from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import CacheBlobs, CachedImage, build_cache_key, list_parameters
-from services.image.generation import generate_with_failover
 from services.image.planning import Candidate, Plan
-from services.image.providers.interface import ImageProvider
+from services.image.providers.interface import GeneratedImage, ImageProvider
 
 log = logger(__name__)
 
@@ -188,3 +191,36 @@ class _FreshGeneration:
     generation: Generation
     url: str
     info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """An image, and the candidate that generated it."""
+
+    candidate: Candidate
+    image: GeneratedImage
+    queued_seconds: float
+    """Time spent waiting for permits of the limiters."""
+
+
+async def generate_with_failover(candidates: Sequence[Candidate], policy: ProviderPolicy) -> GenerationResult:
+    """Return the image of the first candidate that succeeds.
+
+    Raises:
+        MediaError: All providers failed; the error of the first candidate, with the others' reasons in its metadata.
+    """
+    wait_budget = policy.start_wait_budget()
+    attempts = FailureLog()
+
+    async def generate(candidate: Candidate) -> GenerationResult:
+        provider = candidate.provider
+        with attempts.record(provider.name):
+            answered = await call_with_retries(
+                partial(provider.generate, candidate.spec),
+                provider.name,
+                policy,
+                wait_budget,
+            )
+        return GenerationResult(candidate, answered.answer, answered.queued_seconds)
+
+    return await first_available(candidates, generate, attempts)
