@@ -88,10 +88,10 @@ def find_program(command: Sequence[str]) -> str:
 
 def _measure_memory(pid: int) -> dict[str, int]:
     weights: dict[str, int] = {}
-    for process in machine.descendants(pid):
+    for process in machine.list_descendants(pid):
         if command := machine.read_command(process):
             name = find_program(command)
-            weights[name] = weights.get(name, 0) + machine.own_pss_bytes(process)
+            weights[name] = weights.get(name, 0) + machine.read_pss_bytes(process)
     return weights
 
 

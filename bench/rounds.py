@@ -82,11 +82,11 @@ def measure(
 def _run(scenario: Scenario, target: Target, probe: Probe, load: Load, seconds: float) -> Run:
     watched = {**probe.hops.get(target.name, {}), "provider": probe.provider}
     calls_before = probe.calls()
-    before = {name: machine.cpu_seconds(pid) for name, pid in watched.items()}
-    began, busy_before = time.monotonic(), machine.busy_seconds()
+    before = {name: machine.read_cpu_seconds(pid) for name, pid in watched.items()}
+    began, busy_before = time.monotonic(), machine.read_busy_seconds()
     result = load(target, scenario, seconds)
-    busy, took = machine.busy_seconds() - busy_before, time.monotonic() - began
-    used = {name: machine.cpu_seconds(pid) - before[name] for name, pid in watched.items()}
+    busy, took = machine.read_busy_seconds() - busy_before, time.monotonic() - began
+    used = {name: machine.read_cpu_seconds(pid) - before[name] for name, pid in watched.items()}
     return Run(
         scenario=scenario.name,
         target=target.name,

@@ -1,86 +1,66 @@
-"""Reads from /proc the CPU time and memory of processes, and the load of the whole machine."""
+"""Reads the CPU time and memory of processes, and the load of the whole machine."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-_PROC = Path("/proc")
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# /proc/PID/stat after the command in brackets: user and system time, then those of children that have ended.
-_CPU_FIELDS = slice(11, 15)
-# The line `cpu` of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal; guests count as user already.
-_BUSY_FIELDS = (0, 1, 2, 5, 6, 7)
+import psutil
+
 _SAMPLE_SECONDS = 0.2
 
 
-def cpu_seconds(pid: int) -> float:
+def read_cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process and its descendants so far, in steps of 10 ms."""
-    stats = _read(_PROC / str(process) / "stat" for process in descendants(pid))
-    return sum(cpu_ticks(text) for text in stats) / _TICKS_PER_SECOND
+    return sum(_read_own_cpu_seconds(process) for process in list_descendants(pid))
 
 
-def own_pss_bytes(pid: int) -> int:
+def read_pss_bytes(process: psutil.Process) -> int:
     """Return the memory of one process; it counts the nth part of a page that n processes share."""
-    return sum(parse_pss_bytes(text) for text in _read([_PROC / str(pid) / "smaps_rollup"]))
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
-def busy_seconds() -> float:
+def read_busy_seconds() -> float:
     """Return the CPU time of all cores since the machine started."""
-    return busy_ticks((_PROC / "stat").read_text()) / _TICKS_PER_SECOND
+    # The time of guests counts as user time already.
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
-def descendants(pid: int) -> Iterator[int]:
-    """Yield a process and its descendants; skip processes that have ended."""
-    yield pid
-    for children in _read(_PROC.glob(f"{pid}/task/*/children")):
-        for child in children.split():
-            yield from descendants(int(child))
+def list_descendants(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants; leave out processes that have ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
-def read_command(pid: int) -> list[str]:
+def read_command(process: psutil.Process) -> list[str]:
     """Return the command line of a process; empty if it has ended."""
-    return [part for text in _read([_PROC / str(pid) / "cmdline"]) for part in text.split("\0") if part]
+    try:
+        # Zero bytes follow the command line that a forked process has set.
+        return [part for part in process.cmdline() if part]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_until_quiet(cores: float, timeout_seconds: float) -> None:
     """Return when the machine uses fewer than `cores`, or after the timeout."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        before = busy_seconds()
+        before = read_busy_seconds()
         time.sleep(_SAMPLE_SECONDS)
-        if (busy_seconds() - before) / _SAMPLE_SECONDS < cores:
+        if (read_busy_seconds() - before) / _SAMPLE_SECONDS < cores:
             return
 
 
-def cpu_ticks(stat: str) -> int:
-    """Return the CPU time in /proc/PID/stat, with that of children that have ended."""
-    # The command itself may contain brackets and spaces.
-    after_command = stat.rpartition(")")[2].split()
-    return sum(int(value) for value in after_command[_CPU_FIELDS])
-
-
-def parse_pss_bytes(smaps_rollup: str) -> int:
-    """Return the bytes of Pss in /proc/PID/smaps_rollup."""
-    for line in smaps_rollup.splitlines():
-        name, _, value = line.partition(":")
-        if name == "Pss":
-            return int(value.split()[0]) * 1024
-    return 0
-
-
-def busy_ticks(stat: str) -> int:
-    """Return the busy time of all cores in /proc/stat."""
-    values = [int(value) for value in stat.partition("\n")[0].split()[1:]]
-    return sum(values[index] for index in _BUSY_FIELDS)
-
-
-def _read(paths: Iterable[Path]) -> Iterator[str]:
-    for path in paths:
-        try:
-            yield path.read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            # The process has ended.
-            continue
+def _read_own_cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of one process and of its children that have ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)

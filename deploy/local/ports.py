@@ -16,16 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, create_model
 
 from services.common.settings import ConfigurationError, Settings, load
 
+if TYPE_CHECKING:
+    import psutil
+
 LOOPBACK = "127.0.0.1"
 _LOWEST, _HIGHEST = 1024, 65535
 _LOWEST_FREE = 10_000
 """Lowest port for the suite; well-known and privileged ports are below it."""
-_LISTENING = "0A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,26 +119,31 @@ def require_free_ports(chosen: Chosen) -> None:
         raise ConfigurationError("\n".join([*problems, remedy]))
 
 
-def holder(port: int) -> str:
+def find_port_owner(port: int) -> str:
     """Return the process that listens on `port`, such as `envoy (process 4711)`; empty if unknown."""
-    inodes = set(_listening_inodes(port))
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
-        try:
-            if str(descriptor.readlink()) in inodes:
-                process = descriptor.parents[1]
-                return f"{_program(process)} (process {process.name})"
-        except OSError:
-            # The process has ended, or belongs to another user.
-            continue
+    import psutil  # noqa: PLC0415 - the supervisor needs it only to explain an error
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr or connection.laddr.port != port:
+                continue
+            # The system does not name a process of another user.
+            if connection.pid is not None:
+                process = psutil.Process(connection.pid)
+                return f"{_find_program(process)} (process {process.pid})"
+    except psutil.Error:
+        # The process has ended, or this system shows connections to administrators only.
+        return ""
     return ""
 
 
-def _program(process: Path) -> str:
+def _find_program(process: psutil.Process) -> str:
     """Return the name of a process: the module if it is Python, else the file name."""
-    command = (process / "cmdline").read_text().replace("\0", " ").split()
+    # A forked process sets its command line as one string.
+    command = " ".join(process.cmdline()).split()
     if "-m" in command[:-1]:
         return command[command.index("-m") + 1]
-    return Path(command[0]).name if command else (process / "comm").read_text().strip()
+    return Path(command[0]).name if command else process.name()
 
 
 def _build_settings(ports: Sequence[Port]) -> type[Settings]:
@@ -175,17 +183,6 @@ def _problem(variable: str, port: int) -> str:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        by = holder(port)
-        return f"{variable}: port {port} is taken" + (f" by {by}." if by else ".")
+        owner = find_port_owner(port)
+        return f"{variable}: port {port} is taken" + (f" by {owner}." if owner else ".")
     return ""
-
-
-def _listening_inodes(port: int) -> Iterator[str]:
-    """Yield the names in /proc of the sockets that listen on `port`; nothing without /proc."""
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if not table.exists():
-            continue
-        for line in table.read_text().splitlines()[1:]:
-            columns = line.split()
-            if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
-                yield f"socket:[{columns[9]}]"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from bench import system_stats as machine
@@ -39,32 +45,39 @@ def test_the_line_of_the_load_generator_becomes_figures() -> None:
     assert result.audio_bytes == 8192
 
 
-def test_cpu_time_is_found_behind_any_command_name() -> None:
-    fields = "S 1 2 3 0 -1 0 0 0 0 0 11 22 33 44 20 0 1"
-    assert machine.cpu_ticks(f"4711 (odd) name (x) {fields}") == 110
+def test_the_memory_of_a_process_is_its_proportional_share() -> None:
+    process = psutil.Process()
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    (kilobytes,) = re.findall(r"^Pss: +(\d+) kB$", rollup, flags=re.MULTILINE)
+    assert machine.read_pss_bytes(process) == pytest.approx(int(kilobytes) * 1024, rel=0.1)
 
 
-def test_memory_is_the_proportional_share() -> None:
-    assert machine.parse_pss_bytes(
-        "55d0-7ffc ---p 00000000 00:00 0 [rollup]\nRss: 9000 kB\nPss: 1234 kB\nPss_Dirty: 7 kB\n"
-    ) == (1234 * 1024)
-    assert machine.parse_pss_bytes("") == 0
-
-
-def test_idle_and_waiting_cores_are_not_busy() -> None:
-    assert machine.busy_ticks("cpu  10 20 30 4000 500 1 2 3 40 50\ncpu0 1 2 3 4\n") == 66
+def test_idle_and_waiting_cores_are_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"user": 10, "nice": 20, "system": 30, "idle": 4000, "iowait": 500, "irq": 1, "softirq": 2, "steal": 3}
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(**times, guest=40, guest_nice=50))
+    assert machine.read_busy_seconds() == 66
 
 
 def test_a_process_comes_with_its_descendants() -> None:
-    assert os.getpid() in set(machine.descendants(os.getpid()))
-    assert machine.cpu_seconds(os.getpid()) > 0
-    assert machine.own_pss_bytes(os.getpid()) > 0
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert {process.pid for process in machine.list_descendants(os.getpid())} >= {os.getpid(), child.pid}
+
+
+def test_the_cpu_time_of_a_process_includes_that_of_ended_children() -> None:
+    before = machine.read_cpu_seconds(os.getpid())
+    own_before = time.process_time()
+    subprocess.run([sys.executable, "-c", "sum(range(5_000_000))"], check=True)
+    own = time.process_time() - own_before
+    assert machine.read_cpu_seconds(os.getpid()) - before > own
 
 
 def test_a_process_that_has_ended_has_no_memory() -> None:
     beyond_any_pid = 2**30
-    assert machine.cpu_seconds(beyond_any_pid) == 0
-    assert machine.read_command(beyond_any_pid) == []
+    assert machine.read_cpu_seconds(beyond_any_pid) == 0
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        process = psutil.Process(child.pid)
+    assert machine.read_pss_bytes(process) == 0
+    assert machine.read_command(process) == []
 
 
 @pytest.mark.parametrize(

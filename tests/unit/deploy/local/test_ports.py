@@ -98,13 +98,13 @@ def test_every_taken_port_is_named_with_its_variable() -> None:
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-def test_the_holder_of_a_port_is_named_where_the_system_tells(family: socket.AddressFamily) -> None:
+def test_the_owner_of_a_port_is_named_where_the_system_shows_it(family: socket.AddressFamily) -> None:
     address = "127.0.0.1" if family is socket.AF_INET else "::1"
     with socket.create_server((address, 0), family=family) as server:
-        told = ports.holder(server.getsockname()[1])
+        owner = ports.find_port_owner(server.getsockname()[1])
     expected = f"(process {os.getpid()})" if sys.platform == "linux" else ""
-    assert told.endswith(expected)
+    assert owner.endswith(expected)
 
 
-def test_a_free_port_has_no_holder() -> None:
-    assert ports.holder(choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""
+def test_a_free_port_has_no_owner() -> None:
+    assert ports.find_port_owner(choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""
