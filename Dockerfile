@@ -1,6 +1,6 @@
-# One image for every process of the suite; the command says which: python -m services.tts, python -m services.image,
+# One image for every process of the suite; the command chooses the process: python -m services.tts, python -m services.image,
 # python -m services.video, python -m services.jobs, python -m services.jobs.worker, python -m gateway,
-# python -m gateway.envoy run. Each of them explains itself with --help.
+# python -m gateway.envoy run. Each of them has --help.
 
 FROM python:3.13-slim AS build
 
@@ -13,7 +13,7 @@ RUN python -m venv --without-pip /opt/venv \
 COPY services /app/services
 COPY gateway /app/gateway
 COPY protos/gen /app/protos/gen
-# Compiled here because the image is run read-only; unchecked, because its sources never change.
+# Compiled here because containers run read-only; unchecked-hash because the sources in the image never change.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
 
 
@@ -23,8 +23,8 @@ LABEL org.opencontainers.image.title="media-suite" \
     org.opencontainers.image.description="Speech, images and short videos from paid and embedded engines, behind gRPC and HTTP." \
     org.opencontainers.image.version="0.1.0"
 
-# A fixed number, so that volumes and Kubernetes' runAsNonRoot can name it.
-# A volume that is mounted here for the first time takes over the owner.
+# A fixed user id, so that volumes and Kubernetes' runAsNonRoot can refer to it.
+# A new volume that is mounted on one of these folders gets the folder's owner.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin media \
     && install -d -o 10001 -g 10001 -m 0750 /var/lib/media /var/tmp/media
 

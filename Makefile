@@ -1,5 +1,5 @@
-# Everything a developer or an operator types. `make` lists it.
-# PYTHON chooses the interpreter that .venv is made from; TESTS narrows `make test` (a path, or -k expression).
+# The commands of developers and operators; `make` lists them.
+# PYTHON is the interpreter that creates .venv; TESTS narrows `make test` (a path, or a -k expression).
 PYTHON ?= python3
 TESTS ?=
 VENV := .venv
@@ -21,7 +21,7 @@ run: $(RUNTIME) ## Set up and serve the whole suite on http://localhost:8080 (Ct
 demo: $(RUNTIME) ## Start a suite, generate a talking video from one image and one sentence, stop
 	@$(BIN)/python -m examples.talking_video
 
-doctor: $(RUNTIME) ## Show what is configured, reachable and wrong, and what to do about it
+doctor: $(RUNTIME) ## Report what is configured, reachable and wrong, and what to do about it
 	@$(BIN)/python -m deploy.local doctor
 
 token: $(RUNTIME) ## Print a bearer token for the local suite (make -s token)
@@ -42,7 +42,7 @@ types: $(DEVELOPMENT)
 imports: $(DEVELOPMENT)
 	$(BIN)/lint-imports
 
-protos: $(DEVELOPMENT) ## Write the stubs in protos/gen again from the .proto files
+protos: $(DEVELOPMENT) ## Generate the stubs in protos/gen from the .proto files
 	$(BIN)/python protos/contracts.py generate
 
 protos-check: $(DEVELOPMENT)
@@ -56,7 +56,7 @@ prose: $(DEVELOPMENT)
 docs-check: $(DEVELOPMENT)
 	$(BIN)/python -m tools.docs_reference --check
 
-openapi: $(DEVELOPMENT) ## Write gateway/openapi/openapi.json again from the contracts and routes
+openapi: $(DEVELOPMENT) ## Generate gateway/openapi/openapi.json from the contracts and routes
 	$(BIN)/python -m gateway.openapi --write
 
 openapi-check: $(DEVELOPMENT)
@@ -65,7 +65,7 @@ openapi-check: $(DEVELOPMENT)
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench
 
-lock: ## Resolve requirements.lock and requirements-dev.lock again from pyproject.toml
+lock: ## Resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -78,7 +78,7 @@ clean: ## Remove everything that make generated
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The import roots go into a .pth file, so that python -m, pytest, mypy and editors all agree without PYTHONPATH.
+# The import roots are in a .pth file, so that python -m, pytest, mypy and editors find them without PYTHONPATH.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
