@@ -10,7 +10,7 @@ import grpc
 from gateway.app import Upstreams, build_app
 from gateway.http_server import RunningHttp, run_http
 from gateway.reflection_and_health import AggregateHealth, add_reflection
-from gateway.routes.health import Health
+from gateway.routes.suite import Health
 from gateway.settings import GatewaySettings
 from services.common.fetch import open_fetcher
 from services.common.rpc.channel import open_channel

@@ -1,4 +1,4 @@
-"""Builds the HTTP application of the gateway: middleware, routes, documents."""
+"""Builds the HTTP application of the gateway: middleware, routes, OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from media.video.v1 import video_pb2
 
 from gateway.errors import handle_errors
 from gateway.routes.captions import CaptionRoutes
-from gateway.routes.debug import DebugRoutes
 from gateway.routes.docs import OPENAPI_FILE, build_docs_routes
-from gateway.routes.health import Health
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import build_rpc_routes
 from gateway.routes.speech import SpeechRoutes
+from gateway.routes.suite import DebugRoutes, Health
 from gateway.routes.sync_jobs import SyncJobRoutes
 from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
@@ -39,7 +38,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (SPEECH, IMAGE, VIDEO, JOBS, USAGE)
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """What the routes call: a channel per service, the object store and the fetcher; the caller owns them."""
+    """What the routes use: a channel per service, the object store, the fetcher. The caller opens and closes them."""
 
     tts: grpc.aio.Channel
     image: grpc.aio.Channel
@@ -62,10 +61,10 @@ class Upstreams:
 
 
 def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float) -> web.Application:
-    """Return the application. Its runner must enable handler cancellation, as `http_server.py` does.
+    """Return the application; gateway/http_server.py runs it.
 
     Args:
-        upstreams: What the routes call.
+        upstreams: What the routes use.
         health: State behind GET /health.
         max_body_bytes: Largest request body.
         call_seconds: Deadline of each call to a service.

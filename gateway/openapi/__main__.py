@@ -10,8 +10,7 @@ from pathlib import Path
 import orjson
 
 from gateway.app import SERVICES
-from gateway.openapi.document import build_document
-from gateway.openapi.hand_written import HAND_WRITTEN
+from gateway.openapi.document import HAND_WRITTEN, build_document
 from gateway.routes.docs import OPENAPI_FILE
 from services.common.version import VERSION
 

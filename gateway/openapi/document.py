@@ -11,11 +11,19 @@ from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 from gateway.http_rules import read_http_rules
 from gateway.openapi.comments import find_comment
 from gateway.openapi.error_responses import ERROR, build_error_responses, build_error_schema
+from gateway.openapi.images import IMAGE_ROUTES
+from gateway.openapi.jobs import JOB_ROUTES
 from gateway.openapi.operations import build_hand_written_operation, build_rpc_operation, build_tag
 from gateway.openapi.route_spec import HandWritten
 from gateway.openapi.schemas import Schemas
+from gateway.openapi.speech import SPEECH_ROUTES
+from gateway.openapi.suite import SUITE_ROUTES
+from gateway.openapi.videos import VIDEO_ROUTES
 
 _Json = dict[str, object]
+
+HAND_WRITTEN: tuple[HandWritten, ...] = (*SPEECH_ROUTES, *IMAGE_ROUTES, *VIDEO_ROUTES, *JOB_ROUTES, *SUITE_ROUTES)
+"""All hand-written routes, in the order of the document."""
 
 _DESCRIPTION = """\
 Speech from paid and embedded engines over HTTP and JSON. The same services answer native gRPC on the same port.

@@ -1,4 +1,4 @@
-"""The image routes that HTTP needs more for: files that come up, and batches that go down as they are ready."""
+"""The image routes that are more than one message in and one out: uploaded files, and batches sent line by line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aiohttp import BodyPartReader, web
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from gateway.codec import decode, encode
-from gateway.ndjson import Lines, send_lines
 from gateway.request_parsing import get_principal, read_message, read_parameters
+from gateway.streaming import Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
 
@@ -38,12 +38,12 @@ class ImageRoutes:
         return [web.post("/api/image/upload", self.upload), web.post("/api/image/batch", self.generate_batch)]
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Pass a file on while it comes; one that ends early is cancelled at the service."""
+        """Pass a file on to the service while it arrives; a file that ends early cancels the call."""
         spec = image_pb2.UploadSpec(output=_parse_output(request))
         if request.content_type != _FORM and request.content_length is not None:
             spec.size_bytes = _check_length(request.content_length)
         call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
-        # A stream of ours that is left before its end is cancelled, and the service keeps nothing.
+        # open_stream cancels the call if this block is left early; the service then stores nothing.
         async with open_stream(call):
             await call.write(image_pb2.UploadImageRequest(spec=spec))
             sent = 0
@@ -55,7 +55,7 @@ class ImageRoutes:
                     await call.write(image_pb2.UploadImageRequest(chunk=piece))
                 await call.done_writing()
             except (asyncio.InvalidStateError, grpc.RpcError):
-                # The service has refused it meanwhile, and says why below.
+                # The service has refused the file already; `await call` below raises its reason.
                 pass
             reply = await call
         return web.Response(
@@ -63,7 +63,7 @@ class ImageRoutes:
         )
 
     async def generate_batch(self, request: web.Request) -> web.StreamResponse:
-        """Answer with one JSON object a line, each as it is ready; a cut answer ends without the final chunk."""
+        """Answer with one JSON object a line, each when it is ready, and last the number of images and failures."""
         message = await read_message(
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
@@ -75,27 +75,27 @@ class ImageRoutes:
 
 async def _read_batch(
     call: grpc.aio.UnaryStreamCall[image_pb2.BatchGenerateImagesRequest, image_pb2.BatchGenerateImagesResponse],
-    wanted: int,
+    count: int,
 ) -> Lines:
     counts = {"images": 0, "failures": 0}
     async with open_stream(call):
         async for event in call:
             counts["images" if event.HasField("image") else "failures"] += 1
             yield {"index": event.index, **encode(event)}
-    if sum(counts.values()) != wanted:
-        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before its end.")
+    if sum(counts.values()) != count:
+        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before it was complete; retry.")
     yield {"done": counts}
 
 
 def _parse_output(request: web.Request) -> image_pb2.ImageOutput:
-    """Return what the query says of form and place."""
-    described = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
-    taken = [described.fields_by_name[name] for name in _PARAMETERS]
-    names = [field.camelcase_name for field in taken]
+    """Return format and place of the image, as the query names them."""
+    descriptor = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
+    fields = [descriptor.fields_by_name[name] for name in _PARAMETERS]
+    names = [field.camelcase_name for field in fields]
     for name in request.query:
         if name not in (*_PARAMETERS, *names):
             raise invalid(name, f"is not a parameter of this route, which takes {', '.join(names)}")
-    return decode(image_pb2.ImageOutput, read_parameters(request, described))
+    return decode(image_pb2.ImageOutput, read_parameters(request, descriptor))
 
 
 def _check_length(length: int) -> int:
@@ -105,7 +105,7 @@ def _check_length(length: int) -> int:
 
 
 async def _read_pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield the file as it comes, never more of it than a piece."""
+    """Yield the file as it arrives, in pieces of at most _PIECE_BYTES."""
     if request.content_type != _FORM:
         async for piece in request.content.iter_chunked(_PIECE_BYTES):
             yield piece
@@ -126,10 +126,11 @@ async def _read_parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
 
 
 async def _translate_form_errors(reading: Awaitable[T]) -> T:
-    """Return what is read of a form; its reader raises ValueError of one that is broken."""
+    """Return the result of `reading`; aiohttp raises ValueError for a form that breaks RFC 7578."""
     try:
         return await reading
     except ValueError:
         raise MediaError(
-            Reason.VALIDATION_ERROR, "The form is broken; send multipart/form-data with its boundary, as RFC 7578 says."
+            Reason.VALIDATION_ERROR,
+            "The form is malformed; send multipart/form-data with its boundary, as RFC 7578 describes.",
         ) from None

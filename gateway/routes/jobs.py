@@ -1,4 +1,4 @@
-"""Job routes with server-sent events."""
+"""GET /api/jobs/{id}/events: the changes of a job as server-sent events."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec import encode
-from gateway.errors import STARTED
 from gateway.request_parsing import get_principal
+from gateway.streaming import start_stream
 from services.common.errors import invalid
-from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
 
 HEARTBEAT_SECONDS = 15.0
 FINAL_STATUSES = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})
-"""How a job that has ended stands."""
-_EVENT_STREAM = "text/event-stream"
+"""Statuses of a job that has ended."""
+_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RETRY_MILLISECONDS = 1000
 
 
 class JobRoutes:
-    """Answers /api/jobs/{id}/events through the service of jobs.
+    """Answers /api/jobs/{id}/events through the job service.
 
     Args:
-        channel: Where that service is.
-        heartbeat_seconds: Longest silence of an event stream.
+        channel: Channel to the job service.
+        heartbeat_seconds: Longest time without a line in an event stream.
     """
 
     def __init__(self, channel: grpc.aio.Channel, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -49,19 +48,9 @@ class JobRoutes:
             try:
                 first = await anext(changes)
             except StopAsyncIteration:
-                # The client has seen the end; 204 stops an EventSource from reconnecting for ever.
+                # The client has the last event already; 204 stops an EventSource from reconnecting forever.
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
-            response = web.StreamResponse(
-                headers={
-                    "Content-Type": _EVENT_STREAM,
-                    "Cache-Control": "no-store",
-                    "X-Accel-Buffering": "no",
-                    "X-Request-Id": request_id.get(),
-                }
-            )
-            response.enable_chunked_encoding()
-            request[STARTED] = response
-            await response.prepare(request)
+            response = await start_stream(request, _HEADERS)
             await response.write(f"retry: {_RETRY_MILLISECONDS}\n\n".encode())
             await response.write(_encode_event(first))
             async for change in changes:
@@ -73,7 +62,7 @@ class JobRoutes:
 async def _add_heartbeats(
     call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
-    """Yield every change, and None after a while without a change."""
+    """Yield each change of the job, and None after every `seconds` without a change."""
     changes, revision = aiter(call), 0
     next_change = asyncio.ensure_future(anext(changes, None))
     try:
@@ -85,7 +74,7 @@ async def _add_heartbeats(
             event = next_change.result()
             if event is None:
                 return
-            # The service repeats a job that does not change, as a sign of life.
+            # The service repeats an unchanged job as its own heartbeat; only a new revision is a change.
             yield event.job if event.job.revision > revision else None
             revision = event.job.revision
             next_change = asyncio.ensure_future(anext(changes, None))

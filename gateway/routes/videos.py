@@ -1,4 +1,4 @@
-"""The video routes that HTTP needs more for: progress as it goes on, videos while they are made, and webhooks."""
+"""The video routes that are more than one message in and one out: progress lines, streamed videos, and webhooks."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from google.protobuf.message import Message
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from gateway.codec import encode
-from gateway.errors import STARTED
-from gateway.ndjson import Lines, send_lines
 from gateway.request_parsing import get_principal, read_header, read_message
+from gateway.streaming import Lines, send_lines, start_stream
 from services.common.errors import MediaError, Reason
-from services.common.log import request_id
 from services.common.rpc.channel import call_metadata, open_stream
 
 MAX_BODY_BYTES = 56 * 1024 * 1024
-"""Largest JSON body of a request that may hold files: two of 20 MiB in base64, and some room."""
-_RESULT = "video"
+"""Largest JSON body of a request that may hold files: two of 20 MiB in base64, and the other fields."""
+_RESULT_FIELD = "video"
 
 Request = TypeVar("Request", bound=Message)
 Event = TypeVar("Event", bound=Message)
 
 
 class VideoRoutes:
-    """Answers /api/video/generate, /resume, /mux and /mux/stream, and takes webhooks, through the video service."""
+    """Answers /api/video/generate, /resume, /mux, /mux/stream and /webhooks/replicate through the video service."""
 
     def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
         self._stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
@@ -44,33 +42,30 @@ class VideoRoutes:
         ]
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
-        """Make a video: lines of progress, then the video. Its length is bounded by the service and the edge."""
+        """Generate a video: lines of progress, then the video. Service and edge bound the time, not the gateway."""
         message = await read_message(_allow_body_size(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
         return await send_lines(request, _read_events(call))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        """Go on listening to a video."""
+        """Continue the progress lines of a video that an earlier request started."""
         message = await read_message(request, video_pb2.ResumeVideoRequest)
         call = self._stub.ResumeVideo(message, metadata=call_metadata(get_principal(request)))
         return await send_lines(request, _read_events(call))
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
-        """Lay speech over a video: lines of progress, then the video."""
+        """Mux audio into a video: lines of progress, then the video."""
         return await send_lines(request, _read_events(self._start_mux(request, await self._read_mux_request(request))))
 
     async def stream_mux(self, request: web.Request) -> web.StreamResponse:
-        """Lay speech over a video and sends it while it is made."""
+        """Mux audio into a video, and send each piece of the new video when it is ready."""
         message = await self._read_mux_request(request)
         message.stream_media = True
         call = self._start_mux(request, message)
         async with open_stream(call):
             chunks = _read_chunks(call)
             first = await anext(chunks, b"")
-            response = web.StreamResponse(headers={"Content-Type": "video/mp4", "X-Request-Id": request_id.get()})
-            response.enable_chunked_encoding()
-            request[STARTED] = response
-            await response.prepare(request)
+            response = await start_stream(request, {"Content-Type": "video/mp4"})
             await response.write(first)
             async for chunk in chunks:
                 await response.write(chunk)
@@ -78,7 +73,7 @@ class VideoRoutes:
         return response
 
     async def receive_webhook(self, request: web.Request) -> web.Response:
-        """Pass on what Replicate tells; the service looks at its signature."""
+        """Pass a notification of Replicate on; the video service verifies its signature."""
         reply = await self._stub.ReceiveWebhook(
             video_pb2.ReceiveWebhookRequest(
                 provider="replicate",
@@ -111,11 +106,11 @@ def _allow_body_size(request: web.Request) -> web.Request:
 
 
 async def _read_events(call: grpc.aio.UnaryStreamCall[Request, Event]) -> Lines:
-    """Yield the messages of a stream; raise if it ended without a video."""
+    """Yield the messages of a call as JSON; raise if it ends without a video."""
     is_whole = False
     async with open_stream(call):
         async for event in call:
-            is_whole = event.HasField(_RESULT)
+            is_whole = event.HasField(_RESULT_FIELD)
             yield encode(event)
     if not is_whole:
         raise _build_incomplete_error()
@@ -126,7 +121,7 @@ async def _read_chunks(
 ) -> AsyncIterator[bytes]:
     is_whole = False
     async for event in call:
-        is_whole = event.HasField(_RESULT)
+        is_whole = event.HasField(_RESULT_FIELD)
         if event.media_chunk:
             yield event.media_chunk
     if not is_whole:
@@ -134,4 +129,6 @@ async def _read_chunks(
 
 
 def _build_incomplete_error() -> MediaError:
-    return MediaError(Reason.GENERATION_FAILED, "The video service ended before the video was complete; try again.")
+    return MediaError(
+        Reason.GENERATION_FAILED, "The video service ended the stream before the video was complete; retry."
+    )

@@ -12,7 +12,7 @@ import grpc
 
 from gateway.app import Upstreams, build_app
 from gateway.http_server import run_http
-from gateway.routes.health import Health
+from gateway.routes.suite import Health
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import open_channel

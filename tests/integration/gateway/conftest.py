@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.routes.health import Health
+from gateway.routes.suite import Health
 from tests.fakes.gateway import run_gateway
 from tests.fakes.jobs import FakeJobService, serve_jobs
 from tests.fakes.speech import FakeSpeechProvider

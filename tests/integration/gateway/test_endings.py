@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 import pytest
 
-from gateway.routes.health import Health
+from gateway.routes.suite import Health
 from services.common.errors import MediaError, Reason
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider

@@ -17,8 +17,7 @@ from gateway.codec import decode
 from gateway.http_rules import read_http_rules
 from gateway.openapi.__main__ import main
 from gateway.openapi.constraints import get_rules
-from gateway.openapi.document import build_document
-from gateway.openapi.hand_written import HAND_WRITTEN
+from gateway.openapi.document import HAND_WRITTEN, build_document
 from gateway.openapi.route_spec import HandWritten, Response
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason

@@ -9,8 +9,7 @@ import pytest
 from media.jobs.v1 import jobs_pb2
 
 from gateway.app import SERVICES
-from gateway.openapi.document import build_document
-from gateway.openapi.hand_written import HAND_WRITTEN
+from gateway.openapi.document import HAND_WRITTEN, build_document
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.sync_jobs import SyncJobRoutes

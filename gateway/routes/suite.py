@@ -1,4 +1,4 @@
-"""POST /debug/head: what the suite sees at a URL, to find out why a URL is refused."""
+"""GET /health and POST /debug/head: the state of the gateway, and what the suite finds at a URL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,28 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import Fetcher
 
 
+class Health:
+    """State behind GET /health: healthy until the gateway begins to drain."""
+
+    def __init__(self) -> None:
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Make /health answer 503 from now on, so that load balancers send requests elsewhere."""
+        self._is_draining = True
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        """Answer GET /health."""
+        if self._is_draining:
+            return web.json_response({"ok": False}, status=503)
+        return web.json_response({"ok": True})
+
+
 class DebugRoutes:
-    """Answers /debug/head.
+    """Answers /debug/head, with which a caller finds out why the suite refuses a URL.
 
     Args:
-        fetcher: Asks for the URL, as the services do.
+        fetcher: Sends the request, under the same rules as the fetchers of the services.
     """
 
     def __init__(self, fetcher: Fetcher) -> None:
@@ -35,7 +52,7 @@ class DebugRoutes:
             "status": found.status,
             "contentType": found.content_type,
             "sizeBytes": found.size_bytes,
-            # Where redirects led; without the query, that may hold secrets of others.
+            # The address after redirects, without its query, which may hold a secret of the host.
             "url": str(URL(found.final_url, encoded=True).with_query(None)),
         }
         return web.Response(body=orjson.dumps(answer), content_type="application/json")

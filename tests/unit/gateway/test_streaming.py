@@ -15,7 +15,7 @@ from google.protobuf import wrappers_pb2
 
 from gateway.errors import handle_errors
 from gateway.http_server import run_http
-from gateway.ndjson import NDJSON, Lines, send_lines
+from gateway.streaming import NDJSON, Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import UNARY, Call, Context, Request, build_probe, run_test_server

@@ -1,0 +1,70 @@
+"""Sends answers while they are made: chunked, and optionally as one JSON object a line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import orjson
+from aiohttp import web
+
+from gateway.errors import REQUEST_ID, STARTED, build_error_body
+from services.common.errors import MediaError
+from services.common.log import request_id
+from services.common.rpc.status import from_rpc_error
+
+NDJSON = "application/x-ndjson"
+
+Lines = AsyncGenerator[Mapping[str, Any]]
+"""Yields the lines of an answer."""
+
+
+async def send_lines(
+    request: web.Request, lines: Lines, headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Send each of `lines` when it is there, and return the ended response.
+
+    The status follows the first line, so that an earlier failure is a plain error response. A later failure is the last
+    line, and the response ends without the final chunk.
+
+    Args:
+        request: The request to answer.
+        lines: The lines; closed on every way out.
+        headers: Headers beside Content-Type.
+
+    Raises:
+        MediaError: From `lines`.
+    """
+    async with aclosing(lines):
+        first = await anext(lines, None)
+        response = await start_stream(request, {**(headers or {}), "Content-Type": NDJSON})
+        try:
+            if first is not None:
+                await response.write(_encode_line(first))
+            async for line in lines:
+                await response.write(_encode_line(line))
+        except (MediaError, grpc.aio.AioRpcError) as error:
+            failure = error if isinstance(error, MediaError) else from_rpc_error(error)
+            await response.write(_encode_line(build_error_body(failure)))
+            raise
+        await response.write_eof()
+    return response
+
+
+async def start_stream(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Send status 200 and `headers`, and return the response to write to.
+
+    From here on no error can change the status. `handle_errors` in gateway/errors.py finds the response under STARTED
+    and closes its connection, so that no client takes the answer for complete.
+    """
+    response = web.StreamResponse(headers={**headers, REQUEST_ID: request_id.get()})
+    response.enable_chunked_encoding()
+    request[STARTED] = response
+    await response.prepare(request)
+    return response
+
+
+def _encode_line(content: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
