@@ -12,7 +12,7 @@ import orjson
 from gateway.app import SERVICES
 from gateway.openapi.document import HAND_WRITTEN, build_document
 from gateway.routes.docs import OPENAPI_FILE
-from services.common.version import VERSION
+from services.common import VERSION
 
 
 def main(arguments: Sequence[str] | None = None, file: Path = OPENAPI_FILE) -> int:

@@ -17,7 +17,6 @@ from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
 from services.common.cancellation import raise_if_cancelled
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
-from services.jobs.ids import make_job_id, to_owner_token, to_request_token
 from services.jobs.jetstream import (
     QUEUE,
     QUOTA_ERROR,
@@ -30,7 +29,17 @@ from services.jobs.jetstream import (
     translate_nats_errors,
 )
 from services.jobs.lease import Lease
-from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, StoredJob, now
+from services.jobs.record import (
+    WEBHOOK,
+    JobFilter,
+    JobRecord,
+    JobRequest,
+    StoredJob,
+    make_job_id,
+    now,
+    to_owner_token,
+    to_request_token,
+)
 
 log = logger(__name__)
 

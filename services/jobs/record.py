@@ -1,7 +1,11 @@
-"""The data of a job: request, record and list filter. Records are stored as JSON in NATS."""
+"""The data of a job: ids, request, record and list filter. Records are stored as JSON in NATS."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -12,6 +16,11 @@ import orjson
 
 WEBHOOK = "webhook"
 """Kind of a job that delivers a webhook. The worker creates it; callers cannot request or list it."""
+_MAX_ATTEMPTS_LISTED = 20
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HASHED_LETTERS = 40
+_PARTS = 1 << 16
+"""Parts of a millisecond in an id."""
 
 
 class Status(Enum):
@@ -141,9 +150,6 @@ class JobRecord:
         )
 
 
-_MAX_ATTEMPTS_LISTED = 20
-
-
 @dataclass(frozen=True, slots=True)
 class StoredJob:
     """A record as it was read from the bucket."""
@@ -182,6 +188,32 @@ class JobFilter:
 def now() -> str:
     """Return the current UTC time as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def make_job_id(now_seconds: float | None = None) -> str:
+    """Return a new id: 12 digits of milliseconds, 4 of fractions of one, and 16 random digits.
+
+    The fractions sort jobs that are accepted within the same millisecond.
+    """
+    seconds = time.time() if now_seconds is None else now_seconds
+    return f"{int(seconds * 1000 * _PARTS):016x}{secrets.token_hex(8)}"
+
+
+def to_owner_token(principal: str) -> str:
+    """Return the token of `principal` in subjects and keys; different principals have different tokens.
+
+    Args:
+        principal: Name of the owner, as verified at the edge; any text.
+    """
+    if _PLAIN.fullmatch(principal):
+        return principal
+    # Hash names with characters that have a meaning in NATS; the equals sign keeps hashes apart from plain names.
+    return f"={hashlib.sha256(principal.encode()).hexdigest()[:_HASHED_LETTERS]}"
+
+
+def to_request_token(request_id: str) -> str:
+    """Return the token of a caller's request id in keys."""
+    return hashlib.sha256(request_id.encode()).hexdigest()[:_HASHED_LETTERS]
 
 
 def _to_plain(value: object) -> object:

@@ -32,9 +32,8 @@ from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
 from services.video.progress import STORE_CEILING_PERCENT, Progress, ProgressChannel, State
-from services.video.spool import Spool
 from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
-from services.video.workspace import Workspaces
+from services.video.workspace import Spool, Workspaces
 
 log = logger(__name__)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from services.common import VERSION
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch.addresses import AddressPolicy, ForbiddenAddressError, Lookup, PolicyResolver
 from services.common.fetch.urls import Target, forbidden_url_error, parse_target
-from services.common.version import VERSION
 
 _CONNECT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024

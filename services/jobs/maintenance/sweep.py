@@ -15,12 +15,11 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from services.common.errors import MediaError
 from services.common.log import logger
 from services.common.storage import ObjectStore
-from services.jobs.ids import to_owner_token, to_request_token
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, list_subjects
 from services.jobs.job_store import JobStore
 from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
-from services.jobs.record import WEBHOOK, JobRecord, Status, StoredJob
+from services.jobs.record import WEBHOOK, JobRecord, Status, StoredJob, to_owner_token, to_request_token
 
 log = logger(__name__)
 

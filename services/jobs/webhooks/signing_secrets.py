@@ -9,8 +9,8 @@ import orjson
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from services.common.webhooks import new_secret
-from services.jobs.ids import to_owner_token
 from services.jobs.jetstream import Streams
+from services.jobs.record import to_owner_token
 
 _OVERLAP_SECONDS = 86_400.0
 _MAX_PREVIOUS = 4

@@ -14,11 +14,10 @@ import pytest_asyncio
 from nats.js.errors import NotFoundError
 
 from services.common.errors import MediaError, Reason
-from services.jobs.ids import to_owner_token
 from services.jobs.jetstream import QUEUE, RUN, StreamOptions, Streams, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
-from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, Status, StoredJob
+from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, Status, StoredJob, to_owner_token
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.fakes.nats import running_nats
 from tests.fakes.waiting import eventually

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.ids import make_job_id
 from services.jobs.jetstream import Streams
 from services.jobs.job_store import JobStore
-from services.jobs.record import JobRecord, Status, now
+from services.jobs.record import JobRecord, Status, make_job_id, now
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
 from tests.fakes.cancelling import lost_cancellation

@@ -17,8 +17,8 @@ from deploy.nats.server import server
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
+from services.common import VERSION
 from services.common.settings import Settings, load, variables
-from services.common.version import VERSION
 from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.jobs.server import build_stream_options

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
-from services.common.version import VERSION
+from services.common import VERSION
 from services.image.settings import ImageSettings
 from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings

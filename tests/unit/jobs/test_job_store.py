@@ -9,11 +9,10 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.validation import validate
-from services.jobs.ids import to_owner_token, to_request_token
 from services.jobs.job_store import JobStore, build_webhook_request_id
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
-from services.jobs.record import JobFilter
+from services.jobs.record import JobFilter, to_owner_token, to_request_token
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.unit.jobs.memory_buckets import JOB_ID, Buckets
 

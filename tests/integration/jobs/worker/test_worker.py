@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.ids import make_job_id
-from services.jobs.record import Attempt, JobFailure, JobRecord, Status, now
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status, make_job_id, now
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
