@@ -1,4 +1,4 @@
-/* Responses of the fake provider: audio on a schedule, bare or in records with timing. */
+/* Responses of the fake provider: audio on a schedule, either raw or in records with timing. */
 #ifndef BENCH_ANSWER_H
 #define BENCH_ANSWER_H
 
@@ -20,16 +20,16 @@ struct answer {
     int64_t gap_ns;
 };
 
-/* Prepares the source of all responses; called once. */
+/* Prepares the audio of all responses; call it once. */
 void answers_prepare(void);
 
-/* Begins the answer to a request for speech; false if the request is for something else. */
+/* Begins the response to a speech request; returns false for any other request. */
 bool answer_begin(struct answer *a, const char *request, int64_t now);
 
-/* Takes the next piece, which stays where it is until the next call; returns its length. */
+/* Sets the next piece, which stays valid until the next call; returns its length. */
 size_t answer_piece(struct answer *a, const char **piece);
 
-/* Writes the head of an answer whose first piece is so long; returns its length. */
+/* Writes the head of a response whose first piece has this length; returns the length of the head. */
 size_t answer_head(const struct answer *a, size_t piece_bytes, char *head, size_t room);
 
 #endif

@@ -28,10 +28,10 @@ static inline struct timespec duration_of_ns(int64_t ns)
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
-/* Returns `bytes` of frames and one frame more, so that a read may begin at any place within a frame.
+/* Returns `bytes` of frames and one more frame, so that a read may begin anywhere within a frame.
  *
- * A frame's length divides no usual chunk size: a chunk that is lost, doubled or moved shifts what follows it, and a
- * comparison finds that without knowing more than the position in the stream.
+ * No usual chunk size is a multiple of a frame's length. A chunk that is lost, repeated or moved therefore shifts all
+ * bytes after it, and a comparison finds that from the position in the stream alone.
  */
 static inline unsigned char *make_audio(size_t bytes)
 {
@@ -41,7 +41,7 @@ static inline unsigned char *make_audio(size_t bytes)
         die("malloc");
     for (size_t i = 0; i < bytes + FRAME_BYTES; i++) {
         size_t place = i % FRAME_BYTES;
-        /* 0xff would read as the start of a frame; letters might read as the tag of an info frame. */
+        /* 0xff would look like the start of a frame; letters could look like the tag of an info frame. */
         audio[i] = place < FRAME_HEADER_BYTES ? header[place] : (unsigned char)(0x80 + place % 0x70);
     }
     return audio;

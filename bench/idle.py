@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from bench import system_stats as machine
-from bench.errors import BenchError
-from bench.suite import build_overrides, stop
+from bench import system_stats
+from bench.suite import BenchError, build_overrides, stop
 from deploy.local.ports import EDGE, choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 
@@ -32,7 +31,7 @@ class IdleSuite:
     ready_seconds: float
     """Time from the command to the first successful response of the edge."""
     pss_bytes: Mapping[str, int]
-    """Memory by program; each of n processes counts the nth part of a page that they share."""
+    """Memory by program; if n processes share a page, each counts 1/n of it."""
 
     @property
     def total_bytes(self) -> int:
@@ -52,7 +51,7 @@ def measure_idle(folder: Path, provider_url: str) -> IdleSuite:
     """
     chosen = choose_free_ports(list_ports(SUITE))
     ports = {variable: str(port) for variable, port in chosen.items()}
-    log = folder / "rest.log"
+    log = folder / "idle.log"
     began = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -60,7 +59,7 @@ def measure_idle(folder: Path, provider_url: str) -> IdleSuite:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **ports, **build_overrides(provider_url), "MEDIA_RUN_DIR": str(folder / "rest")},
+            env={**os.environ, **ports, **build_overrides(provider_url), "MEDIA_RUN_DIR": str(folder / "idle")},
             cwd=folder,
             start_new_session=True,
         )
@@ -70,12 +69,38 @@ def measure_idle(folder: Path, provider_url: str) -> IdleSuite:
         time.sleep(_SETTLE_SECONDS)
         return IdleSuite(ready_seconds, _measure_memory(process.pid))
     finally:
-        # The suite ends its own children; its watchdog does so if the suite cannot.
+        # The suite ends its own children; if it cannot, its watchdog does.
         stop(process)
 
 
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not _is_healthy(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise BenchError(f"The suite does not start. Its last lines:\n{tail}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http, on loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, OSError):
+        return False
+
+
+def _measure_memory(pid: int) -> dict[str, int]:
+    weights: dict[str, int] = {}
+    for process in system_stats.list_descendants(pid):
+        if command := system_stats.read_command(process):
+            name = find_program(command)
+            weights[name] = weights.get(name, 0) + system_stats.read_pss_bytes(process)
+    return weights
+
+
 def find_program(command: Sequence[str]) -> str:
-    """Return the program's name by its command line: the module if it is Python, else the file name."""
+    """Return the name of a program: its module if it is Python, else its file name."""
     if len(command) == 1:
         # A forked process sets its command line as one string.
         command = command[0].split()
@@ -84,29 +109,3 @@ def find_program(command: Sequence[str]) -> str:
             return module
     scripts = [part for part in command if part.endswith(".py")]
     return Path(scripts[0]).stem if scripts else Path(command[0]).name
-
-
-def _measure_memory(pid: int) -> dict[str, int]:
-    weights: dict[str, int] = {}
-    for process in machine.list_descendants(pid):
-        if command := machine.read_command(process):
-            name = find_program(command)
-            weights[name] = weights.get(name, 0) + machine.read_pss_bytes(process)
-    return weights
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while not _answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise BenchError(f"The suite does not start. Its last lines:\n{tail}")
-        time.sleep(_POLL_SECONDS)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http, on loopback
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError, OSError):
-        return False

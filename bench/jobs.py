@@ -1,6 +1,6 @@
-"""Measures how soon a job is accepted, and how soon another process sees its progress.
+"""Measures how soon a job is accepted, and how soon another process receives its progress.
 
-`python -m bench.jobs --help`; docs/performance.md says what each figure means.
+`python -m bench.jobs --help`; docs/performance.md explains each figure.
 """
 
 from __future__ import annotations
@@ -19,21 +19,20 @@ from statistics import quantiles
 import nats
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
-from bench.errors import BenchError
-from bench.suite import run_specs
-from bench.table import columns
+from bench.suite import BenchError, run_specs
+from bench.table import format_columns
 from deploy.local.processes import SUITE
 from services.common.rpc.channel import call_metadata, open_channel, open_stream
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 
-_ROWS = ("nats", "jobs")
+_PROCESSES = ("nats", "jobs")
 _OWNER = "bench"
 _QUOTA = 100_000
 _WARM_UP = 20
-_ACCEPTED_MS, _SEEN_MS = 10.0, 20.0
+_ACCEPTED_MS, _RECEIVED_MS = 10.0, 20.0
 _CHANGES_PER_JOB = 90
-"""A job's percent goes up by at least one with each, and never beyond 99."""
+"""Each change raises the percentage of the job by one, up to 89."""
 
 Way = Callable[[int], Awaitable[None]]
 """Runs an operation once; called with a new number each time."""
@@ -46,16 +45,16 @@ class Timed:
     name: str
     p50: float
     p99: float
-    bar: float | None = None
+    bound: float | None = None
     """Upper bound of its p50."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.jobs", description=__doc__)
-    parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each is done (500)")
+    parser.add_argument("--count", type=int, default=500, metavar="N", help="how often each operation runs (500)")
     options = parser.parse_args(arguments)
-    specs = [spec for spec in SUITE if spec.name in _ROWS]
+    specs = [spec for spec in SUITE if spec.name in _PROCESSES]
     try:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{table(timed)}\n")
+    sys.stdout.write(f"{format_table(timed)}\n")
     return 0
 
 
@@ -74,29 +73,29 @@ async def _measure(ports: Mapping[str, int], count: int) -> list[Timed]:
     async with (
         open_channel(f"127.0.0.1:{ports['JOBS_PORT']}") as channel,
         open_streams(StreamOptions(servers, quota=_QUOTA), "bench") as streams,
-        _open_bare_publisher(servers[0]) as bare,
+        _open_bare_publisher(servers[0]) as publish,
     ):
         stub = jobs_pb2_grpc.JobServiceStub(channel)
         metadata = call_metadata(_OWNER)
 
         async def submit(_: int) -> None:
-            await stub.CreateJob(_request(), metadata=metadata)
+            await stub.CreateJob(_build_request(), metadata=metadata)
 
         async def submit_named(number: int) -> None:
-            await stub.CreateJob(_request(f"bench-{number}"), metadata=metadata)
+            await stub.CreateJob(_build_request(f"bench-{number}"), metadata=metadata)
 
-        in_turn = await measure_in_turn({"publish": bare, "job": submit, "named": submit_named}, count)
-        seen = await _measure_watch(stub, JobStore(streams), count)
+        in_turn = await measure_in_turn({"publish": publish, "job": submit, "named": submit_named}, count)
+        received = await _measure_watch(stub, JobStore(streams), count)
     return [
-        summarize("bare publish, written to the disk", in_turn["publish"]),
+        summarize("plain publish, written to disk", in_turn["publish"]),
         summarize("job accepted", in_turn["job"], _ACCEPTED_MS),
         summarize("job accepted, with a request id", in_turn["named"], _ACCEPTED_MS),
-        summarize("change seen through another process", seen, _SEEN_MS),
+        summarize("change received through another process", received, _RECEIVED_MS),
     ]
 
 
 async def measure_in_turn(ways: Mapping[str, Way], count: int) -> dict[str, list[float]]:
-    """Return the seconds of each way; they run in turn, so that load from outside affects all alike.
+    """Return the seconds of each way; they run in turn, so that other programs disturb all of them equally.
 
     Args:
         ways: Operations by name.
@@ -113,12 +112,12 @@ async def measure_in_turn(ways: Mapping[str, Way], count: int) -> dict[str, list
 
 
 async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
-    """Return the seconds from a worker's write until a watcher of the service of jobs has the change."""
+    """Return the seconds from a worker's write until a watcher of the jobs service receives the change."""
     taken: list[float] = []
     while len(taken) < count:
-        created = await stub.CreateJob(_request(), metadata=call_metadata(_OWNER))
-        known = await job_store.get(created.job.id, _OWNER)
-        lease = await job_store.open_lease(known.record)
+        created = await stub.CreateJob(_build_request(), metadata=call_metadata(_OWNER))
+        job = await job_store.get(created.job.id, _OWNER)
+        lease = await job_store.open_lease(job.record)
         call = stub.WatchJob(jobs_pb2.WatchJobRequest(id=created.job.id), metadata=call_metadata(_OWNER))
         async with open_stream(call):
             events = aiter(call)
@@ -134,7 +133,7 @@ async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: Job
 
 @asynccontextmanager
 async def _open_bare_publisher(server: str) -> AsyncIterator[Way]:
-    """Yield a function that only publishes a message of a job's length to a stream of the same kind."""
+    """Yield a function that only publishes a message, as long as that of a job, to a stream with the same options."""
     client = await nats.connect(server)
     try:
         jetstream = client.jetstream()
@@ -149,23 +148,23 @@ async def _open_bare_publisher(server: str) -> AsyncIterator[Way]:
         await client.close()
 
 
-def summarize(name: str, seconds: Sequence[float], bar: float | None = None) -> Timed:
-    """Return median and p99 of the measured seconds, which must be two values or more."""
+def summarize(name: str, seconds: Sequence[float], bound: float | None = None) -> Timed:
+    """Return median and p99 of `seconds`; it must hold two values or more."""
     cuts = quantiles(seconds, n=100, method="inclusive")
-    return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bar)
+    return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bound)
 
 
-def table(timed: Sequence[Timed]) -> str:
-    """Return one line for each."""
-    lines = [("what", "p50 ms", "p99 ms", "bar", "")]
+def format_table(timed: Sequence[Timed]) -> str:
+    """Return one line per operation."""
+    lines = [("operation", "p50 ms", "p99 ms", "goal for p50", "")]
     for item in timed:
-        bar = "" if item.bar is None else f"{item.bar:g}"
-        verdict = "" if item.bar is None else "reached" if item.p50 <= item.bar else "not reached"
-        lines.append((item.name, f"{item.p50:.2f}", f"{item.p99:.2f}", bar, verdict))
-    return columns(lines)
+        bound = "" if item.bound is None else f"{item.bound:g}"
+        verdict = "" if item.bound is None else "reached" if item.p50 <= item.bound else "not reached"
+        lines.append((item.name, f"{item.p50:.2f}", f"{item.p99:.2f}", bound, verdict))
+    return format_columns(lines)
 
 
-def _request(request_id: str = "") -> jobs_pb2.CreateJobRequest:
+def _build_request(request_id: str = "") -> jobs_pb2.CreateJobRequest:
     video = jobs_pb2.VideoSpec(image_key="images/bench.png", prompt="A slow move closer to the image")
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video), request_id=request_id)
 

@@ -1,8 +1,8 @@
-/* A load generator for streamed audio: users who send a request, read and check the whole response, and repeat.
+/* A load generator for streamed audio: each user sends a request, reads and checks the whole response, and repeats.
  *
  * usage: load [options] http://127.0.0.1:PORT/PATH    (options.h lists the options)
  *
- * Prints one line of JSON. Only loopback; ends at the latest ten seconds after its time is over.
+ * Prints one line of JSON. Uses loopback only; exits ten seconds after its time at the latest.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -95,7 +95,7 @@ static void dial(struct user *u)
     int one = 1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     u->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* Blocking: on loopback it takes no time, and saves a state. */
+    /* A blocking connect takes no time on loopback, and needs no state of its own. */
     if (connect(u->fd, (struct sockaddr *)&address, sizeof address)) {
         hang_up(u);
         return;
@@ -105,7 +105,7 @@ static void dial(struct user *u)
     epoll_ctl(poller, EPOLL_CTL_ADD, u->fd, &event);
 }
 
-/* Gives the request its text: equal texts may be generated once, so their order is part of the measurement. */
+/* Writes the number of the text into the request. Equal texts share one production, so their order matters. */
 static void number_request(struct user *u)
 {
     static unsigned long asked;
@@ -167,7 +167,7 @@ static void listen_to(struct user *u)
     if (bytes < 0 && errno == EAGAIN)
         return;
     if (!u->asking) {
-        /* An idle connection that the server closes is no failure. */
+        /* A server may close an idle connection; that is not a failure. */
         hang_up(u);
         return;
     }

@@ -10,12 +10,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
 from bench.scenarios import Scenario, Schedule, Target
+from bench.suite import BenchError
 
-# The generator exits at most ten seconds after its time.
+# The load generator exits ten seconds after its time at the latest.
 _SLACK_SECONDS = 15.0
-# No run uses more texts than that, so two runs never share a text.
+# No run uses as many texts, so two runs never share a text.
 _TEXTS_OF_A_RUN = count(start=0, step=1_000_000)
 
 
@@ -31,12 +31,12 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """Result of a load, as the users saw it."""
+    """Result of a run of the load generator, from the view of its users."""
 
     ok: int
-    """Responses that were complete, in time and byte for byte what the provider sent."""
+    """Responses that were complete, in time, and equal to what the provider sent."""
     errors: int
-    """Other answers."""
+    """Other responses."""
     last_error: str
     """Cause of the last error."""
     seconds: float
@@ -46,36 +46,36 @@ class LoadResult:
     """CPU time of the load generator itself."""
     chunks: int
     late_chunks: int
-    """Chunks that came more than 50 ms after the provider's schedule."""
+    """Chunks that arrived more than 50 ms after the provider's schedule."""
     starved_chunks: int
-    """Chunks that came after a listener needed them."""
+    """Chunks that arrived too late for playback without a pause."""
     first_byte_ms: Percentiles | None
-    """From the request to the first byte of audio; None without a good answer."""
+    """From the request to the first byte of audio; None without a good response."""
     total_ms: Percentiles | None
     lateness_ms: Percentiles | None
-    """How far chunks were behind the provider's schedule; None where it has none."""
+    """Delay of chunks against the provider's schedule; None if they have no schedule."""
 
 
 def run_load(program: Path, target: Target, scenario: Scenario, seconds: float) -> LoadResult:
-    """Put `target` under the load of `scenario`.
+    """Send the requests of `scenario` to `target`, and return the result.
 
     Args:
         program: The compiled load generator.
         target: Receives the requests.
         scenario: Defines the requests.
-        seconds: Time in which new requests start; the last ones run to their end.
+        seconds: Time in which new requests start; those that are running then are completed.
 
     Raises:
         BenchError: The load generator failed.
     """
-    command = [str(program), *_arguments(target, scenario, seconds)]
+    command = [str(program), *_build_arguments(target, scenario, seconds)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + _SLACK_SECONDS, check=False)
     if result.returncode:
         raise BenchError(f"The load generator failed: {result.stderr.strip()}")
-    return parse(result.stdout)
+    return parse_load_result(result.stdout)
 
 
-def parse(text: str) -> LoadResult:
+def parse_load_result(text: str) -> LoadResult:
     """Parse the line that the load generator printed."""
     members: Mapping[str, Any] = json.loads(text)
     values = {item.name: members[item.name] for item in fields(LoadResult)}
@@ -84,23 +84,23 @@ def parse(text: str) -> LoadResult:
     return LoadResult(**values)
 
 
-def _arguments(target: Target, scenario: Scenario, seconds: float) -> list[str]:
+def _build_arguments(target: Target, scenario: Scenario, seconds: float) -> list[str]:
     options: dict[str, object] = {
         "users": scenario.users,
         "seconds": seconds,
         "ramp-ms": scenario.ramp_ms,
         "body": scenario.body,
-        "body-bytes": scenario.answer.audio_bytes,
+        "body-bytes": scenario.response.audio_bytes,
         "texts": scenario.texts,
         "first-text": 0 if scenario.texts else next(_TEXTS_OF_A_RUN),
         "together": int(scenario.together),
     }
-    if scenario.is_paced and isinstance(scenario.answer, Schedule):
+    if scenario.is_paced and isinstance(scenario.response, Schedule):
         options |= {
-            "chunk-bytes": scenario.answer.chunk_bytes,
-            "first-ms": scenario.answer.first_ms,
-            "gap-ms": scenario.answer.gap_ms,
-            "play-ms": scenario.answer.chunk_plays_ms,
+            "chunk-bytes": scenario.response.chunk_bytes,
+            "first-ms": scenario.response.first_ms,
+            "gap-ms": scenario.response.gap_ms,
+            "play-ms": scenario.response.chunk_plays_ms,
         }
     named = [f"--{name}={value}" for name, value in options.items()]
     headers = [f"--header={name}: {value}" for name, value in target.headers.items()]

@@ -1,12 +1,12 @@
-/* A fake of the ElevenLabs API that costs next to nothing: one thread, loopback only.
+/* A fake ElevenLabs API that needs little CPU time: one thread, loopback only.
  *
- * usage: provider [PORT]    without PORT a free one is taken; the first line of output names it
+ * usage: provider [PORT]    without PORT it chooses a free port, and prints it in the first line
  *
  * POST /v1/text-to-speech/{voice}..., where the voice selects the response:
- *   s-CHUNKS-BYTES-FIRST-GAP    chunked: so many chunks of BYTES each, the first after FIRST ms, then one every GAP ms
+ *   s-CHUNKS-BYTES-FIRST-GAP    chunked: CHUNKS chunks of BYTES bytes, the first after FIRST ms, then one every GAP ms
  *   u-BYTES-DELAY               with Content-Length, after DELAY ms
- * Numbers take leading zeros, because a voice id has at least 16 characters. A path that ends in /with-timestamps is
- * answered on the same schedule with records of JSON, one a chunk and a line.
+ * Numbers have leading zeros, because a voice id has at least 16 characters. For a path that ends in /with-timestamps,
+ * each chunk is a line with a JSON record, on the same schedule.
  *
  * GET /calls returns the number of speech requests.
  */
@@ -29,7 +29,7 @@
 enum {
     REQUEST_BYTES = 16 * 1024,
     EVENTS = 256,
-    /* Wake-ups are this far apart at least: otherwise sixty streams would wake the process sixty times. */
+    /* Shortest time between two wake-ups: without it, sixty streams would wake the process sixty times. */
     TICK_NS = 200000,
 };
 
@@ -113,7 +113,7 @@ static void put_chunk(struct connection *c, const char *piece, size_t bytes)
         put(c, "0\r\n\r\n", 5);
 }
 
-/* Sends every chunk that is due. Like the real API it sends the head together with the first of them. */
+/* Sends every chunk that is due. Like the real API, it sends the head together with the first chunk. */
 static bool advance(struct connection *c, int64_t now)
 {
     struct answer *a = &c->answer;
@@ -147,7 +147,7 @@ static void begin_answer(struct connection *c)
         put(c, refusal, sizeof refusal - 1);
 }
 
-/* Returns the length of the first request in the buffer, head and body, or 0 as long as it is not all there. */
+/* Returns the length of the first request in the buffer, head and body, or 0 while it is incomplete. */
 static size_t whole_request(const struct connection *c)
 {
     const char *end = strstr(c->request, "\r\n\r\n");
@@ -180,7 +180,7 @@ static bool receive(struct connection *c)
     ssize_t bytes = recv(c->fd, c->request + c->request_bytes, room, 0);
     if (bytes < 0)
         return errno == EAGAIN;
-    /* Without room in the buffer the request is refused: recv returns 0, as at the end of the connection. */
+    /* If the buffer is full, recv returns 0 as at the end of the connection, which refuses the request. */
     if (bytes == 0)
         return false;
     c->request_bytes += (size_t)bytes;
@@ -205,7 +205,7 @@ static void accept_all(int listener)
     }
 }
 
-/* Moves every answer on and returns when the next chunk is due, or -1 if none is. */
+/* Continues every response; returns the time when the next chunk is due, or -1 if there is no further chunk. */
 static int64_t tick(void)
 {
     int64_t now = now_ns(), next_due = -1;
@@ -254,7 +254,7 @@ static void serve(int listener)
 
 int main(int count, char **arguments)
 {
-    /* The benchmark may be killed; a provider that outlives it would hold its port for good. */
+    /* The benchmark may be killed; a provider that stayed behind would hold its port. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     answers_prepare();
     poller = epoll_create1(EPOLL_CLOEXEC);

@@ -6,15 +6,15 @@
 #include "common.h"
 
 enum {
-    /* 16,000 bytes a second, and as many letters in it as a quick speaker says. */
+    /* 16,000 bytes per second, with as many letters as a fast speaker says in that time. */
     BYTES_PER_CHARACTER = 1024,
     BYTES_PER_MS = 16,
-    /* "a", and two times of eight digits with a point and a comma, in both alignments. */
+    /* In both alignments: "a", and two times of eight digits with a point and a comma. */
     ROOM_PER_CHARACTER = 64,
     ROOM_FOR_NAMES = 512,
 };
 
-/* Base64 of the audio from its first, second and third byte on: a record may begin at any of them. */
+/* Base64 of the audio from its first, second and third byte: a record may begin at any of these. */
 static char *texts[3];
 static const unsigned char *bytes_of_audio;
 
@@ -55,14 +55,14 @@ static char *put_text(char *out, const char *text)
 
 static char *put_audio(char *out, size_t position, size_t bytes)
 {
-    /* Frames are 139 groups long, so what a place within a frame looks like in base64 is the same in all frames. */
+    /* A frame is 139 groups of three bytes long, so all frames have the same base64. */
     size_t place = position % FRAME_BYTES, phase = place % 3, whole = bytes / 3;
     memcpy(out, texts[phase] + (place - phase) / 3 * 4, 4 * whole);
     out += 4 * whole;
     return bytes % 3 ? encode_group(out, bytes_of_audio + place + 3 * whole, bytes % 3) : out;
 }
 
-/* Writes when the characters `first` up to `end` begin, or, `later` by one, when they end. */
+/* Writes the start times of the characters from `first` to `end`; with `later` 1, their end times. */
 static char *put_times(char *out, size_t first, size_t end, size_t later)
 {
     for (size_t i = first; i < end; i++) {

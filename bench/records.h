@@ -4,16 +4,16 @@
 
 #include <stddef.h>
 
-/* Prepares what records are copied from; called once.
+/* Prepares the data that records copy; call it once.
  *
- * `audio` is of `make_audio`; no record will have more than `bytes` of it.
+ * `audio` comes from `make_audio`; no record has more than `bytes` of it.
  */
 void records_prepare(const unsigned char *audio, size_t bytes);
 
-/* Returns how long the longest record of so many bytes of audio is. */
+/* Returns the length of the longest record with this many bytes of audio. */
 size_t record_room(size_t audio_bytes);
 
-/* Writes the record of `audio_bytes` that follow the first `position` bytes of the stream; returns its length. */
+/* Writes a record with the `audio_bytes` bytes from `position` of the stream; returns its length. */
 size_t record_write(char *out, size_t position, size_t audio_bytes);
 
 #endif

@@ -69,7 +69,7 @@ static size_t take_body(struct response *r, const char *data, size_t bytes, body
     return taken;
 }
 
-/* Takes one character of a chunk's size, the line break after a chunk, or the trailer. */
+/* Parses one character of a chunk's size, of the line break after a chunk, or of the trailer. */
 static void take_framing(struct response *r, char character)
 {
     bool line_ends = character == '\n';

@@ -34,11 +34,11 @@ typedef void body_handler(void *context, const char *body, size_t bytes);
 
 void response_begin(struct response *response);
 
-/* Takes the next bytes, hands the body's on, and returns the state; what follows RESPONSE_DONE breaks it. */
+/* Parses the next bytes, passes on those of the body, and returns the state; bytes after RESPONSE_DONE are an error. */
 enum response_state response_feed(struct response *response, const char *data, size_t bytes, body_handler *body,
                                   void *context);
 
-/* Takes the end of the connection: it completes only a body that has no other end. */
+/* Handles the end of the connection, which completes only a body without a length. */
 enum response_state response_end(struct response *response);
 
 #endif

@@ -1,4 +1,4 @@
-"""Measures every scenario against every target in turn, round by round, so that a drift of the machine affects all."""
+"""Measures every scenario against every target in turn, round by round: if the machine slows down, all suffer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import system_stats as machine
+from bench import system_stats
 from bench.load import LoadResult
 from bench.scenarios import BASELINE, Scenario, Target
 
@@ -24,7 +24,7 @@ class Run:
     target: str
     load: LoadResult
     cpu_ms: Mapping[str, float]
-    """CPU time per good answer, in milliseconds, by process."""
+    """CPU time per good response, in milliseconds, by process."""
     calls: int
     """Number of provider requests."""
     foreign_cores: float
@@ -41,9 +41,9 @@ class Probe:
     """Counters that are read before and after every run."""
 
     hops: Mapping[str, Mapping[str, int]]
-    """Processes by name of every suite, by the target's name."""
+    """Process ids by process name, for the name of each target."""
     provider: int
-    """Process of the fake provider."""
+    """Process id of the fake provider."""
     calls: Callable[[], int]
     """Returns the number of provider requests so far."""
 
@@ -62,9 +62,9 @@ def measure(
 
     Args:
         scenarios: Loads to run.
-        targets: Servers under load.
+        targets: Servers that receive the load.
         probe: Processes whose CPU time is measured.
-        load: Puts a target under a load for a number of seconds.
+        load: Called with target, scenario and seconds to run a load.
         rounds: Number of rounds.
         seconds: Length of one run.
         settle: Called before each run; returns when the machine is idle, or after a timeout.
@@ -82,11 +82,11 @@ def measure(
 def _run(scenario: Scenario, target: Target, probe: Probe, load: Load, seconds: float) -> Run:
     watched = {**probe.hops.get(target.name, {}), "provider": probe.provider}
     calls_before = probe.calls()
-    before = {name: machine.read_cpu_seconds(pid) for name, pid in watched.items()}
-    began, busy_before = time.monotonic(), machine.read_busy_seconds()
+    before = {name: system_stats.read_cpu_seconds(pid) for name, pid in watched.items()}
+    began, busy_before = time.monotonic(), system_stats.read_busy_seconds()
     result = load(target, scenario, seconds)
-    busy, took = machine.read_busy_seconds() - busy_before, time.monotonic() - began
-    used = {name: machine.read_cpu_seconds(pid) - before[name] for name, pid in watched.items()}
+    busy, took = system_stats.read_busy_seconds() - busy_before, time.monotonic() - began
+    used = {name: system_stats.read_cpu_seconds(pid) - before[name] for name, pid in watched.items()}
     return Run(
         scenario=scenario.name,
         target=target.name,

@@ -11,7 +11,7 @@ struct samples {
 
 void samples_add(struct samples *samples, double value);
 
-/* Prints `"name": {"p50": …, "p90": …, "p99": …, "max": …}` in nearest ranks; null where there are no samples. */
+/* Prints `"name": {"p50": …, "p90": …, "p99": …, "max": …}` with nearest ranks; null without samples. */
 void samples_print(struct samples *samples, const char *name);
 
 #endif

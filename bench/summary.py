@@ -1,4 +1,4 @@
-"""Reduces runs to figures: medians over the rounds, and what the suite adds to a direct call."""
+"""Summarizes runs: medians over the rounds, and what the suite adds to a direct call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SummaryRow:
     """A scenario against a target, over all its rounds."""
 
     scenario: str
@@ -35,13 +35,13 @@ class Row:
     first_p50_ms: float
     first_p99_ms: float
     late_percent: float
-    """Chunks that came more than 50 ms after the provider's schedule."""
+    """Share of chunks that arrived more than 50 ms after the provider's schedule."""
     starved_percent: float
-    """Chunks that came after a listener needed them."""
-    calls_per_answer: float
-    """Provider requests per good answer."""
+    """Share of chunks that arrived too late for playback without a pause."""
+    calls_per_response: float
+    """Provider requests per good response."""
     cpu_ms: Mapping[str, float]
-    """CPU time per good answer by hop; empty for the direct call."""
+    """CPU time per good response by hop; empty for the direct call."""
     added: Added | None
     """None for the direct call itself."""
     ok: int
@@ -49,15 +49,15 @@ class Row:
     last_error: str
     rounds: int
     quiet_rounds: int
-    """Rounds that nothing else disturbed; if there are any, the figures come from these alone."""
+    """Rounds that no other program disturbed; if there are any, the figures come from these alone."""
 
     @property
     def cpu_total_ms(self) -> float:
-        """CPU time per good answer, all hops together."""
+        """CPU time per good response, all hops together."""
         return sum(self.cpu_ms.values())
 
 
-def summarize(runs: Sequence[Run], baseline: str) -> list[Row]:
+def summarize(runs: Sequence[Run], baseline: str) -> list[SummaryRow]:
     """Return one row per scenario and target, in the order of their first runs.
 
     Args:
@@ -68,29 +68,29 @@ def summarize(runs: Sequence[Run], baseline: str) -> list[Row]:
     for run in runs:
         grouped.setdefault((run.scenario, run.target), []).append(run)
     return [
-        _row(own, grouped.get((scenario, baseline), []), is_baseline=target == baseline)
-        for (scenario, target), own in sorted(grouped.items(), key=lambda item: _place(runs, item[0]))
+        _build_row(own, grouped.get((scenario, baseline), []), is_baseline=target == baseline)
+        for (scenario, target), own in sorted(grouped.items(), key=lambda item: _find_first_run(runs, item[0]))
     ]
 
 
-def _place(runs: Sequence[Run], key: tuple[str, str]) -> int:
+def _find_first_run(runs: Sequence[Run], key: tuple[str, str]) -> int:
     return next(index for index, run in enumerate(runs) if (run.scenario, run.target) == key)
 
 
-def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> Row:
+def _build_row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> SummaryRow:
     quiet = [run for run in own if run.quiet]
     counted = [run for run in quiet or own if run.load.ok]
     of_baseline = [run for run in baseline if run.quiet] or baseline
-    return Row(
+    return SummaryRow(
         scenario=own[0].scenario,
         target=own[0].target,
         requests_per_second=_median(counted, lambda run: run.load.requests_per_second),
-        first_p50_ms=_median(counted, first_p50_ms),
-        first_p99_ms=_median(counted, first_p99_ms),
-        late_percent=_median(counted, lambda run: _percent(run.load.late_chunks, run.load)),
-        starved_percent=_median(counted, lambda run: _percent(run.load.starved_chunks, run.load)),
-        calls_per_answer=_median(counted, lambda run: run.calls / max(1, run.load.ok)),
-        cpu_ms={} if is_baseline else _cpu_ms(counted),
+        first_p50_ms=_median(counted, get_first_p50_ms),
+        first_p99_ms=_median(counted, get_first_p99_ms),
+        late_percent=_median(counted, lambda run: _to_percent(run.load.late_chunks, run.load)),
+        starved_percent=_median(counted, lambda run: _to_percent(run.load.starved_chunks, run.load)),
+        calls_per_response=_median(counted, lambda run: run.calls / max(1, run.load.ok)),
+        cpu_ms={} if is_baseline else _reduce_cpu_ms(counted),
         added=None if is_baseline else _compare(counted, [run for run in of_baseline if run.load.ok]),
         ok=sum(run.load.ok for run in own),
         errors=sum(run.load.errors for run in own),
@@ -100,12 +100,12 @@ def _row(own: Sequence[Run], baseline: Sequence[Run], *, is_baseline: bool) -> R
     )
 
 
-def first_p50_ms(run: Run) -> float:
+def get_first_p50_ms(run: Run) -> float:
     """Return the median time to the first audio."""
     return run.load.first_byte_ms.p50 if run.load.first_byte_ms else float("nan")
 
 
-def first_p99_ms(run: Run) -> float:
+def get_first_p99_ms(run: Run) -> float:
     """Return the time to the first audio that one in a hundred exceeds."""
     return run.load.first_byte_ms.p99 if run.load.first_byte_ms else float("nan")
 
@@ -113,19 +113,19 @@ def first_p99_ms(run: Run) -> float:
 def _compare(own: Sequence[Run], baseline: Sequence[Run]) -> Added | None:
     if not (own and baseline):
         return None
-    direct_p50_ms, direct_p99_ms = _median(baseline, first_p50_ms), _median(baseline, first_p99_ms)
-    added_ms = [first_p50_ms(run) - direct_p50_ms for run in own]
+    direct_p50_ms, direct_p99_ms = _median(baseline, get_first_p50_ms), _median(baseline, get_first_p99_ms)
+    added_ms = [get_first_p50_ms(run) - direct_p50_ms for run in own]
     per_second = _median(own, lambda run: run.load.requests_per_second)
     return Added(
         p50_ms=median(added_ms),
-        p99_ms=_median(own, first_p99_ms) - direct_p99_ms,
+        p99_ms=_median(own, get_first_p99_ms) - direct_p99_ms,
         lowest_p50_ms=min(added_ms),
         highest_p50_ms=max(added_ms),
         share_of_direct=per_second / _median(baseline, lambda run: run.load.requests_per_second),
     )
 
 
-def _cpu_ms(runs: Sequence[Run]) -> dict[str, float]:
+def _reduce_cpu_ms(runs: Sequence[Run]) -> dict[str, float]:
     hops = [name for name in (runs[0].cpu_ms if runs else ()) if name not in _NOT_HOPS]
     return {hop: median(run.cpu_ms[hop] for run in runs) for hop in hops}
 
@@ -134,5 +134,5 @@ def _median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
     return median(figure(run) for run in runs) if runs else float("nan")
 
 
-def _percent(chunks: int, load: LoadResult) -> float:
+def _to_percent(chunks: int, load: LoadResult) -> float:
     return 100 * chunks / load.chunks if load.chunks else 0.0

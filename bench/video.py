@@ -1,6 +1,6 @@
-"""Measures what the suite adds to ffmpeg: the runner's mux and the whole request, compared with the bare command.
+"""Measures what the suite adds to ffmpeg: the runner's mux and the whole request, compared with ffmpeg alone.
 
-`python -m bench.video --help`; docs/performance.md says what each figure means.
+`python -m bench.video --help`; docs/performance.md explains each figure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.table import columns
+from bench.table import format_columns
 from services.common.fetch import open_fetcher
 from services.common.input_files import InputFiles
 from services.common.storage import StorageSettings, open_object_store
@@ -37,7 +37,7 @@ _QUIET = RunCallbacks(on_queued=lambda _: None, on_progress=lambda _: None)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to lay speech over a video."""
+    """One way to add speech to a video."""
 
     name: str
     run: Callable[[], Awaitable[None]]
@@ -45,24 +45,24 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Duration of a way."""
+    """Duration of one way."""
 
     name: str
     milliseconds: float
     """Median of the rounds."""
     ratio: float
-    """Median over the rounds of its time to the bare command's in the same round."""
+    """Median over the rounds: its time divided by that of ffmpeg alone in the same round."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.video", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each is run, in turn (15)")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often each way runs, in turn (15)")
     parser.add_argument("--seconds", type=int, default=60, metavar="S", help="length of the video (60)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         timed = asyncio.run(_measure(Path(folder), options.rounds, options.seconds))
-    sys.stdout.write(f"{table(timed)}\n")
+    sys.stdout.write(f"{format_table(timed)}\n")
     return 0
 
 
@@ -84,27 +84,29 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
             muxer = Muxer(inputs, runner, VideoStore(files), workspaces, _MAX_SECONDS)
             request = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
 
-            async def bare() -> None:
+            async def run_ffmpeg() -> None:
                 process = await asyncio.create_subprocess_exec(
                     *(str(binary), "-hide_banner", "-nostdin", "-loglevel", "error", *command.arguments), cwd=folder
                 )
                 await process.wait()
 
-            async def by_runner() -> None:
+            async def run_runner() -> None:
                 await runner.run(command, folder, _QUIET)
 
-            async def whole() -> None:
+            async def mux_video() -> None:
                 await muxer.mux(request, "bench", ProgressChannel())
 
-            return await compare([Way("bare command", bare), Way("runner", by_runner), Way("MuxVideo", whole)], rounds)
+            return await compare(
+                [Way("ffmpeg alone", run_ffmpeg), Way("runner", run_runner), Way("MuxVideo", mux_video)], rounds
+            )
 
 
 async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
     """Return the duration of each way; the first is the baseline of the others.
 
     Args:
-        ways: Run one after the other in each round, after one warm-up round.
-        rounds: How often.
+        ways: Ways to compare; they run one after the other in each round, after one warm-up round.
+        rounds: Number of rounds that count.
     """
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
     for number in range(rounds + 1):
@@ -113,24 +115,24 @@ async def compare(ways: Sequence[Way], rounds: int) -> list[Timed]:
             await way.run()
             if number:
                 seconds[way.name].append(time.perf_counter() - began)
-    base = seconds[ways[0].name]
+    baseline = seconds[ways[0].name]
     return [
         Timed(
             name,
             median(taken) * 1000,
-            median(mine / bare for mine, bare in zip(taken, base, strict=True)),
+            median(own / first for own, first in zip(taken, baseline, strict=True)),
         )
         for name, taken in seconds.items()
     ]
 
 
-def table(timed: Sequence[Timed]) -> str:
+def format_table(timed: Sequence[Timed]) -> str:
     """Return one line per way."""
-    lines = [("way", "ms", "of bare", "")]
+    lines = [("way", "ms", "ratio", "")]
     for item in timed:
         verdict = "reached" if item.ratio <= _BOUND else f"above {_BOUND:g}"
         lines.append((item.name, f"{item.milliseconds:.1f}", f"{item.ratio:.3f}", verdict))
-    return columns(lines)
+    return format_columns(lines)
 
 
 def _make_inputs(folder: Path, seconds: int) -> tuple[Path, Path]:

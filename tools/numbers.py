@@ -89,9 +89,9 @@ def measure_idle() -> dict[str, float]:
     """Return idle memory and start time of this checkout's suite."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [sys.executable, "-m", "bench", "--scenario", "rest", "--json", str(report)]
+        command = [sys.executable, "-m", "bench", "--scenario", "idle", "--json", str(report)]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        idle = json.loads(report.read_text())["rest"]
+        idle = json.loads(report.read_text())["idle"]
     return {
         "idle memory, MB PSS": sum(idle["pss_bytes"].values()) / 1e6,
         "start time, seconds": idle["ready_seconds"],

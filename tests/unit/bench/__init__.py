@@ -1,1 +1,1 @@
-"""Tests of the benchmark's own arithmetic; what it measures is no test."""
+"""Tests of the benchmark itself, without a load."""

@@ -1,4 +1,4 @@
-"""Makes runs as the benchmark would have measured them."""
+"""Runs with given results, for the tests of the benchmark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bench.load import LoadResult, Percentiles
 from bench.rounds import Run
 
 
-def load_result(*, ok: int = 100, first_ms: float = 20.0, chunks: int = 0, late_chunks: int = 0) -> LoadResult:
+def build_load_result(*, ok: int = 100, first_ms: float = 20.0, chunks: int = 0, late_chunks: int = 0) -> LoadResult:
     first = Percentiles(first_ms, first_ms, 2 * first_ms, 3 * first_ms) if ok else None
     return LoadResult(
         ok=ok,
@@ -25,7 +25,7 @@ def load_result(*, ok: int = 100, first_ms: float = 20.0, chunks: int = 0, late_
     )
 
 
-def run(target: str, load: LoadResult, *, scenario: str = "paced", foreign_cores: float = 0.0) -> Run:
+def build_run(target: str, load: LoadResult, *, scenario: str = "paced", foreign_cores: float = 0.0) -> Run:
     return Run(
         scenario=scenario,
         target=target,

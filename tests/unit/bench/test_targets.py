@@ -1,4 +1,4 @@
-"""Figures against what they should reach."""
+"""Figures are compared with the performance targets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import pytest
 from bench.idle import IdleSuite
 from bench.summary import summarize
 from bench.targets import MIB, PerformanceTarget, build_targets
-from tests.unit.bench.runs import load_result, run
+from tests.unit.bench.runs import build_load_result, build_run
 
 
 def test_only_measured_scenarios_have_a_target() -> None:
-    rows = summarize([run(target, load_result(), scenario="unary") for target in ("direct", "full")], "direct")
-    assert [bar.name for bar in build_targets(rows, None)] == ["whole answers of 48 KiB, 8 users"]
-    assert [bar.unit for bar in build_targets([], IdleSuite(2.0, {"envoy": 60 * MIB}))] == ["MB", "s"]
+    rows = summarize(
+        [build_run(target, build_load_result(), scenario="unary") for target in ("direct", "full")], "direct"
+    )
+    assert [target.name for target in build_targets(rows, None)] == ["unary responses of 48 KiB, 8 users"]
+    assert [target.unit for target in build_targets([], IdleSuite(2.0, {"envoy": 60 * MIB}))] == ["MB", "s"]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,7 @@ def test_only_measured_scenarios_have_a_target() -> None:
         ("at least", float("nan"), False),
     ],
 )
-def test_a_target_is_reached_on_the_right_side_of_its_bound(side: str, value: float, reached: bool) -> None:
+def test_a_target_is_reached_on_one_side_of_its_bound(side: str, value: float, reached: bool) -> None:
     bound = 2.5 if side == "at most" else 2000
     assert (
         PerformanceTarget("some", "ms", bound, "at most" if side == "at most" else "at least", value).is_reached
@@ -36,7 +38,7 @@ def test_a_target_is_reached_on_the_right_side_of_its_bound(side: str, value: fl
 
 
 def test_the_paced_targets_use_what_the_suite_adds() -> None:
-    runs = [run("direct", load_result(first_ms=75.0)), run("full", load_result(first_ms=77.0))]
+    runs = [build_run("direct", build_load_result(first_ms=75.0)), build_run("full", build_load_result(first_ms=77.0))]
     added_p50, added_p99, cpu = build_targets(summarize(runs, "direct"), None)
     assert added_p50.value == pytest.approx(2.0)
     assert added_p99.value == pytest.approx(4.0)
