@@ -43,7 +43,7 @@ print(tts_pb2.__file__, *asyncio.run(speak(sys.argv[1])), sep="\\n")
 '''
 
 
-class FrameSynthesizer(tts_pb2_grpc.TextToSpeechServiceServicer):
+class FixedSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     """Returns the same voice and the same stream for every request."""
 
     async def Synthesize(  # noqa: N802 - named by the contract
@@ -79,7 +79,7 @@ class FrameSynthesizer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 
 def register(server: grpc.aio.Server) -> list[str]:
-    tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(FrameSynthesizer(), server)
+    tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(FixedSpeechServicer(), server)
     return ["media.tts.v1.TextToSpeechService"]
 
 

@@ -38,17 +38,17 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class FrameSynthesizer:
-    """Streams `first`, waits to be let go on, then streams `last`; answers unary calls at once."""
+class TwoPartStreamer:
+    """Streams `first`, waits for `proceed`, then streams `last`; answers unary calls at once."""
 
     def __init__(self) -> None:
         self.live = LiveCount()
-        self.going_on = asyncio.Event()
+        self.proceed = asyncio.Event()
 
     async def stream(self, request: Request, context: Context) -> AsyncIterator[Response]:
         with self.live.one():
             yield Response(value=b"first")
-            await self.going_on.wait()
+            await self.proceed.wait()
             yield Response(value=b"last")
 
     async def unary(self, request: Request, context: Context) -> Response:
@@ -89,10 +89,10 @@ async def refused_as_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcEr
 
 
 async def test_a_taken_port_is_named_with_its_variable() -> None:
-    async with run_test_server(FrameSynthesizer().register) as first:
+    async with run_test_server(TwoPartStreamer().register) as first:
         options = ServerOptions(host="127.0.0.1", port=first.server.port, port_variable="TTS_PORT")
         with pytest.raises(ConfigurationError) as caught:
-            async with run_server(FrameSynthesizer().register, options):
+            async with run_server(TwoPartStreamer().register, options):
                 pass
         assert str(caught.value).startswith(f"TTS_PORT: cannot listen on 127.0.0.1:{first.server.port}")
         assert "set TTS_PORT to a free port" in str(caught.value)
@@ -100,7 +100,7 @@ async def test_a_taken_port_is_named_with_its_variable() -> None:
 
 
 async def test_no_other_server_can_share_the_port() -> None:
-    async with run_test_server(FrameSynthesizer().register) as running:
+    async with run_test_server(TwoPartStreamer().register) as running:
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             with pytest.raises(OSError, match="in use"):
@@ -110,12 +110,12 @@ async def test_no_other_server_can_share_the_port() -> None:
 async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
     options = ServerOptions(host="203.0.113.1", port=0, port_variable="TTS_PORT")
     with pytest.raises(ConfigurationError, match=r"TTS_PORT: cannot listen on 203\.0\.113\.1:0"):
-        async with run_server(FrameSynthesizer().register, options):
+        async with run_server(TwoPartStreamer().register, options):
             pass
 
 
 async def test_health_is_reported_for_each_service_and_for_the_server() -> None:
-    async with run_test_server(FrameSynthesizer().register) as running:
+    async with run_test_server(TwoPartStreamer().register) as running:
         health = make_health_stub(running.channel)
         for service in (SERVICE, ""):
             assert (await health.Check(health_pb2.HealthCheckRequest(service=service))).status == SERVING
@@ -125,26 +125,26 @@ async def test_health_is_reported_for_each_service_and_for_the_server() -> None:
 
 
 async def test_reflection_lists_the_services_and_health() -> None:
-    async with run_test_server(FrameSynthesizer().register, reflection=True) as running:
+    async with run_test_server(TwoPartStreamer().register, reflection=True) as running:
         assert {SERVICE, "grpc.health.v1.Health"} <= set(await list_reflected_services(running.channel))
 
 
 async def test_reflection_is_off_unless_asked_for() -> None:
-    async with run_test_server(FrameSynthesizer().register) as running:
+    async with run_test_server(TwoPartStreamer().register) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await list_reflected_services(running.channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_message_over_the_limit_is_refused() -> None:
-    async with run_test_server(FrameSynthesizer().register, max_message_bytes=1024) as running:
+    async with run_test_server(TwoPartStreamer().register, max_message_bytes=1024) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call([Request(voice="a" * 2000)]).run(running.channel, UNARY)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
-    async with run_test_server(FrameSynthesizer().register, notice_seconds=60) as running:
+    async with run_test_server(TwoPartStreamer().register, notice_seconds=60) as running:
         watch = Watch(running.channel)
         await watch.becomes(SERVING)
         draining = asyncio.create_task(running.server.drain())
@@ -155,15 +155,15 @@ async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
 
 
 async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_lines: LogLines) -> None:
-    speaker = FrameSynthesizer()
-    async with run_test_server(speaker.register, notice_seconds=0) as running, open_channel(running.target) as another:
+    streamer = TwoPartStreamer()
+    async with run_test_server(streamer.register, notice_seconds=0) as running, open_channel(running.target) as another:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         draining = asyncio.create_task(running.server.drain())
         refusal = await refused_as_unavailable(another)
         assert from_rpc_error(refusal).reason is Reason.UNAVAILABLE
         assert not draining.done()
-        speaker.going_on.set()
+        streamer.proceed.set()
         assert (await call.read()).value == b"last"
         assert await call.code() is grpc.StatusCode.OK
         await draining
@@ -173,23 +173,23 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
 
 
 async def test_grace_ends_a_stream_that_does_not() -> None:
-    speaker = FrameSynthesizer()
-    async with run_test_server(speaker.register, notice_seconds=0, grace_seconds=0.05) as running:
+    streamer = TwoPartStreamer()
+    async with run_test_server(streamer.register, notice_seconds=0, grace_seconds=0.05) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         await running.server.drain()
-        await speaker.live.becomes(0)
+        await streamer.live.becomes(0)
         with pytest.raises(grpc.aio.AioRpcError):
             await call.read()
         assert await call.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 async def test_leaving_the_context_ends_calls_at_once() -> None:
-    speaker = FrameSynthesizer()
-    async with run_test_server(speaker.register) as running:
+    streamer = TwoPartStreamer()
+    async with run_test_server(streamer.register) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
-    await speaker.live.becomes(0)
+    await streamer.live.becomes(0)
     assert await call.code() is not grpc.StatusCode.OK
 
 
@@ -213,11 +213,11 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) -> None:
-    speaker = FrameSynthesizer()
+    streamer = TwoPartStreamer()
     before = signal.getsignal(number)
     (port,) = find_free_ports(1)
     options = ServerOptions(host="127.0.0.1", port=port, port_variable="TEST_PORT", notice_seconds=0)
-    serving = asyncio.create_task(serve(speaker.register, options))
+    serving = asyncio.create_task(serve(streamer.register, options))
     async with open_channel(f"127.0.0.1:{port}") as channel:
         watch = Watch(channel)
         await watch.becomes(SERVING)
@@ -226,7 +226,7 @@ async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) 
         os.kill(os.getpid(), number)
         await watch.becomes(NOT_SERVING)
         watch.leave()
-        speaker.going_on.set()
+        streamer.proceed.set()
         assert (await call.read()).value == b"last"
         assert await call.code() is grpc.StatusCode.OK
         await serving
