@@ -106,7 +106,7 @@ The media suite is ready after {seconds:.1f} s: http://{edge}
 Try, in another terminal in this folder:
 
   curl -fN http://{edge}/api/speech/stream -H "Authorization: Bearer $({token})" \\
-    -H 'Content-Type: application/json' -d '{{"text": "Hello! You hear me while I am made."}}' -o hello.mp3
+    -H 'Content-Type: application/json' -d '{{"text": "Hello! This audio arrives while it is generated."}}' -o hello.mp3
 
   grpcurl -plaintext -H "Authorization: Bearer $({token})" {edge} list
 

@@ -40,7 +40,7 @@ _LIFETIME_SECONDS = 3 * 3600.0
 """Longer than the longest wait for a video."""
 _ALONE: Mapping[str, str] = {"JOBS_REPLICAS": "1"}
 """Settings of a suite that keeps jobs on one machine."""
-_NAMES: Mapping[str, str] = {"image": "still", "audio": "speech", "video": "video", "final": "talking"}
+_NAMES: Mapping[str, str] = {"image": "image", "audio": "speech", "video": "video", "final": "talking"}
 """File names by the fields of a job's result."""
 
 

@@ -21,13 +21,13 @@ _SILENCE_SECONDS = 45.0
 """Three times the longest silence of an event stream."""
 _CALL = aiohttp.ClientTimeout(total=600)
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_SECONDS)
-_LAST_WORD = aiohttp.ClientTimeout(total=2)
+_CANCEL_TIMEOUT = aiohttp.ClientTimeout(total=2)
 _STAGES: Mapping[str, str] = {
     "audio": "generating speech",
     "video": "generating video",
     "mux": "muxing speech and video",
 }
-_AGAIN = "Run it again; `make doctor` shows what is configured and reachable."
+_RETRY_HINT = "Run it again; `make doctor` shows what is configured and reachable."
 
 ProgressCallback = Callable[[str, float], None]
 """Called with the current stage and the progress of the whole job in percent."""
@@ -101,7 +101,7 @@ async def follow_job(
     except asyncio.CancelledError:
         # The caller no longer waits for the video, so it must not cost anything.
         with suppress(aiohttp.ClientError, TimeoutError):
-            async with session.post(f"/api/jobs/{job_id}/cancel", json={}, timeout=_LAST_WORD):
+            async with session.post(f"/api/jobs/{job_id}/cancel", json={}, timeout=_CANCEL_TIMEOUT):
                 pass
         raise
     if job["status"] == "JOB_STATUS_SUCCEEDED":
@@ -135,9 +135,9 @@ async def download(url: str, file: Path) -> None:
                     target.write(piece)
         draft.replace(file)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_AGAIN}") from None
+        raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_RETRY_HINT}") from None
     except OSError as error:
-        raise VideoFailed(f"{file} cannot be written ({error.strerror}); --output names another folder.") from None
+        raise VideoFailed(f"{file} cannot be written ({error.strerror}). Choose another folder with --output.") from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -167,14 +167,14 @@ async def _wait_for_end(
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise VideoFailed(f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_AGAIN}")
+    raise VideoFailed(f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_RETRY_HINT}")
 
 
 def _describe_failure(job: Mapping[str, Any]) -> str:
     """Return the error text for a job that ended without a video."""
     error = job.get("error")
     if error is None:
-        return f"The job {job['id']} was cancelled. {_AGAIN}"
+        return f"The job {job['id']} was cancelled. {_RETRY_HINT}"
     stage = f" at the stage {error['stage']}" if error["stage"] else ""
     return (
         f"The job {job['id']} failed{stage}: {error['reason']}: {error['message']}\n"
@@ -197,7 +197,7 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, **sent: 
             found: dict[str, Any] = await response.json()
             return found
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise VideoFailed(f"{method} {path} was not answered ({type(error).__name__}). {_AGAIN}") from None
+        raise VideoFailed(f"{method} {path} was not answered ({type(error).__name__}). {_RETRY_HINT}") from None
 
 
 async def _require_ok(response: aiohttp.ClientResponse) -> None:
@@ -210,4 +210,4 @@ async def _parse_error(response: aiohttp.ClientResponse) -> str:
     with suppress(aiohttp.ContentTypeError, ValueError, KeyError, TypeError):
         error = (await response.json())["error"]
         return f"{error['code']}: {error['message']} (request {error['requestId']})"
-    return f"The edge answered with HTTP status {response.status}. {_AGAIN}"
+    return f"The edge answered with HTTP status {response.status}. {_RETRY_HINT}"
