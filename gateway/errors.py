@@ -1,4 +1,4 @@
-"""The error path of every route: one middleware, one JSON shape, and the cut that tells a truncated answer."""
+"""The error path of every route: one middleware, one JSON form, and a cut connection where the status was sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REASONS_BY_HTTP_STATUS = {
 }
 
 STARTED = web.RequestKey("started", web.StreamResponse)
-"""The answer whose head has been sent; set by routes that stream."""
+"""The response whose head was sent; set by routes that stream."""
 
 
 def _to_camel_case(path: str) -> str:
@@ -37,52 +37,28 @@ def _to_camel_case(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FieldNaming:
-    """What a route calls fields of the contract."""
+    """How a route names the fields of the contract."""
 
     name_field: Callable[[str], str]
-    """Returns the route's name of a field."""
+    """Called with a field's path in the contract; returns its name in the JSON of the route."""
 
 
 IN_CAMEL_CASE = FieldNaming(_to_camel_case)
-FIELD_NAMING = web.RequestKey("spelling", FieldNaming)
-"""Set by routes whose JSON is not the contract's in camelCase."""
+FIELD_NAMING = web.RequestKey("field_naming", FieldNaming)
+"""Set by routes whose JSON does not name the fields in camelCase."""
 
 
 @web.middleware
 async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every request its id and every failure its answer."""
-    with bind_request_id(_get_request_id(request)):
+    """Give every request its id, and turn every exception into an error response."""
+    with bind_request_id(choose_request_id(request.headers.get(REQUEST_ID, ""))):
         try:
             response = await handler(request)
-        except Exception as error:  # noqa: BLE001 - the last line of defence: every failure needs an answer
+        except Exception as error:  # noqa: BLE001 - every failure needs a response, unexpected ones too
             return _build_error_response(request, error)
         if not response.prepared:
             response.headers[REQUEST_ID] = request_id.get()
         return response
-
-
-def build_error_body(error: MediaError, naming: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
-    """Return the JSON form of an error, as every route answers it.
-
-    Args:
-        error: What went wrong.
-        naming: What the route calls fields.
-    """
-    message = error.message
-    for item in error.violations:
-        if item.field:
-            message = message.replace(f"{item.field}: ", f"{naming.name_field(item.field)}: ")
-    return {
-        "success": False,
-        "error": {
-            "code": error.reason.name,
-            "message": message,
-            "details": [
-                {"field": naming.name_field(item.field), "description": item.description} for item in error.violations
-            ],
-            "requestId": request_id.get(),
-        },
-    }
 
 
 def _build_error_response(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -104,13 +80,6 @@ def _build_error_response(request: web.Request, error: Exception) -> web.StreamR
     )
 
 
-def _abort_response(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
-    """End a begun answer so that no client takes it for whole: what was written goes out, the final chunk never."""
-    if request.transport is not None:
-        request.transport.close()
-    return started
-
-
 def _to_media_error(error: Exception) -> MediaError:
     match error:
         case MediaError():
@@ -126,5 +95,32 @@ def _to_media_error(error: Exception) -> MediaError:
             return MediaError(Reason.INTERNAL)
 
 
-def _get_request_id(request: web.Request) -> str:
-    return choose_request_id(request.headers.get(REQUEST_ID, ""))
+def _abort_response(request: web.Request, started: web.StreamResponse) -> web.StreamResponse:
+    """Close the connection without the final chunk, so that no client takes the answer for complete."""
+    if request.transport is not None:
+        request.transport.close()
+    return started
+
+
+def build_error_body(error: MediaError, naming: FieldNaming = IN_CAMEL_CASE) -> dict[str, object]:
+    """Return the JSON form of an error, the same for every route.
+
+    Args:
+        error: The error.
+        naming: How the route names fields.
+    """
+    message = error.message
+    for item in error.violations:
+        if item.field:
+            message = message.replace(f"{item.field}: ", f"{naming.name_field(item.field)}: ")
+    return {
+        "success": False,
+        "error": {
+            "code": error.reason.name,
+            "message": message,
+            "details": [
+                {"field": naming.name_field(item.field), "description": item.description} for item in error.violations
+            ],
+            "requestId": request_id.get(),
+        },
+    }

@@ -1,4 +1,4 @@
-"""Reads what a client sent: JSON bodies, query strings and path parameters, as protobuf messages."""
+"""Reads the requests of clients: JSON bodies, query strings, path parameters and headers."""
 
 from __future__ import annotations
 
@@ -27,21 +27,9 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _BOOLEANS = {"true": True, "false": False}
 
 
-def get_principal(request: web.Request) -> str:
-    """Return the caller that the edge has verified."""
-    return request.headers.get(PRINCIPAL, "")
-
-
-def read_header(request: web.Request, name: str) -> str:
-    """Return a header of the request; empty without one.
-
-    Raises:
-        MediaError: VALIDATION_ERROR, it holds bytes that are no text.
-    """
-    text = request.headers.get(name, "")
-    if not text.isascii():
-        raise invalid(name, "must be ASCII text")
-    return text
+async def read_message(request: web.Request, kind: type[M]) -> M:
+    """Return the JSON body as a message of type `kind`; raise as `read_json` and `decode` do."""
+    return decode(kind, await read_json(request))
 
 
 async def read_json(request: web.Request) -> object:
@@ -64,26 +52,25 @@ async def read_json(request: web.Request) -> object:
         ) from None
 
 
-async def read_message(request: web.Request, kind: type[M]) -> M:
-    """Return the JSON body as a message of `kind`; raises as `read_json` and `decode` do."""
-    return decode(kind, await read_json(request))
-
-
 def read_parameters(request: web.Request, descriptor: Descriptor) -> dict[str, Any]:
-    """Return query and path parameters in the form that `decode` takes, typed as `descriptor` wants them."""
+    """Return query and path parameters as `decode` takes them, each converted to the type of its field.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, a parameter is in the query and the path, or repeated though its field is not.
+    """
     found: dict[str, Any] = {}
     for name in request.query:
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
         values = [_parse_value(value, field) for value in request.query.getall(name)]
-        repeated = field is not None and field.is_repeated
-        if name in request.match_info or (len(values) > 1 and not repeated):
+        is_list = field is not None and field.is_repeated
+        if name in request.match_info or (len(values) > 1 and not is_list):
             raise invalid(name, "must be given once")
-        found[name] = values if repeated else values[0]
+        found[name] = values if is_list else values[0]
     return {**found, **request.match_info}
 
 
 def _parse_value(value: str, field: FieldDescriptor | None) -> object:
-    """Return `value` as the field's type where it reads as one; else as it is, for the codec to refuse by name."""
+    """Return `value` in the type of `field` if it has that form; else unchanged, and `decode` names the field."""
     try:
         if field is not None and field.cpp_type in _INTEGERS and _INTEGER.fullmatch(value):
             return int(value)
@@ -94,3 +81,20 @@ def _parse_value(value: str, field: FieldDescriptor | None) -> object:
     if field is not None and field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return _BOOLEANS.get(value, value)
     return value
+
+
+def read_header(request: web.Request, name: str) -> str:
+    """Return a header of the request; empty if the request has none of that name.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, the header is not ASCII text.
+    """
+    text = request.headers.get(name, "")
+    if not text.isascii():
+        raise invalid(name, "must be ASCII text")
+    return text
+
+
+def get_principal(request: web.Request) -> str:
+    """Return the caller that the edge has verified; empty for a public route."""
+    return request.headers.get(PRINCIPAL, "")

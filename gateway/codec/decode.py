@@ -1,4 +1,4 @@
-"""Reads parsed JSON into a message of a given type, and names every field that does not fit."""
+"""Reads parsed JSON into a message, and names every field that does not fit."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from gateway.codec.violations import Violations, shorten
 
 _M = TypeVar("_M", bound=Message)
 
-# protobuf refuses to parse more than 100 levels, so a deeper message could not be sent on.
+# protobuf refuses to parse more than 100 levels, so that a service could not read a deeper message.
 _MAX_DEPTH = 64
 _MAX_SUGGESTIBLE_CHARACTERS = 64
 
 
 def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
-    """Return the message of type `kind` that `data` describes.
+    """Return `data` as a message of type `kind`.
 
-    Field names may be camelCase or snake_case, null stands for absent, and 64-bit integers may be strings of digits.
+    Field names may be camelCase or snake_case, null means absent, and 64-bit integers may be strings of digits.
 
     Args:
         kind: The message type.
         data: What a JSON parser returned: dicts with string keys, lists, strings, numbers, booleans, None.
-        path: Where `data` stands in the request, as the beginning of field paths in errors.
+        path: Path of `data` in the request; errors prefix it to the paths of fields.
 
     Raises:
         MediaError: VALIDATION_ERROR with a violation for each field that is unknown, given twice or of a wrong type, up
-            to MAX_VIOLATIONS.
+            to MAX_VIOLATIONS of them.
     """
     violations = Violations()
     message = _get_plan(kind).read(data, path, violations)
@@ -42,8 +42,18 @@ def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
     return cast("_M", message)
 
 
+_PLANS: dict[type[Message], _Plan] = {}
+
+
+def _get_plan(kind: type[Message]) -> _Plan:
+    plan = _PLANS.get(kind)
+    if plan is None:
+        plan = _PLANS[kind] = _Plan(kind)
+    return plan
+
+
 class _Plan:
-    """How JSON objects become messages of one type."""
+    """Reads JSON objects into messages of one type; compiled once per type, because reflection costs time."""
 
     __slots__ = ("_exclusive", "_fields", "_keeps_null", "_kind", "_names")
 
@@ -60,7 +70,7 @@ class _Plan:
         ]
 
     def read(self, data: object, path: str, violations: Violations) -> object:
-        """Return the message that `data` describes, or None where violations were found by now."""
+        """Return `data` as a message, or None if the request has a violation so far."""
         if type(data) is not dict:
             return violations.add(path, "must be an object")
         if violations.depth >= _MAX_DEPTH:
@@ -86,9 +96,9 @@ class _Plan:
             else:
                 found[name] = read(value, prefix + name, violations)
         for group in self._exclusive:
-            given = [name for name in group if found.get(name) is not None]
-            for name in given[1:]:
-                violations.add(prefix + name, f"must not be given together with {given[0]}")
+            members = [name for name in group if found.get(name) is not None]
+            for name in members[1:]:
+                violations.add(prefix + name, f"must not be given together with {members[0]}")
         return found
 
     def _add_unknown_field(self, key: str, prefix: str, violations: Violations) -> None:
@@ -97,36 +107,12 @@ class _Plan:
         violations.add(prefix + shorten(key), f"is not a known field{hint}")
 
 
-_PLANS: dict[type[Message], _Plan] = {}
-
-
-def _get_plan(kind: type[Message]) -> _Plan:
-    plan = _PLANS.get(kind)
-    if plan is None:
-        plan = _PLANS[kind] = _Plan(kind)
-    return plan
-
-
 def _build_reader(field: FieldDescriptor) -> Reader:
     if not field.is_repeated:
         return _build_single_reader(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return _build_map_reader(field.message_type)
     return _build_list_reader(_build_single_reader(field))
-
-
-def _build_single_reader(field: FieldDescriptor) -> Reader:
-    if field.message_type is None:
-        return values.build_scalar_reader(field)
-    kind = message_factory.GetMessageClass(field.message_type)
-    if field.message_type.file.package == "google.protobuf":
-        return values.build_well_known_reader(kind)
-
-    def read(value: object, path: str, violations: Violations) -> object:
-        # Looked up on use, because a message type may hold itself.
-        return _get_plan(kind).read(value, path, violations)
-
-    return read
 
 
 def _build_list_reader(read_item: Reader) -> Reader:
@@ -150,6 +136,20 @@ def _build_map_reader(entry: Descriptor) -> Reader:
             item_path = f"{path}[{shorten(key)}]"
             found[read_key(key, item_path, violations)] = read_value(item, item_path, violations)
         return found
+
+    return read
+
+
+def _build_single_reader(field: FieldDescriptor) -> Reader:
+    if field.message_type is None:
+        return values.build_scalar_reader(field)
+    kind = message_factory.GetMessageClass(field.message_type)
+    if field.message_type.file.package == "google.protobuf":
+        return values.build_well_known_reader(kind)
+
+    def read(value: object, path: str, violations: Violations) -> object:
+        # The plan is looked up at the call, because a message type may contain itself.
+        return _get_plan(kind).read(value, path, violations)
 
     return read
 

@@ -1,4 +1,4 @@
-"""Writes a message as the JSON object that callers of the HTTP routes get."""
+"""Writes a message as a JSON object for callers of the HTTP routes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ def encode(message: Message) -> dict[str, object]:
     """Return `message` as a dict for orjson.dumps.
 
     Names are camelCase, enum values are names, bytes are base64 and 64-bit integers stay numbers. Scalars, lists and
-    maps are always there; `optional` fields, messages and members of a oneof only when they are set.
+    maps are always present; `optional` fields, messages and members of a oneof only if they are set.
     """
     return _get_plan(type(message)).write(message)
 
 
+_PLANS: dict[type[Message], _Plan] = {}
+
+
+def _get_plan(kind: type[Message]) -> _Plan:
+    plan = _PLANS.get(kind)
+    if plan is None:
+        plan = _PLANS[kind] = _Plan(kind)
+    return plan
+
+
 class _Plan:
-    """How messages of one type become JSON objects."""
+    """Writes messages of one type as JSON objects; compiled once per type, because reflection costs time."""
 
     __slots__ = ("_always", "_converted", "_get", "_optional")
 
@@ -43,7 +53,7 @@ class _Plan:
 
     def write(self, message: Message) -> dict[str, object]:
         """Return `message` as a JSON object."""
-        result = dict(zip(self._always, self._get(message)))  # noqa: B905 - equal by construction, and strict costs time
+        result = dict(zip(self._always, self._get(message)))  # noqa: B905 - equal lengths by construction, and strict costs time
         for name, writer in self._converted:
             result[name] = writer(result[name])
         for name, attribute, optional_writer in self._optional:
@@ -53,16 +63,6 @@ class _Plan:
         return result
 
 
-_PLANS: dict[type[Message], _Plan] = {}
-
-
-def _get_plan(kind: type[Message]) -> _Plan:
-    plan = _PLANS.get(kind)
-    if plan is None:
-        plan = _PLANS[kind] = _Plan(kind)
-    return plan
-
-
 def _build_getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
     if len(names) > 1:
         return attrgetter(*names)
@@ -70,7 +70,7 @@ def _build_getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
 
 
 def _build_writer(field: FieldDescriptor) -> Writer | None:
-    """Return what turns the field's value into JSON, or None where the value is JSON already."""
+    """Return the function that converts the field's value to JSON, or None if the value is JSON already."""
     if not field.is_repeated:
         return _build_single_writer(field)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -82,6 +82,10 @@ def _build_writer(field: FieldDescriptor) -> Writer | None:
         return _write_numbers
     single = _build_single_writer(field)
     return _copy if single is None else partial(_write_list, single)
+
+
+def _build_key_writer(field: FieldDescriptor) -> Callable[[Any], str]:
+    return _write_boolean_key if field.type == FieldDescriptor.TYPE_BOOL else str
 
 
 def _build_single_writer(field: FieldDescriptor) -> Writer | None:
@@ -96,12 +100,13 @@ def _build_message_writer(descriptor: Descriptor) -> Writer:
     if descriptor.file.package == "google.protobuf":
         return json_format.MessageToDict
     kind = message_factory.GetMessageClass(descriptor)
-    # Looked up on use, because a message type may hold itself.
+    # The plan is looked up at the call, because a message type may contain itself.
     return lambda message: _get_plan(kind).write(message)
 
 
-def _build_key_writer(field: FieldDescriptor) -> Callable[[Any], str]:
-    return _write_boolean_key if field.type == FieldDescriptor.TYPE_BOOL else str
+def _write_map(key_writer: Callable[[Any], str], writer: Writer, items: Mapping[object, object]) -> object:
+    # items() of a protobuf map takes twice as long.
+    return {key_writer(key): writer(items[key]) for key in items}
 
 
 def _write_boolean_key(value: bool) -> str:
@@ -112,18 +117,23 @@ def _write_unchanged(value: object) -> object:
     return value
 
 
+def _write_list(writer: Writer, items: Iterable[object]) -> object:
+    return [writer(item) for item in items]
+
+
 def _copy(items: Sequence[object]) -> object:
     # A slice is the fastest way to a list.
     return items[:]
 
 
-def _write_list(writer: Writer, items: Iterable[object]) -> object:
-    return [writer(item) for item in items]
+def _write_numbers(items: Sequence[float]) -> object:
+    values = items[:]
+    # One infinity or NaN makes the sum infinite or NaN; a sum that overflows only takes the slower way.
+    return values if math.isfinite(sum(values)) else [_write_number(value) for value in values]
 
 
-def _write_map(key_writer: Callable[[Any], str], writer: Writer, items: Mapping[object, object]) -> object:
-    # items() of a protobuf map takes twice as long.
-    return {key_writer(key): writer(items[key]) for key in items}
+def _write_number(value: float) -> object:
+    return value if math.isfinite(value) else _NON_FINITE[str(value)]
 
 
 def _write_enum(names: Mapping[int, str], value: int) -> object:
@@ -133,16 +143,6 @@ def _write_enum(names: Mapping[int, str], value: int) -> object:
 
 def _write_bytes(value: bytes) -> object:
     return binascii.b2a_base64(value, newline=False).decode("ascii")
-
-
-def _write_number(value: float) -> object:
-    return value if math.isfinite(value) else _NON_FINITE[str(value)]
-
-
-def _write_numbers(items: Sequence[float]) -> object:
-    values = items[:]
-    # One infinity or NaN makes the sum one; a sum that overflows only costs the longer way.
-    return values if math.isfinite(sum(values)) else [_write_number(value) for value in values]
 
 
 _NON_FINITE: Mapping[str, str] = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

@@ -24,13 +24,13 @@ LARGE_BODIES: Mapping[str, int] = {
     "media.image.v1.ImageService.TransformImage": 28 * 1024 * 1024,
     "media.video.v1.VideoService.ProbeMedia": 28 * 1024 * 1024,
 }
-"""Largest JSON bodies of RPCs that take files in them, in bytes: 20 MiB in base64, and some room."""
+"""Largest JSON body in bytes, for RPCs whose body may hold a file: 20 MiB in base64, and the other fields."""
 
 
 def build_rpc_routes(
     channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float
 ) -> Sequence[web.RouteDef]:
-    """Return a route for every annotated RPC of `service`, answered over `channel`."""
+    """Return a route for every annotated RPC of `service`; each calls the RPC over `channel`."""
     return [
         web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, call_seconds), allow_head=True)
         if rule.method == "GET"
@@ -39,25 +39,27 @@ def build_rpc_routes(
     ]
 
 
-def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
-    request_kind: type[Message] = GetMessageClass(rule.rpc.input_type)
-    call = _build_call(channel, rule.rpc)
-
-    async def answer(request: web.Request) -> web.Response:
-        message = decode(request_kind, await _read_fields(request, rule))
-        reply = await call(message, timeout=call_seconds, metadata=call_metadata(get_principal(request)))
-        answered = getattr(reply, rule.response_body) if rule.response_body else reply
-        return web.Response(body=orjson.dumps({"success": True, **encode(answered)}), content_type="application/json")
-
-    return answer
-
-
 def _to_router_path(rule: HttpRule) -> str:
-    """Return the path as the router takes it."""
+    """Return the path in the form of the router of aiohttp, which takes several segments as `{name:.+}`."""
     path = rule.path
     for field in rule.deep_fields:
         path = path.replace(f"{{{field}}}", f"{{{field}:.+}}")
     return path
+
+
+def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
+    request_type: type[Message] = GetMessageClass(rule.rpc.input_type)
+    call = _build_call(channel, rule.rpc)
+
+    async def answer(request: web.Request) -> web.Response:
+        message = decode(request_type, await _read_fields(request, rule))
+        reply = await call(message, timeout=call_seconds, metadata=call_metadata(get_principal(request)))
+        answer_message = getattr(reply, rule.response_body) if rule.response_body else reply
+        return web.Response(
+            body=orjson.dumps({"success": True, **encode(answer_message)}), content_type="application/json"
+        )
+
+    return answer
 
 
 def _build_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
@@ -69,7 +71,7 @@ def _build_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.Un
 
 
 async def _read_fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
-    """Join body, query and path into one set of fields; a field may come one way only."""
+    """Return the fields of body, query and path together; raise if a field comes twice."""
     fields = read_parameters(request, rule.rpc.input_type)
     if not rule.body:
         return fields
@@ -78,12 +80,12 @@ async def _read_fields(request: web.Request, rule: HttpRule) -> dict[str, object
         return {**fields, rule.body: body}
     if not isinstance(body, dict):
         raise MediaError(Reason.VALIDATION_ERROR, "The body must be a JSON object.")
-    if twice := sorted(fields.keys() & body.keys()):
-        raise invalid(twice[0], "must be given once: in the path, the query or the body")
+    if repeated := sorted(fields.keys() & body.keys()):
+        raise invalid(repeated[0], "must be given once: in the path, the query or the body")
     return {**fields, **body}
 
 
 def _allow_body_size(request: web.Request, rule: HttpRule) -> web.Request:
-    """Return `request` with the bound on its body that the RPC has."""
-    room = LARGE_BODIES.get(rule.rpc.full_name)
-    return request if room is None else request.clone(client_max_size=room)
+    """Return `request` with the limit that LARGE_BODIES sets for the RPC."""
+    limit = LARGE_BODIES.get(rule.rpc.full_name)
+    return request if limit is None else request.clone(client_max_size=limit)
