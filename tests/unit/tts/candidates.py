@@ -21,7 +21,7 @@ def build_plan(provider: SpeechProvider, *, with_alignment: bool = False) -> Pla
     return Plan(provider, SpeechSpec(TEXT, voice, FORMATS["mp3_44100_128"]), with_alignment)
 
 
-def policy_for(
+def build_policy(
     *providers: SpeechProvider,
     limit: int | None = None,
     passing: PassingTime | None = None,

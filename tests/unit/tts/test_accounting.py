@@ -1,4 +1,4 @@
-"""What is recorded about each call, however it ends."""
+"""Usage and metrics of each call, however it ends."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def account(
     ledger, registry = Ledger(), CollectorRegistry()
     accounting = Accounting(cast("UsageRecorder", ledger), SpeechMetrics(registry))
     generator = cast("AsyncGenerator[SpeechEvent, None]", events)
-    seen = 0
+    received = 0
     async with aclosing(accounting.watch(generator, "alice", TEXT)) as watched:
         try:
             async for _ in watched:
-                seen += 1
-                if seen == leaves_after:
+                received += 1
+                if received == leaves_after:
                     break
         except (MediaError, RuntimeError):
             pass
@@ -84,13 +84,13 @@ async def test_a_whole_call_is_recorded_with_cost_and_savings(
     ("failure", "outcome"),
     [(MediaError(Reason.PROVIDER_BUSY), "PROVIDER_BUSY"), (RuntimeError("secret"), "INTERNAL")],
 )
-async def test_a_failed_call_is_written_down_by_its_reason(failure: Exception, outcome: str) -> None:
+async def test_a_failed_call_is_recorded_with_its_reason(failure: Exception, outcome: str) -> None:
     record, _ = await account(call("miss", CHUNK, failure))
-    # What was accepted is charged, whatever came of it.
+    # The provider charges what it accepted, even if the call failed later.
     assert (record.outcome, record.cost_units) == (outcome, 5)
 
 
-async def test_a_call_that_was_left_is_written_down_as_left() -> None:
+async def test_a_call_that_the_caller_left_is_recorded_as_cancelled() -> None:
     record, _ = await account(call("miss", CHUNK, CHUNK, build_done()), leaves_after=2)
     assert (record.outcome, record.cost_units) == ("CANCELLED", 5)
 

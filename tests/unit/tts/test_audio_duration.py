@@ -1,4 +1,4 @@
-"""Durations of audio: correct for handmade audio, the same for any splitting, and harmless for other bytes."""
+"""Durations of audio: correct for generated audio, equal for any splitting, and without error for other bytes."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ def cut(audio: bytes, places: list[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("output_format", FORMATS.values(), ids=FORMATS)
-def test_nothing_lasts_no_time(output_format: OutputFormat) -> None:
+def test_empty_audio_has_no_duration(output_format: OutputFormat) -> None:
     assert seconds(output_format) == seconds(output_format, b"", b"") == 0
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name.startswith(("pcm", "ulaw", "alaw"))])
-def test_raw_audio_lasts_as_long_as_its_samples(name: str) -> None:
+def test_the_duration_of_raw_audio_is_that_of_its_samples(name: str) -> None:
     output_format = FORMATS[name]
     width = 2 if output_format.family == "pcm" else 1
     assert seconds(output_format, bytes(output_format.sample_rate_hz * width * 3)) == 3
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 24000, 48000])
-def test_a_wav_file_lasts_as_long_as_its_data(rate_hz: int) -> None:
+def test_the_duration_of_a_wav_file_is_that_of_its_data(rate_hz: int) -> None:
     audio = wav(bytes(rate_hz), rate_hz, b"LIST\x04\x00\x00\x00INFO")
     assert seconds(FORMATS[f"wav_{rate_hz}"], audio) == 0.5
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=str)
-def test_an_mp3_lasts_as_long_as_its_frames(frame: MpegFrame) -> None:
+def test_the_duration_of_an_mp3_is_that_of_its_frames(frame: MpegFrame) -> None:
     assert seconds(MP3, frame.bytes() * 10) == pytest.approx(frame.seconds * 10)
 
 
@@ -80,13 +80,13 @@ def test_padded_frames_count_like_others() -> None:
 
 
 @pytest.mark.parametrize("body_bytes", [0, 1, 200, 70_000])
-def test_a_leading_tag_makes_no_sound(body_bytes: int) -> None:
+def test_a_leading_tag_has_no_duration(body_bytes: int) -> None:
     assert seconds(MP3, id3_tag(body_bytes) + FRAME.bytes() * 3) == pytest.approx(FRAME.seconds * 3)
 
 
 @pytest.mark.parametrize(("frame", "side_bytes"), [(FRAME, 17), (FRAME, 32), (MPEG_2_48_KBPS_24000_HZ, 9)])
 @pytest.mark.parametrize("tag", [b"Xing", b"Info"])
-def test_the_info_frame_makes_no_sound(frame: MpegFrame, side_bytes: int, tag: bytes) -> None:
+def test_the_info_frame_has_no_duration(frame: MpegFrame, side_bytes: int, tag: bytes) -> None:
     info = frame.bytes(bytes(side_bytes) + tag)
     assert seconds(MP3, id3_tag(50) + info + frame.bytes() * 3) == pytest.approx(frame.seconds * 3)
 
@@ -100,7 +100,7 @@ def test_garbage_between_frames_is_skipped() -> None:
     assert seconds(MP3, audio) == pytest.approx(FRAME.seconds * 3)
 
 
-def test_opus_lasts_as_long_as_its_last_page_says_without_the_pre_skip() -> None:
+def test_the_duration_of_opus_is_the_position_of_the_last_page_without_the_pre_skip() -> None:
     audio = ogg_opus([bytes(100)] * 50, pre_skip_samples=312)
     assert seconds(OPUS, audio) == pytest.approx((50 * 960 - 312) / 48000)
 
@@ -110,7 +110,7 @@ def test_a_last_page_of_a_few_bytes_counts(packet: bytes) -> None:
     assert seconds(OPUS, ogg_opus([bytes(100), packet], pre_skip_samples=0)) == pytest.approx(2 * 960 / 48000)
 
 
-def test_a_page_on_which_no_packet_ends_says_nothing() -> None:
+def test_a_page_on_which_no_packet_ends_is_ignored() -> None:
     audio = ogg_opus([bytes(100)] * 2, pre_skip_samples=0) + ogg_page([bytes(200)], -1)
     assert seconds(OPUS, audio) == pytest.approx(2 * 960 / 48000)
 
@@ -133,19 +133,21 @@ places = st.lists(st.integers(0, 1_000_000), max_size=12)
 
 
 @given(st.sampled_from(list(WHOLE.values())), places)
-def test_audio_lasts_the_same_however_it_is_cut(case: tuple[OutputFormat, bytes], places: list[int]) -> None:
+def test_the_duration_does_not_depend_on_where_the_audio_is_split(
+    case: tuple[OutputFormat, bytes], places: list[int]
+) -> None:
     output_format, audio = case
     assert seconds(output_format, *cut(audio, places)) == pytest.approx(seconds(output_format, audio))
 
 
 @pytest.mark.parametrize(("output_format", "audio"), WHOLE.values(), ids=WHOLE)
-def test_audio_lasts_the_same_byte_by_byte(output_format: OutputFormat, audio: bytes) -> None:
+def test_the_duration_is_equal_byte_by_byte(output_format: OutputFormat, audio: bytes) -> None:
     whole = seconds(output_format, audio)
     assert whole > 0
     assert seconds(output_format, *cut(audio, list(range(len(audio))))) == pytest.approx(whole)
 
 
-# Bytes that the meters look for come more often than chance would have them.
+# Bytes that the meters look for are more frequent than in random bytes.
 garbage = st.lists(
     st.binary(max_size=12)
     | st.sampled_from([b"ID3", b"\xff", b"\xff\xfb\x90\xc0", b"OggS", b"OpusHead", b"data", bytes(30)]),
@@ -154,7 +156,7 @@ garbage = st.lists(
 
 
 @given(st.sampled_from([MP3, OPUS, WAV, FORMATS["pcm_8000"]]), garbage, places)
-def test_garbage_neither_raises_nor_depends_on_how_it_is_cut(
+def test_garbage_does_not_raise_and_does_not_depend_on_where_it_is_split(
     output_format: OutputFormat, audio: bytes, places: list[int]
 ) -> None:
     whole = seconds(output_format, audio)
@@ -164,13 +166,13 @@ def test_garbage_neither_raises_nor_depends_on_how_it_is_cut(
 
 @pytest.mark.parametrize("output_format", [MP3, OPUS, WAV])
 @pytest.mark.parametrize("pattern", [b"\x00", b"\xff", b"I", b"ID3", b"OggS", b"\xff\xfb"])
-def test_a_lot_of_garbage_takes_no_time(output_format: OutputFormat, pattern: bytes) -> None:
+def test_much_garbage_is_measured_quickly(output_format: OutputFormat, pattern: bytes) -> None:
     pieces = [pattern * (4096 // len(pattern))] * 16
     assert seconds(output_format, *pieces) >= 0
 
 
 @given(st.integers(0, 70_000), places)
-def test_a_wav_file_with_a_header_without_end_is_counted_the_same_however_it_is_cut(
+def test_the_duration_of_a_wav_file_with_an_endless_header_does_not_depend_on_where_it_is_split(
     before: int, places: list[int]
 ) -> None:
     audio = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * before + b"data\x00\x00\x00\x00" + bytes(2400)
@@ -187,7 +189,7 @@ def test_raw_audio_is_completed_to_whole_samples(name: str, cut_bytes: int) -> N
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=str)
-def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(frame: MpegFrame) -> None:
+def test_an_mp3_that_was_cut_anywhere_is_completed_to_whole_frames(frame: MpegFrame) -> None:
     whole, following = frame.bytes() * 3, frame.bytes() * 2
     for cut_bytes in range(1, frame.frame_bytes):
         meter = build_duration_meter(MP3)
@@ -198,7 +200,7 @@ def test_an_mp3_that_was_cut_is_completed_to_whole_frames_wherever_the_cut_is(fr
 
 
 @pytest.mark.parametrize("audio", [b"", b"garb", b"\xff", b"garbage that is no frame at all"])
-def test_what_is_no_frame_is_completed_by_nothing(audio: bytes) -> None:
+def test_bytes_that_are_not_a_frame_get_no_padding(audio: bytes) -> None:
     meter = build_duration_meter(MP3)
     meter.feed(audio)
     assert meter.padding() == b""

@@ -39,13 +39,13 @@ DECISIVE: list[dict[str, Any]] = [
 ]
 
 
-def test_whatever_decides_the_sound_changes_the_key() -> None:
+def test_each_field_that_decides_the_sound_changes_the_key() -> None:
     keys = {build_cache_key(replace(PLAN, spec=replace(SPEC, **change))) for change in DECISIVE}
     other_provider = replace(PLAN, provider=FakeSpeechProvider(name="elevenlabs"))
     assert len(keys | {build_cache_key(PLAN), build_cache_key(other_provider)}) == len(DECISIVE) + 2
 
 
-def test_how_it_is_delivered_does_not_change_the_key() -> None:
+def test_delivery_does_not_change_the_key() -> None:
     others = [replace(PLAN, with_alignment=False), replace(PLAN, resumable=True), replace(PLAN, streamed=True)]
     assert {build_cache_key(plan) for plan in others} == {build_cache_key(PLAN)}
 

@@ -18,7 +18,7 @@ from tests.fakes.elevenlabs_answers import Answer, StepGate, build_legacy_error,
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
-from tests.unit.tts.candidates import TEXT, build_plan, policy_for
+from tests.unit.tts.candidates import TEXT, build_plan, build_policy
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 
 @asynccontextmanager
-async def provider_at(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
+async def open_provider(base_url: str) -> AsyncIterator[ElevenLabsProvider]:
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, base_url)) as provider:
         yield provider
 
@@ -52,17 +52,17 @@ async def test_safe_failures_are_retried(fake: FakeElevenLabs, case: str) -> Non
     answers, calls = ANSWERED[case]
     fake.answers += answers
     passing = PassingTime()
-    async with provider_at(fake.base_url) as provider:
-        await read_audio(provider, policy_for(provider, passing=passing))
+    async with open_provider(fake.base_url) as provider:
+        await read_audio(provider, build_policy(provider, passing=passing))
     assert (fake.calls, len(passing.slept_seconds)) == (calls, calls - 1)
     assert case != "busy, with a delay" or 3 <= passing.slept_seconds[0] <= 3.25
 
 
-async def test_a_connection_lost_after_the_request_is_not_tried_again() -> None:
+async def test_a_connection_lost_after_the_request_is_not_retried() -> None:
     passing = PassingTime()
-    async with tcp_peer() as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
+    async with tcp_peer() as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await read_audio(provider, policy_for(provider, passing=passing))
+            await read_audio(provider, build_policy(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert (len(peer.heads), passing.slept_seconds) == (1, [])
 
@@ -79,29 +79,29 @@ REFUSED = {
 async def test_other_failures_are_not_retried(fake: FakeElevenLabs, case: str) -> None:
     answer, reason = REFUSED[case]
     fake.answers.append(answer)
-    async with provider_at(fake.base_url) as provider:
+    async with open_provider(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
-            await read_audio(provider, policy_for(provider))
+            await read_audio(provider, build_policy(provider))
     assert (failure.value.reason, fake.calls) == (reason, 1)
 
 
-async def test_a_refused_connection_is_tried_again() -> None:
+async def test_a_refused_connection_is_retried() -> None:
     async with tcp_peer() as peer:
         free_port = peer.port
     passing = PassingTime()
-    async with provider_at(f"http://127.0.0.1:{free_port}") as provider:
+    async with open_provider(f"http://127.0.0.1:{free_port}") as provider:
         with pytest.raises(MediaError) as failure:
-            await read_audio(provider, policy_for(provider, passing=passing))
+            await read_audio(provider, build_policy(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert failure.value.metadata["attempts"] == " ".join(["elevenlabs:PROVIDER_UNAVAILABLE"] * 3)
     assert len(passing.slept_seconds) == 2
 
 
-async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeElevenLabs) -> None:
+async def test_the_concurrency_limit_of_the_account_is_never_exceeded(fake: FakeElevenLabs) -> None:
     fake.concurrency_limit = 5
     fake.refuses_above_limit = True
-    async with provider_at(fake.base_url) as provider:
-        policy = policy_for(provider)
+    async with open_provider(fake.base_url) as provider:
+        policy = build_policy(provider)
         await read_audio(provider, policy)
         fake.answers += [Answer(limiter=(held := StepGate()))] * 20
         async with asyncio.TaskGroup() as group:
@@ -113,11 +113,11 @@ async def test_what_the_account_may_have_at_once_is_never_exceeded(fake: FakeEle
     assert (fake.calls, fake.most_open_streams) == (21, 5)
 
 
-async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) -> None:
+async def test_an_unknown_limit_is_learned_from_refusals(fake: FakeElevenLabs) -> None:
     fake.concurrency_limit = 3
     fake.refuses_above_limit = True
-    async with provider_at(fake.base_url) as provider:
-        policy = policy_for(provider)
+    async with open_provider(fake.base_url) as provider:
+        policy = build_policy(provider)
         fake.answers += [Answer(limiter=(held := StepGate()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
@@ -131,8 +131,8 @@ async def test_an_unknown_limit_is_found_by_being_refused(fake: FakeElevenLabs) 
 async def test_leaving_early_closes_the_connection_and_frees_the_permit(fake: FakeElevenLabs) -> None:
     held = StepGate(permits=1)
     fake.answers.append(Answer(limiter=held))
-    async with provider_at(fake.base_url) as provider:
-        policy = policy_for(provider, limit=1)
+    async with open_provider(fake.base_url) as provider:
+        policy = build_policy(provider, limit=1)
         async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
             await held.held()
         assert policy.limiters["elevenlabs"].in_flight == 0
@@ -159,8 +159,8 @@ def reply(name: str, value: str) -> bytes:
     ],
 )
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
-    async with tcp_peer(reply(name, value)) as peer, provider_at(f"http://127.0.0.1:{peer.port}") as provider:
-        policy = policy_for(provider)
+    async with tcp_peer(reply(name, value)) as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
+        policy = build_policy(provider)
         async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)) as found:
             assert found.stream.max_concurrent_requests == limit
         assert policy.limiters["elevenlabs"].limit == limit

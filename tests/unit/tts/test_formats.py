@@ -1,4 +1,4 @@
-"""The table of audio formats is the contract's."""
+"""The table of audio formats equals that of the contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_contract_documents_the_default() -> None:
 
 
 @pytest.mark.parametrize("item", FORMATS.values(), ids=FORMATS)
-def test_a_format_is_what_its_name_says(item: OutputFormat) -> None:
+def test_the_name_of_a_format_has_its_properties(item: OutputFormat) -> None:
     family, rate, *bit_rate = item.name.split("_")
     assert (family, int(rate), [int(value) for value in bit_rate]) == (
         item.family,
@@ -45,7 +45,7 @@ def test_a_format_is_what_its_name_says(item: OutputFormat) -> None:
         ("alaw_8000", "audio/x-alaw-basic"),
     ],
 )
-def test_a_format_knows_its_media_type(name: str, content_type: str) -> None:
+def test_a_format_has_a_media_type(name: str, content_type: str) -> None:
     assert FORMATS[name].content_type == content_type
 
 

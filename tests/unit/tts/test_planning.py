@@ -1,4 +1,4 @@
-"""From a request to a plan: choices, refusals and fallbacks."""
+"""Plans of requests: choices, refusals and fallbacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), res
     return Planner({provider.name: provider for provider in providers}, options)
 
 
-def test_what_a_request_leaves_open_is_decided() -> None:
+def test_fields_that_a_request_leaves_open_get_defaults() -> None:
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_model_id="model-1"))
     spec = planner(provider).plan(SpeechRequest("Hello")).spec
     assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
@@ -53,7 +53,7 @@ def test_a_plan_has_the_values_of_its_request() -> None:
     assert (spec.next_request_ids, spec.apply_text_normalization) == (("n",), "off")
 
 
-def test_settings_that_a_request_leaves_open_are_the_providers() -> None:
+def test_settings_that_a_request_leaves_open_are_those_of_the_provider() -> None:
     defaults = VoiceSettings(0.5, 0.75, 0.0, 1.0, use_speaker_boost=True)
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_settings=defaults))
     build_speech_request = replace(REQUEST, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
@@ -79,7 +79,7 @@ def build_refusal(build_speech_request: SpeechRequest, provider: FakeSpeechProvi
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_what_cannot_be_done_is_refused_by_field_without_asking_the_provider(
+def test_an_impossible_request_is_refused_by_field_without_a_provider_call(
     build_speech_request: SpeechRequest, reason: Reason, field: str
 ) -> None:
     error = build_refusal(
@@ -89,7 +89,7 @@ def test_what_cannot_be_done_is_refused_by_field_without_asking_the_provider(
     assert [item.field for item in error.violations] == [field]
 
 
-def test_a_format_that_is_not_offered_is_answered_with_those_that_are() -> None:
+def test_the_error_for_an_unknown_format_lists_the_formats_of_the_provider() -> None:
     error = build_refusal(
         SpeechRequest("Hello", output_format="opus_48000_64"),
         FakeSpeechProvider(capabilities=Capabilities(frozenset({"ulaw", "alaw"}))),
@@ -106,12 +106,12 @@ LIMITS = Capabilities(
 
 
 @pytest.mark.parametrize(("model", "limit"), [("", 30), ("large", 30), ("small", 10), ("unlisted", 20), ("huge", 1000)])
-def test_the_longest_call_is_the_models(model: str, limit: int) -> None:
+def test_the_longest_text_of_a_call_is_that_of_the_model(model: str, limit: int) -> None:
     provider = FakeSpeechProvider(capabilities=LIMITS)
     assert get_max_call_characters(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
 
 
-def test_the_longest_call_fits_every_fallback() -> None:
+def test_the_longest_text_of_a_call_fits_every_fallback() -> None:
     first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
     second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
     assert get_max_call_characters(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
@@ -130,7 +130,7 @@ def test_a_fallback_has_a_voice_of_the_same_name_and_the_format() -> None:
 @pytest.mark.parametrize(
     ("streamed", "resume", "resumable"), [(True, True, True), (True, False, False), (False, True, False)]
 )
-def test_only_streams_are_mended_and_only_if_configured(streamed: bool, resume: bool, resumable: bool) -> None:
+def test_only_streams_can_be_resumed_and_only_if_configured(streamed: bool, resume: bool, resumable: bool) -> None:
     plan = planner(FakeSpeechProvider(), resume=resume).plan(replace(REQUEST, streamed=streamed))
     assert plan.resumable is resumable
 

@@ -1,4 +1,4 @@
-"""The servicer of the text-to-speech service, through a real server and a real channel."""
+"""The servicer of the text-to-speech service, called over gRPC."""
 
 from __future__ import annotations
 
@@ -98,11 +98,11 @@ async def test_unshared_speech_requests_timing_only_if_the_caller_does() -> None
     assert reply.header.cache_status == cache_pb2.CACHE_STATUS_BYPASS
 
 
-async def test_settings_of_zero_are_set_and_absent_settings_are_not() -> None:
+async def test_settings_of_zero_reach_the_provider_and_absent_settings_do_not() -> None:
     provider = FakeSpeechProvider(FIRST)
-    given: dict[str, Any] = {"stability": 0.0, "similarity_boost": 0.0, "style": 0.0, "speed": 0.7}
+    settings: dict[str, Any] = {"stability": 0.0, "similarity_boost": 0.0, "style": 0.0, "speed": 0.7}
     async with stub_for(provider) as stub:
-        await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", use_speaker_boost=False, seed=0, **given))
+        await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", use_speaker_boost=False, seed=0, **settings))
         await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi"))
     (full, _), (bare, _) = provider.specs
     assert full.settings == VoiceSettings(0.0, 0.0, 0.0, 0.7, use_speaker_boost=False)
@@ -128,10 +128,10 @@ async def test_every_other_field_reaches_the_provider() -> None:
     assert (spec.previous_request_ids, spec.next_request_ids) == (("p1", "p2"), ("n1",))
 
 
-async def both_fail(
+async def call_both_methods(
     provider: FakeSpeechProvider, fields: dict[str, str] | None = None, stall_seconds: float = 5
 ) -> MediaError:
-    """Request speech by both methods, which must fail alike; return the error."""
+    """Request speech by both methods, which must fail with the same error; return it."""
     wanted: dict[str, Any] = {"text": "Hi!", "output_format": "pcm_8000", **(fields or {})}
     async with stub_for(provider, stall_seconds=stall_seconds) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as whole:
@@ -159,32 +159,32 @@ async def test_a_wrong_request_is_refused_by_field_without_a_provider_call(
     fields: dict[str, str], reason: Reason, field: str
 ) -> None:
     provider = FakeSpeechProvider(FIRST, capabilities=Capabilities(frozenset({"mp3", "pcm"})))
-    error = await both_fail(provider, fields)
+    error = await call_both_methods(provider, fields)
     assert error.reason is reason
     assert [item.field for item in error.violations] == [field]
     assert provider.live.total == 0
 
 
 async def test_a_provider_without_audio_has_failed() -> None:
-    assert (await both_fail(FakeSpeechProvider())).reason is Reason.GENERATION_FAILED
+    assert (await call_both_methods(FakeSpeechProvider())).reason is Reason.GENERATION_FAILED
 
 
-async def test_a_provider_that_refuses_is_passed_on() -> None:
+async def test_the_refusal_of_a_provider_is_the_error_of_the_call() -> None:
     refusal = MediaError(Reason.PROVIDER_QUOTA_EXCEEDED, "No credit left.")
-    assert (await both_fail(FakeSpeechProvider(refusal=refusal))).message == "No credit left."
+    assert (await call_both_methods(FakeSpeechProvider(refusal=refusal))).message == "No credit left."
 
 
-async def test_a_provider_that_fails_on_the_way_fails_the_call() -> None:
+async def test_a_provider_that_fails_later_fails_the_call() -> None:
     provider = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED, "Cut on the way."))
-    assert (await both_fail(provider)).message == "Cut on the way."
+    assert (await call_both_methods(provider)).message == "Cut on the way."
 
 
 async def test_a_stalled_provider_times_out() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event())
-    assert (await both_fail(provider, stall_seconds=0.05)).reason is Reason.PROVIDER_TIMEOUT
+    assert (await call_both_methods(provider, stall_seconds=0.05)).reason is Reason.PROVIDER_TIMEOUT
 
 
-async def test_an_answer_that_fits_no_message_is_refused_while_it_grows_but_can_be_streamed() -> None:
+async def test_audio_that_exceeds_a_message_is_refused_early_and_can_be_streamed() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND)
     async with stub_for(provider, max_unary_bytes=23_999) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -229,17 +229,17 @@ async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> 
                     break
             assert provider.live.now == 1
         await provider.live.becomes(0)
-    # What a flight may be ahead of its fastest reader, and what the transport holds.
+    # Chunks that a production may be ahead of its fastest reader, and those in the buffers of the transport.
     assert provider.delivered < (SingleFlightLimits().ahead_bytes // 65536) + 16
 
 
-def voices(provider: str, *names: str) -> list[Voice]:
+def build_voices(provider: str, *names: str) -> list[Voice]:
     return [voice(name, provider) for name in names]
 
 
-async def test_voices_are_listed_provider_by_provider_page_by_page() -> None:
-    first = FakeSpeechProvider(name="elevenlabs", voices=voices("elevenlabs", "Aria", "Bella", "Clyde"))
-    second = FakeSpeechProvider(voices=voices("espeak", "Dora", "Emil"))
+async def test_voices_are_listed_by_provider_in_pages() -> None:
+    first = FakeSpeechProvider(name="elevenlabs", voices=build_voices("elevenlabs", "Aria", "Bella", "Clyde"))
+    second = FakeSpeechProvider(voices=build_voices("espeak", "Dora", "Emil"))
     async with stub_for(first, second) as stub:
         names, token = [], ""
         for _ in range(3):
@@ -258,8 +258,8 @@ async def test_voices_are_listed_provider_by_provider_page_by_page() -> None:
 async def test_get_voice_finds_by_name_in_any_case_or_by_id() -> None:
     shown = Voice("x1", "Aria", "espeak", "custom", ("en", "pt"), {"accent": "soft"}, "https://example.org/a.mp3")
     async with stub_for(FakeSpeechProvider(voices=[shown])) as stub:
-        for asked in ("Aria", "ARIA", "x1"):
-            answer = await stub.GetVoice(tts_pb2.GetVoiceRequest(voice=asked))
+        for name in ("Aria", "ARIA", "x1"):
+            answer = await stub.GetVoice(tts_pb2.GetVoiceRequest(voice=name))
             assert answer.voice == tts_pb2.Voice(
                 voice_id="x1",
                 name="Aria",
@@ -272,15 +272,15 @@ async def test_get_voice_finds_by_name_in_any_case_or_by_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason"),
+    ("voice_request", "reason"),
     [
-        (tts_pb2.GetVoiceRequest(voice="Nobody"), Reason.VOICE_NOT_FOUND),
+        (tts_pb2.GetVoiceRequest(voice="Unknown"), Reason.VOICE_NOT_FOUND),
         (tts_pb2.GetVoiceRequest(voice="../../etc"), Reason.VOICE_NOT_FOUND),
         (tts_pb2.GetVoiceRequest(voice="Aria", provider="elevenlabs"), Reason.VALIDATION_ERROR),
     ],
 )
-async def test_a_voice_that_is_not_there_is_not_found(asked: tts_pb2.GetVoiceRequest, reason: Reason) -> None:
+async def test_an_unknown_voice_is_not_found(voice_request: tts_pb2.GetVoiceRequest, reason: Reason) -> None:
     async with stub_for(FakeSpeechProvider()) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetVoice(asked)
+            await stub.GetVoice(voice_request)
     assert from_rpc_error(caught.value).reason is reason

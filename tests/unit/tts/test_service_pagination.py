@@ -1,4 +1,4 @@
-"""Pages join to the whole list, and a foreign token is refused."""
+"""Pages of a list, and tokens that do not belong to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.tts.service import DEFAULT_PAGE_SIZE, page
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 20), st.text(max_size=10))
-def test_pages_join_to_the_whole(items: list[int], page_size: int, filters: str) -> None:
+def test_all_pages_together_are_the_whole_list(items: list[int], page_size: int, filters: str) -> None:
     filters = filters.encode(errors="replace").decode()
     collected: list[int] = []
     token = ""
@@ -32,7 +32,7 @@ def test_a_page_has_fifty_items_by_default() -> None:
     assert (len(shown), bool(token)) == (50, True)
 
 
-def test_a_list_that_fits_has_no_next_page() -> None:
+def test_a_list_that_fits_one_page_has_no_next_page() -> None:
     assert page(range(50), 50, "", "") == (range(50), "")
     assert page([], 50, "", "") == ([], "")
 
@@ -66,21 +66,21 @@ def build_refusal(token: str, filters: str = "") -> None:
         "A" * 200,
     ],
 )
-def test_a_token_that_is_not_ours_is_refused(token: str) -> None:
+def test_a_foreign_token_is_refused(token: str) -> None:
     build_refusal(token)
 
 
 @given(st.text(min_size=1, max_size=40))
-def test_no_token_raises_anything_else(token: str) -> None:
+def test_any_token_gives_a_page_or_a_validation_error(token: str) -> None:
     if token != second_page(""):
         build_refusal(token)
 
 
-def test_a_token_is_good_for_the_same_filters_only() -> None:
+def test_a_token_is_valid_for_the_same_filters_only() -> None:
     build_refusal(second_page("espeak"), "elevenlabs")
     assert page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
 
 
-def test_a_token_with_something_behind_it_is_refused() -> None:
+def test_a_token_with_a_suffix_is_refused() -> None:
     build_refusal(second_page("") + "=")
     build_refusal(second_page("") + "AAAA")

@@ -39,9 +39,7 @@ def test_a_wrong_value_names_its_variable(environment: pytest.MonkeyPatch, varia
 
 
 @pytest.mark.parametrize("variable", ["ELEVENLABS_API_KEY", "ELEVEN_API_KEY"])
-def test_the_paid_provider_speaks_by_default_where_its_key_is_set(
-    environment: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_the_paid_provider_is_the_default_if_its_key_is_set(environment: pytest.MonkeyPatch, variable: str) -> None:
     assert load(TtsSettings).provider_by_default == "espeak"
     environment.setenv(variable, SECRET)
     assert load(TtsSettings).provider_by_default == "elevenlabs"
@@ -54,7 +52,7 @@ def test_the_key_is_never_printed(environment: pytest.MonkeyPatch) -> None:
     assert SECRET not in f"{load(TtsSettings)!r} {load(TtsSettings)}"
 
 
-def test_every_setting_has_a_variable_and_a_sentence() -> None:
+def test_every_setting_has_a_variable_and_a_description() -> None:
     for variable, info in variables(TtsSettings).items():
         assert variable == variable.upper()
         assert (info.description or "").endswith(".")

@@ -1,4 +1,4 @@
-"""Requests for speech that is running, just finished or being looked up are paid for once."""
+"""Requests for the same speech are paid for once: while it is produced, just after it, and during the look-up."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST_TURNS = 30
 
 
 async def yield_to_loop(count: int) -> None:
-    """Yield to the event loop so many times."""
+    """Yield to the event loop `count` times."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -87,19 +87,19 @@ async def call(speech: SpeechComponents, caller: Caller, accounting: Accounting)
     await yield_to_loop(caller.after_turns)
     request = replace(REQUEST, include_alignment=caller.timing, streamed=caller.streamed)
     events = accounting.watch(speech.synthesizer.stream(speech.planner.plan(request)), "alice", REQUEST.text)
-    heard: list[SpeechEvent] = []
+    received: list[SpeechEvent] = []
     try:
         async for event in events:
-            heard.append(event)
-            if len(heard) == caller.leaves_after_events:
+            received.append(event)
+            if len(received) == caller.leaves_after_events:
                 break
             await yield_to_loop(0 if caller.streamed else 1)
     finally:
         await events.aclose()
-    return heard
+    return received
 
 
-async def ask_all(
+async def call_all(
     callers: list[Caller], speaking_turns: int, reading_turns: int
 ) -> tuple[int, list[list[SpeechEvent]]]:
     """Return the number of provider calls and the audio of each caller; check that every call was paid for."""
@@ -114,10 +114,10 @@ async def ask_all(
     return speaker.live.total, [task.result() for task in tasks]
 
 
-def assert_whole(heard: list[SpeechEvent], caller: Caller) -> None:
-    assert isinstance(heard[0], Header)
-    assert isinstance(heard[-1], Done)
-    chunks = [event for event in heard if isinstance(event, AudioChunk)]
+def check_complete(received: list[SpeechEvent], caller: Caller) -> None:
+    assert isinstance(received[0], Header)
+    assert isinstance(received[-1], Done)
+    chunks = [event for event in received if isinstance(event, AudioChunk)]
     assert b"".join(chunk.audio for chunk in chunks) == AUDIO
     timing = "".join(chunk.alignment.text for chunk in chunks if chunk.alignment is not None)
     assert timing == (REQUEST.text if caller.timing else "")
@@ -134,14 +134,14 @@ leavers = st.builds(
 async def test_calls_at_any_time_cause_one_provider_call(
     callers: list[Caller], speaking_turns: int, reading_turns: int
 ) -> None:
-    calls, heard = await ask_all(callers, speaking_turns, reading_turns)
+    calls, received = await call_all(callers, speaking_turns, reading_turns)
     assert calls == 1
-    for caller, events in zip(callers, heard, strict=True):
-        assert_whole(events, caller)
-    statuses = [events[0].cache_status for events in heard if isinstance(events[0], Header)]
+    for caller, events in zip(callers, received, strict=True):
+        check_complete(events, caller)
+    statuses = [events[0].cache_status for events in received if isinstance(events[0], Header)]
     assert statuses.count("miss") == 1
     assert set(statuses) <= {"miss", "joined", "hit"}
-    costs = [events[-1].cost_units for events in heard if isinstance(events[-1], Done)]
+    costs = [events[-1].cost_units for events in received if isinstance(events[-1], Done)]
     assert sum(cost or 0 for cost in costs) == 2
 
 
@@ -149,17 +149,17 @@ async def test_calls_at_any_time_cause_one_provider_call(
 async def test_a_caller_that_leaves_does_not_affect_the_others(
     staying: list[Caller], leaving: list[Caller], speaking_turns: int, reading_turns: int
 ) -> None:
-    calls, heard = await ask_all([*staying, *leaving], speaking_turns, reading_turns)
-    for caller, events in zip(staying, heard, strict=False):
-        assert_whole(events, caller)
-    # Only a production that everybody had left is begun again.
+    calls, received = await call_all([*staying, *leaving], speaking_turns, reading_turns)
+    for caller, events in zip(staying, received, strict=False):
+        check_complete(events, caller)
+    # A production starts again only if all its callers had left.
     assert 1 <= calls <= 1 + len(leaving)
 
 
-async def test_a_request_in_any_moment_around_the_end_of_a_production_pays_nothing() -> None:
+async def test_a_request_at_any_moment_around_the_end_of_a_production_pays_nothing() -> None:
     for after_turns in range(60):
         for reading_turns in (0, 1, 5):
             callers = [Caller(0, timing=False, streamed=True), Caller(after_turns, timing=True, streamed=False)]
-            calls, heard = await ask_all(callers, speaking_turns=3, reading_turns=reading_turns)
-            assert calls == 1, f"asked twice by a request after {after_turns} turns"
-            assert_whole(heard[1], callers[1])
+            calls, received = await call_all(callers, speaking_turns=3, reading_turns=reading_turns)
+            assert calls == 1, f"two provider calls for a request after {after_turns} turns"
+            check_complete(received[1], callers[1])

@@ -1,4 +1,4 @@
-"""Stored speech: complete with its record or not at all, and for its owner only."""
+"""Stored speech: complete with its record or not at all, and readable by its owner only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Suite:
-    """The service with a store, and callers."""
+    """A client of the service and its store."""
 
     def __init__(self, stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, store: FakeObjectStore) -> None:
         self.stub = stub
@@ -74,19 +74,19 @@ async def get_reason(call: Awaitable[object]) -> Reason:
 
 async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> None:
     reply = await suite.synthesize()
-    told = reply.done.stored_audio
-    assert UUID.fullmatch(told.id)
-    assert reply.header.stored_audio_id == told.id
-    assert re.fullmatch(rf"audio/\d{{4}}/\d\d/{told.id}\.pcm", told.key)
-    assert suite.store.keys == [told.key, f"records/audio/alice/{told.id}.json"]
-    info, audio = suite.store.objects[told.key]
-    assert (audio, info.content_type) == (AUDIO, told.content_type)
+    stored = reply.done.stored_audio
+    assert UUID.fullmatch(stored.id)
+    assert reply.header.stored_audio_id == stored.id
+    assert re.fullmatch(rf"audio/\d{{4}}/\d\d/{stored.id}\.pcm", stored.key)
+    assert suite.store.keys == [stored.key, f"records/audio/alice/{stored.id}.json"]
+    info, audio = suite.store.objects[stored.key]
+    assert (audio, info.content_type) == (AUDIO, stored.content_type)
     assert reply.audio == AUDIO
     assert info.metadata["owner"] == "alice"
 
-    found = await suite.find(told.id)
+    found = await suite.find(stored.id)
     assert list(found.alignment.characters) == ["H", "i"]
-    assert found.url == f"https://store.example/{told.key}"
+    assert found.url == f"https://store.example/{stored.key}"
     assert found.url_expire_time.ToDatetime(EXPIRES.tzinfo) == EXPIRES
     assert (found.sha256, found.size_bytes, found.duration_seconds) == (
         reply.done.sha256,
@@ -94,14 +94,14 @@ async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> 
         reply.done.duration_seconds,
     )
     assert found.metadata.voice_id == reply.header.voice_id
-    assert found.metadata.timestamp == told.metadata.timestamp
+    assert found.metadata.timestamp == stored.metadata.timestamp
 
 
-async def test_the_record_keeps_a_key_and_no_address(suite: Suite) -> None:
-    told = (await suite.synthesize()).done.stored_audio
-    record = orjson.loads(suite.store.objects[f"records/audio/alice/{told.id}.json"][1])
+async def test_the_record_has_a_key_and_no_url(suite: Suite) -> None:
+    stored = (await suite.synthesize()).done.stored_audio
+    record = orjson.loads(suite.store.objects[f"records/audio/alice/{stored.id}.json"][1])
     assert "url" not in record
-    assert record["key"] == told.key
+    assert record["key"] == stored.key
     assert set(record["metadata"]) >= {"modelId", "voiceId", "timestamp"}
     assert record["alignment"]["character_start_times_seconds"] == [0.0, 0.05]
 
@@ -130,32 +130,32 @@ async def test_another_caller_cannot_find_or_delete_it(suite: Suite) -> None:
     assert await get_reason(suite.find(audio_id)) is Reason.NOT_FOUND
 
 
-async def test_what_is_no_id_is_refused(suite: Suite) -> None:
+async def test_a_malformed_id_is_refused(suite: Suite) -> None:
     assert await get_reason(suite.find("../../x")) is Reason.VALIDATION_ERROR
 
 
 @pytest.mark.parametrize("puts", [0, 1])
-async def test_a_failing_store_is_an_error_and_leaves_nothing_half_stored(suite: Suite, puts: int) -> None:
+async def test_a_failing_store_is_an_error_and_leaves_nothing_behind(suite: Suite, puts: int) -> None:
     suite.store.puts_until_failure = puts
     assert await get_reason(suite.synthesize()) is Reason.STORAGE_FAILED
     assert suite.store.keys == []
 
 
-async def test_what_is_cut_is_not_stored() -> None:
+async def test_speech_that_was_cut_is_not_stored() -> None:
     provider = FakeSpeechProvider(*CHUNKS, MediaError(Reason.GENERATION_FAILED))
     async with build_suite(provider) as suite:
         assert await get_reason(suite.synthesize()) is Reason.GENERATION_FAILED
         assert suite.store.keys == []
 
 
-async def test_without_asking_nothing_is_stored(suite: Suite) -> None:
+async def test_nothing_is_stored_unless_requested(suite: Suite) -> None:
     reply = await suite.stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", output_format="pcm_8000"))
     assert not reply.done.HasField("stored_audio")
     assert not reply.header.stored_audio_id
     assert suite.store.keys == []
 
 
-async def test_what_is_too_long_to_be_stored_is_refused() -> None:
+async def test_audio_that_exceeds_the_limit_of_storage_is_refused() -> None:
     async with build_suite(FakeSpeechProvider(*CHUNKS), max_unary_bytes=1599) as suite:
         request = tts_pb2.SynthesizeStreamRequest(text="Hi", output_format="pcm_8000", store=True)
         async with open_stream(suite.stub.SynthesizeStream(request)) as call:

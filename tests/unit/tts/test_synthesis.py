@@ -1,4 +1,4 @@
-"""How a stream of speech begins, ends and fails."""
+"""Streams of speech: header, chunks, done, failures and cancellation."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ async def test_characters_are_code_points(text: str, characters: int) -> None:
 
 
 async def test_the_header_comes_with_the_first_audio() -> None:
-    audio_there = asyncio.Event()
-    provider = FakeSpeechProvider(audio_there, FIRST)
+    audio_ready = asyncio.Event()
+    provider = FakeSpeechProvider(audio_ready, FIRST)
     async with aclosing(speak(provider)) as events:
         first = asyncio.ensure_future(anext(events))
         await provider.live.becomes(1)
         assert not first.done()
-        audio_there.set()
+        audio_ready.set()
         assert isinstance(await first, Header)
         assert await anext(events) == FIRST
 
@@ -69,37 +69,37 @@ async def test_a_chunk_of_timing_only_is_passed_on() -> None:
 @pytest.mark.parametrize("steps", [(), (AudioChunk(b""),), (AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,))),)])
 async def test_a_provider_that_delivers_no_audio_has_failed(steps: tuple[AudioChunk, ...]) -> None:
     provider = FakeSpeechProvider(*steps)
-    seen, error = await build_failing(speak(provider))
+    received, error = await collect_until_failure(speak(provider))
     assert error.reason is Reason.GENERATION_FAILED
-    assert not any(isinstance(event, Done) for event in seen)
+    assert not any(isinstance(event, Done) for event in received)
 
 
-async def build_failing(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent], MediaError]:
-    seen: list[SpeechEvent] = []
+async def collect_until_failure(events: AsyncIterator[SpeechEvent]) -> tuple[list[SpeechEvent], MediaError]:
+    received: list[SpeechEvent] = []
 
     async def read() -> None:
         async for event in events:
-            seen.append(event)  # noqa: PERF401 - events before the failure must stay in the list
+            received.append(event)  # noqa: PERF401 - events before the failure must stay in the list
 
     with pytest.raises(MediaError) as caught:
         await read()
-    return seen, caught.value
+    return received, caught.value
 
 
-async def test_a_provider_that_falls_silent_before_its_first_chunk_has_stalled() -> None:
+async def test_a_provider_that_sends_no_first_chunk_has_stalled() -> None:
     provider = FakeSpeechProvider(asyncio.Event())
-    seen, error = await build_failing(speak(provider, stall_seconds=0.05))
+    received, error = await collect_until_failure(speak(provider, stall_seconds=0.05))
     assert error.reason is Reason.PROVIDER_TIMEOUT
     assert "0.05 seconds" in error.message
-    assert seen == []
+    assert received == []
     assert provider.live.now == 0
 
 
-async def test_a_provider_that_falls_silent_between_chunks_has_stalled() -> None:
+async def test_a_provider_that_sends_no_further_chunk_has_stalled() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event(), SECOND)
-    seen, error = await build_failing(speak(provider, stall_seconds=0.05))
+    received, error = await collect_until_failure(speak(provider, stall_seconds=0.05))
     assert error.reason is Reason.PROVIDER_TIMEOUT
-    assert seen[1:] == [FIRST]
+    assert received[1:] == [FIRST]
     assert provider.live.now == 0
 
 
@@ -112,22 +112,22 @@ async def test_a_slow_reader_is_not_a_stalled_provider() -> None:
         assert await anext(events) == FIRST
 
 
-async def test_a_timeout_of_the_providers_own_is_not_taken_for_a_stall() -> None:
+async def test_a_timeout_error_of_the_provider_is_not_a_stall() -> None:
     with pytest.raises(TimeoutError):
         _ = [event async for event in speak(FakeSpeechProvider(FIRST, TimeoutError()))]
 
 
-async def test_a_refusal_gives_no_header() -> None:
+async def test_after_a_refusal_there_is_no_header() -> None:
     provider = FakeSpeechProvider(refusal=MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=3))
-    seen, error = await build_failing(speak(provider))
-    assert (seen, error.reason, error.retry_after_seconds) == ([], Reason.PROVIDER_BUSY, 3)
+    received, error = await collect_until_failure(speak(provider))
+    assert (received, error.reason, error.retry_after_seconds) == ([], Reason.PROVIDER_BUSY, 3)
     assert provider.live.now == 0
 
 
-async def test_a_failure_on_the_way_gives_no_done() -> None:
+async def test_after_a_failure_there_is_no_done() -> None:
     provider = FakeSpeechProvider(FIRST, MediaError(Reason.GENERATION_FAILED))
-    seen, error = await build_failing(speak(provider))
-    assert [type(event) for event in seen] == [Header, AudioChunk]
+    received, error = await collect_until_failure(speak(provider))
+    assert [type(event) for event in received] == [Header, AudioChunk]
     assert error.reason is Reason.GENERATION_FAILED
     assert provider.live.now == 0
 

@@ -1,4 +1,4 @@
-"""One utterance from several calls: long texts in pieces, interrupted streams resumed, single sentences."""
+"""Utterances from several calls: long texts, resumed streams, sentences that are cached by themselves, pacing, WAV."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BROKEN = MediaError(Reason.GENERATION_FAILED, "Broke.")
 
 
 class FragileProvider(FakeSpeechProvider):
-    """Speaks each character for an eighth of a second, and fails after so many characters of the given calls."""
+    """Speaks each character for an eighth of a second; the calls in `breaks` fail after that number of characters."""
 
     def __init__(self, *, breaks: dict[int, int] | None = None, limit: int = 1000, name: str = "espeak") -> None:
         super().__init__(name=name, capabilities=Capabilities(ALL_FAMILIES, default_max_text_characters=limit))
@@ -73,14 +73,12 @@ class Refusing(FragileProvider):
 
 async def collect(
     *speakers: FragileProvider,
-    build_speech_request: SpeechRequest = REQUEST,
+    speech_request: SpeechRequest = REQUEST,
     resume: bool = True,
     fallbacks: tuple[str, ...] = (),
 ) -> tuple[Header, list[AudioChunk], Done]:
     speech = build_speech_parts(*speakers, resume=resume, fallbacks=fallbacks)
-    header, *chunks, done = [
-        event async for event in speech.synthesizer.stream(speech.planner.plan(build_speech_request))
-    ]
+    header, *chunks, done = [event async for event in speech.synthesizer.stream(speech.planner.plan(speech_request))]
     assert isinstance(header, Header)
     assert isinstance(done, Done)
     return header, [chunk for chunk in chunks if isinstance(chunk, AudioChunk)], done
@@ -90,7 +88,7 @@ def collect_timing(chunks: list[AudioChunk]) -> Alignment:
     return sum((chunk.alignment for chunk in chunks if chunk.alignment is not None), Alignment())
 
 
-async def test_a_long_text_is_spoken_in_pieces_that_end_with_sentences() -> None:
+async def test_a_long_text_is_split_at_the_ends_of_sentences() -> None:
     speaker = FragileProvider(limit=22)
     _, chunks, done = await collect(speaker)
     assert speaker.texts == ["One two. Three four! ", "Five six? Seven."]
@@ -111,9 +109,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
         async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
             yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
-    _, chunks, done = await collect(
-        WholeFiles(limit=22), build_speech_request=replace(REQUEST, output_format="wav_8000")
-    )
+    _, chunks, done = await collect(WholeFiles(limit=22), speech_request=replace(REQUEST, output_format="wav_8000"))
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
     parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
     assert file == join_wav(parts)
@@ -121,7 +117,7 @@ async def test_a_wav_in_pieces_is_one_file() -> None:
     assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
 
 
-async def test_after_a_failure_it_goes_on_with_the_sentence_that_was_cut() -> None:
+async def test_an_interrupted_stream_is_resumed_with_the_sentence_that_was_cut() -> None:
     speaker = FragileProvider(breaks={1: 12})
     _, chunks, done = await collect(speaker)
     assert speaker.texts == [TEXT, "Three four! Five six? Seven."]
@@ -146,7 +142,7 @@ async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
     assert [(seam.text_offset, seam.reason) for seam in done.seams] == [(len(TEXT), "GENERATION_FAILED")]
 
 
-async def test_a_stand_in_goes_on_and_is_named() -> None:
+async def test_a_fallback_that_resumes_is_named_in_the_seam() -> None:
     class Gone(FragileProvider):
         @asynccontextmanager
         async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
@@ -162,12 +158,12 @@ async def test_a_stand_in_goes_on_and_is_named() -> None:
     assert second.texts == ["Three four! Five six? Seven."]
 
 
-async def test_a_stand_in_from_the_beginning_is_named_in_the_header_and_is_no_seam() -> None:
+async def test_a_fallback_from_the_beginning_is_named_in_the_header_without_a_seam() -> None:
     header, _, done = await collect(Refusing(name="elevenlabs"), FragileProvider(), fallbacks=("espeak",))
     assert (header.provider, done.seams) == ("espeak", ())
 
 
-async def test_as_many_failures_as_allowed_are_mended() -> None:
+async def test_a_stream_is_resumed_as_often_as_allowed() -> None:
     speaker = FragileProvider(breaks={1: 12, 2: 14})
     _, _, done = await collect(speaker)
     assert speaker.texts == [TEXT, TEXT[9:], TEXT[21:]]
@@ -175,7 +171,7 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build_speech_request", "resume", "breaks"),
+    ("speech_request", "resume", "breaks"),
     [
         (replace(REQUEST, text="A single sentence."), True, {1: 5}),
         (replace(REQUEST, streamed=False), True, {1: 12}),
@@ -184,14 +180,14 @@ async def test_as_many_failures_as_allowed_are_mended() -> None:
     ],
     ids=["single sentence", "not streamed", "switched off", "too often"],
 )
-async def test_what_cannot_be_mended_is_an_error(
-    build_speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
+async def test_a_stream_that_cannot_be_resumed_is_an_error(
+    speech_request: SpeechRequest, resume: bool, breaks: dict[int, int]
 ) -> None:
     with pytest.raises(MediaError, match="Broke"):
-        await collect(FragileProvider(breaks=breaks), build_speech_request=build_speech_request, resume=resume)
+        await collect(FragileProvider(breaks=breaks), speech_request=speech_request, resume=resume)
 
 
-async def test_sentences_by_themselves_are_paid_for_once() -> None:
+async def test_a_sentence_that_is_cached_by_itself_is_paid_for_once() -> None:
     speaker = FragileProvider()
     async with TieredCache(None, SpeechCodec()) as cache:
         speech = build_speech_parts(speaker, reuse_sentences=True, cache=cache)
@@ -202,12 +198,12 @@ async def test_sentences_by_themselves_are_paid_for_once() -> None:
 
         await events(TEXT)
         changed = TEXT.replace("Three four!", "Nine ten!")
-        *heard, done = await events(changed)
+        *received, done = await events(changed)
     assert speaker.texts == ["One two. ", "Three four! ", "Five six? ", "Seven.", "Nine ten! "]
     assert isinstance(done, Done)
     assert done.cached_characters == len(changed) - len("Nine ten! ")
     assert done.cost_units == len("Nine ten! ")
-    timing = collect_timing([event for event in heard if isinstance(event, AudioChunk)])
+    timing = collect_timing([event for event in received if isinstance(event, AudioChunk)])
     assert timing.text == changed
     assert timing.ends_seconds[-1] == done.duration_seconds == len(changed) * SECONDS_PER_CHARACTER
 
@@ -235,21 +231,21 @@ async def test_cancellation_in_the_second_piece_ends_it() -> None:
     assert speaker.live.now == 0
 
 
-def test_files_become_one_with_the_samples_of_all() -> None:
+def test_joined_wav_files_are_one_file_with_all_samples() -> None:
     listed = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
     assert join_wav([wav(b"\x01\x00" * 3, 8000), wav(b"\x02\x00" * 2, 8000, listed)]) == wav(
         b"\x01\x00" * 3 + b"\x02\x00" * 2, 8000
     )
 
 
-def test_a_size_that_a_stream_left_open_means_the_rest() -> None:
+def test_a_data_size_beyond_the_end_means_all_remaining_bytes() -> None:
     whole = wav(b"\x01\x00" * 4, 8000)
     open_ended = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]
     assert join_wav([open_ended]) == whole
 
 
 @pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3" + bytes(60), wav(b"", 8000)[:30]])
-def test_what_is_no_wav_is_the_providers_failure(file: bytes) -> None:
+def test_bytes_that_are_not_wav_are_a_failed_generation(file: bytes) -> None:
     with pytest.raises(MediaError) as caught:
         join_wav([file])
     assert caught.value.reason is Reason.GENERATION_FAILED
@@ -263,24 +259,24 @@ class Clock:
         return self.seconds
 
 
-def test_there_is_no_rest_before_the_listener_has_a_lead() -> None:
+def test_there_is_no_pause_before_the_listener_has_a_lead() -> None:
     listener = PlaybackClock(Pacing(), Clock())
     assert listener.find_pause_seconds(SMALL, 0.3) == 0
     assert listener.find_pause_seconds(SMALL, 0.51) == 0.25
 
 
-def test_large_chunks_and_switched_off_pacing_give_no_rest() -> None:
+def test_there_is_no_pause_after_large_chunks_or_without_pacing() -> None:
     assert PlaybackClock(Pacing(), Clock()).find_pause_seconds(LARGE, 100) == 0
     assert PlaybackClock(None, Clock()).find_pause_seconds(SMALL, 100) == 0
 
 
-def test_a_rest_that_outlasts_the_lead_is_refused() -> None:
+def test_a_pause_longer_than_the_lead_is_refused() -> None:
     with pytest.raises(ValueError, match="less than lead_seconds"):
         Pacing(lead_seconds=0.2, pause_seconds=0.2)
 
 
 @given(st.lists(st.floats(0.01, 0.6), min_size=1, max_size=60))
-def test_no_rest_ever_lets_the_listener_run_dry(lengths_seconds: list[float]) -> None:
+def test_no_pause_interrupts_the_playback(lengths_seconds: list[float]) -> None:
     clock, sent_seconds = Clock(), 0.0
     listener = PlaybackClock(Pacing(), clock)
     for length_seconds in lengths_seconds:

@@ -1,4 +1,4 @@
-"""Reads the frame headers of MPEG audio as a player does."""
+"""Parses the frame headers of MPEG audio."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ def spec(
     return SpeechSpec(text, found, FORMATS[output_format], settings or VoiceSettings(), language_code=language_code)
 
 
-async def speak(provider: EspeakProvider, asked: SpeechSpec, *, with_alignment: bool = False) -> Spoken:
+async def speak(provider: EspeakProvider, request: SpeechSpec, *, with_alignment: bool = False) -> Spoken:
     pieces, alignment, chunks = [], Alignment(), 0
-    async with asyncio.timeout(DEADLINE_SECONDS), provider.synthesize(asked, with_alignment=with_alignment) as stream:
+    async with asyncio.timeout(DEADLINE_SECONDS), provider.synthesize(request, with_alignment=with_alignment) as stream:
         async for chunk in stream.chunks:
             chunks += 1
             pieces.append(chunk.audio)
@@ -52,7 +52,7 @@ async def speak(provider: EspeakProvider, asked: SpeechSpec, *, with_alignment: 
 
 
 def list_children(pid: int) -> set[int]:
-    """Return the live children of a process."""
+    """Return the ids of the running children of a process."""
     children = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

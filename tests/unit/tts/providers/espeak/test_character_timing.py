@@ -1,4 +1,4 @@
-"""The time of every character, for any word and clause events of the engine."""
+"""Times of characters from the word and clause events of the engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def time_all(text: str, events: list[Event], total: int) -> list[SampleRange]:
 
 
 @given(TEXTS, EVENTS)
-def test_each_character_has_one_span_and_time_never_runs_back(text: str, events: list[Event]) -> None:
+def test_each_character_has_one_range_and_times_never_decrease(text: str, events: list[Event]) -> None:
     ordered = sorted(events, key=lambda event: event.sample)
     spans = time_all(text, ordered, 60_000)
 
@@ -64,7 +64,7 @@ def test_the_last_character_ends_with_the_audio(text: str, events: list[Event]) 
 
 
 @given(TEXTS, EVENTS)
-def test_events_in_any_order_still_give_ordered_times(text: str, events: list[Event]) -> None:
+def test_events_in_any_order_give_ordered_times(text: str, events: list[Event]) -> None:
     spans = time_all(text, events, 60_000)
 
     borders = [border for span in spans for border in span]
@@ -87,7 +87,7 @@ def test_a_digit_takes_longer_than_a_letter_and_a_letter_longer_than_a_comma() -
     assert (letter, digit, comma) == pytest.approx((100, 250, 25))
 
 
-def test_words_begin_when_the_engine_says_so() -> None:
+def test_words_begin_at_the_events_of_the_engine() -> None:
     clock = CharacterClock("one two")
     spans = clock.mark_word(0, 100) + clock.mark_word(4, 500) + clock.finish(1000, 900)
 
@@ -140,11 +140,11 @@ def test_a_merged_word_shares_the_time_of_its_neighbour() -> None:
     assert 0 < spans[3][0] < 700
 
 
-def test_speech_without_any_event_is_spread_over_the_text() -> None:
+def test_without_events_the_speech_is_spread_over_the_text() -> None:
     assert CharacterClock("ab").finish(200, 200) == [(0, 100), (100, 200)]
 
 
-def test_loudness_is_found_to_the_next_five_milliseconds() -> None:
+def test_the_end_of_sound_is_found_to_within_five_milliseconds() -> None:
     pcm = array("h", [0] * 219 + [9000] + [0] * 1100).tobytes()
 
     assert find_last_loud_sample(pcm) == 220

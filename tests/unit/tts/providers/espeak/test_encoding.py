@@ -36,14 +36,14 @@ def test_mp3_frames_have_the_requested_rate(output_format: OutputFormat) -> None
     assert 1.0 <= audio.duration_seconds < 1.0 + 3 * 1152 / output_format.sample_rate_hz
 
 
-def test_mp3_has_no_tag_frame_that_a_player_would_skip_or_sound() -> None:
+def test_mp3_has_no_tag_frame() -> None:
     head = encode(FORMATS["mp3_44100_128"])[:500]
 
     assert b"Xing" not in head
     assert b"Info" not in head
 
 
-def test_mp3_comes_piece_by_piece() -> None:
+def test_mp3_is_encoded_piece_by_piece() -> None:
     encoder = build_encoder(FORMATS["mp3_44100_128"])
 
     assert encoder.encode(SECOND[:4410])
@@ -67,12 +67,12 @@ def test_pcm_keeps_length_and_loudness_at_every_rate(output_format: OutputFormat
     )
 
 
-def test_pcm_at_the_engines_own_rate_is_untouched() -> None:
+def test_pcm_at_the_rate_of_the_engine_is_unchanged() -> None:
     assert encode(FORMATS["pcm_22050"]) == SECOND
 
 
 @pytest.mark.parametrize("piece_bytes", [2, 4410, len(SECOND)])
-def test_resampling_does_not_depend_on_where_the_audio_is_cut(piece_bytes: int) -> None:
+def test_resampling_does_not_depend_on_where_the_audio_is_split(piece_bytes: int) -> None:
     assert encode(FORMATS["pcm_16000"], piece_bytes) == encode(FORMATS["pcm_16000"], 1000)
 
 

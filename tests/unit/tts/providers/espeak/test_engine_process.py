@@ -1,4 +1,4 @@
-"""The engine process: cancelled, crashed, killed, missing, and ended with its parent."""
+"""The engine process: cancellation, crashes, restarts, limits, and its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.tts.providers.interface import SpeechStream
 from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, list_children, speak, spec, wait_until_gone
 
 ENGINE = "services.tts.providers.espeak.engine"
-# Far more audio than all buffers on the way hold, so that the child waits for its reader.
+# More audio than all buffers hold together, so that the child waits for its reader.
 ENDLESS = spec(LONG, "pcm_48000")
 
 
@@ -60,17 +60,17 @@ async def test_leaving_the_context_ends_the_child() -> None:
 async def test_cancelling_the_caller_ends_the_child() -> None:
     async with open_running() as (provider, engine):
         children: list[int] = []
-        speaking = asyncio.Event()
+        started = asyncio.Event()
 
         async def listen() -> None:
             async with AsyncExitStack() as stack:
                 _, child = await start_utterance(stack, provider, engine)
                 children.append(child)
-                speaking.set()
+                started.set()
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(listen())
-        await speaking.wait()
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -95,14 +95,14 @@ async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
 
         with pytest.raises(MediaError) as caught:
             [chunk async for chunk in victim.chunks]
-        heard = [chunk async for chunk in other.chunks]
+        chunks = [chunk async for chunk in other.chunks]
 
         assert caught.value.reason is Reason.GENERATION_FAILED
-        assert heard
+        assert chunks
         assert engine.pid == engine_pid
 
 
-async def test_a_request_that_takes_too_much_fails_alone() -> None:
+async def test_a_request_that_exceeds_the_limits_fails_alone() -> None:
     async with open_running(EspeakSettings(memory_limit_mib=200)) as (provider, _):
         with pytest.raises(MediaError) as caught:
             await speak(provider, spec(LONG * 2, "wav_48000"))
@@ -171,7 +171,7 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
-def list_left(folder: Path) -> list[Path]:
+def list_remaining(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
@@ -180,7 +180,7 @@ def find_folder(pid: int) -> Path:
     return Path(command[command.index("--socket") + 1]).parent
 
 
-async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_the_engine_ends_with_its_parent_and_leaves_no_files(tmp_path: Path) -> None:
     script = (
         "import asyncio\n"
         "from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings\n"
@@ -191,7 +191,7 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    # Use a folder of its own, to find files that a killed parent could not remove.
+    # Use a separate folder, to find files that a killed parent could not remove.
     script = f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + script
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
@@ -203,10 +203,10 @@ async def test_the_engine_ends_with_the_process_that_started_it_and_leaves_nothi
     await parent.wait()
 
     await wait_until_gone(pid)
-    assert list_left(tmp_path) == []
+    assert list_remaining(tmp_path) == []
 
 
-async def test_an_interrupt_of_the_process_group_is_left_to_the_parent() -> None:
+async def test_the_engine_ignores_an_interrupt_of_the_process_group() -> None:
     async with open_running() as (provider, engine):
         pid = read_pid(engine)
         os.kill(pid, signal.SIGINT)
@@ -232,7 +232,7 @@ async def test_the_error_for_a_missing_package_contains_the_remedy(monkeypatch: 
     assert "`embedded`" in caught.value.message
 
 
-async def test_an_engine_that_does_not_start_is_an_error_and_not_a_hang() -> None:
+async def test_an_engine_that_does_not_start_is_an_error() -> None:
     engine = EngineProcess(EspeakSettings(), executable="/bin/false")
     try:
         with pytest.raises(MediaError) as caught:
@@ -243,7 +243,7 @@ async def test_an_engine_that_does_not_start_is_an_error_and_not_a_hang() -> Non
         await engine.close()
 
 
-async def test_an_engine_that_never_gets_ready_times_out() -> None:
+async def test_an_engine_that_never_becomes_ready_times_out() -> None:
     engine = EngineProcess(EspeakSettings(start_timeout_seconds=0.01))
     try:
         with pytest.raises(MediaError) as caught:
@@ -257,7 +257,7 @@ def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30).stdout
 
 
-def test_the_service_side_imports_without_the_optional_packages() -> None:
+def test_the_service_can_be_imported_without_the_optional_packages() -> None:
     code = (
         "import sys\n"
         "for name in ('espeakng_loader', 'lameenc', 'soxr', 'numpy'): sys.modules[name] = None\n"
@@ -276,7 +276,7 @@ def test_the_engine_loads_neither_grpc_nor_aiohttp_nor_a_thread() -> None:
     assert run_python(code).strip() == r"[] ['Threads:\t1\n']"
 
 
-def test_the_engine_explains_itself() -> None:
+def test_the_command_of_the_engine_has_help() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", ENGINE, "--help"], capture_output=True, text=True, check=True, timeout=30
     )

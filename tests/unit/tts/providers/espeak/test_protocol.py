@@ -1,4 +1,4 @@
-"""Frames between the service and the engine's process."""
+"""Frames between the service and the engine process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def read_all(data: bytes) -> list[Frame]:
 
 
 @given(st.lists(FRAMES, max_size=8))
-def test_frames_arrive_as_they_were_sent(frames: list[Frame]) -> None:
+def test_frames_are_decoded_as_they_were_encoded(frames: list[Frame]) -> None:
     assert asyncio.run(read_all(b"".join(map(encode_frame, frames)))) == frames
 
 
@@ -63,7 +63,7 @@ def test_a_cut_frame_is_an_error(frame: Frame, data: st.DataObject) -> None:
 
 
 @given(st.binary(min_size=5, max_size=100))
-def test_foreign_bytes_are_refused_and_nothing_else_is_raised(data: bytes) -> None:
+def test_foreign_bytes_give_a_frame_or_a_protocol_error(data: bytes) -> None:
     try:
         asyncio.run(read_all(data))
     except (ProtocolError, asyncio.IncompleteReadError):
@@ -80,7 +80,7 @@ async def test_a_broken_frame_is_refused(data: bytes) -> None:
         await read_all(data)
 
 
-def test_a_request_arrives_as_it_was_sent_whatever_its_text() -> None:
+def test_a_request_with_any_text_is_decoded_as_it_was_encoded() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(encode_request(REQUEST))
@@ -88,7 +88,7 @@ def test_a_request_arrives_as_it_was_sent_whatever_its_text() -> None:
         assert receive_request(theirs) == REQUEST
 
 
-def test_a_partial_request_is_no_request() -> None:
+def test_a_partial_request_is_ignored() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.sendall(encode_request(REQUEST)[:-1])

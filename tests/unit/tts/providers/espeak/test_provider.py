@@ -38,11 +38,11 @@ ODD_TEXTS = [
 
 @pytest.fixture
 async def provider() -> AsyncIterator[EspeakProvider]:
-    async with open_espeak() as opened:
-        yield opened
+    async with open_espeak() as espeak:
+        yield espeak
 
 
-async def test_every_format_plays_and_lasts_as_long_as_the_speech(provider: EspeakProvider) -> None:
+async def test_every_format_is_valid_and_has_the_duration_of_the_speech(provider: EspeakProvider) -> None:
     seconds = len((await speak(provider, spec())).audio) / 2 / 22050
     assert 3 < seconds < 8
 
@@ -62,7 +62,7 @@ async def test_every_format_plays_and_lasts_as_long_as_the_speech(provider: Espe
             assert len(audio) / 2 / output_format.sample_rate_hz == pytest.approx(seconds, abs=0.001)
 
 
-async def test_every_character_is_timed_and_the_last_ends_with_the_audio(provider: EspeakProvider) -> None:
+async def test_every_character_has_a_time_and_the_last_ends_with_the_audio(provider: EspeakProvider) -> None:
     spoken = await speak(provider, spec(), with_alignment=True)
     alignment = spoken.alignment
 
@@ -72,7 +72,7 @@ async def test_every_character_is_timed_and_the_last_ends_with_the_audio(provide
     assert all(start <= end for start, end in zip(alignment.starts_seconds, alignment.ends_seconds, strict=True))
 
 
-async def test_a_word_is_loud_while_it_is_timed_and_the_pause_after_it_is_not(provider: EspeakProvider) -> None:
+async def test_the_audio_is_loud_during_a_word_and_silent_during_the_pause_after_it(provider: EspeakProvider) -> None:
     text = "Yes. No."
     spoken = await speak(provider, spec(text), with_alignment=True)
     samples = array("h", spoken.audio)
@@ -99,7 +99,7 @@ async def test_timing_arrives_together_with_the_audio(provider: EspeakProvider) 
     assert worst_lag < 1.5
 
 
-async def test_mp3_is_timed_with_its_lead_in(provider: EspeakProvider) -> None:
+async def test_the_times_of_mp3_include_its_lead_in(provider: EspeakProvider) -> None:
     pcm = (await speak(provider, spec(), with_alignment=True)).alignment
     mp3 = (await speak(provider, spec(output_format="mp3_44100_128"), with_alignment=True)).alignment
 
@@ -113,13 +113,13 @@ async def test_timing_is_absent_unless_requested(provider: EspeakProvider) -> No
 
 @pytest.mark.parametrize("output_format", ["mp3_44100_128", "pcm_16000", "wav_44100"])
 async def test_the_same_text_gives_the_same_bytes(provider: EspeakProvider, output_format: str) -> None:
-    asked = spec(output_format=output_format)
-    takes = [await speak(provider, asked, with_alignment=True) for _ in range(4)]
+    request = spec(output_format=output_format)
+    takes = [await speak(provider, request, with_alignment=True) for _ in range(4)]
 
     assert len({(take.audio, take.alignment) for take in takes}) == 1
 
 
-async def test_twenty_requests_at_once_are_each_served_their_own(provider: EspeakProvider) -> None:
+async def test_twenty_concurrent_requests_get_their_own_speech(provider: EspeakProvider) -> None:
     texts = [f"This is number {number}." for number in range(20)]
     alone = [(await speak(provider, spec(text))).audio for text in texts[:3]]
     async with asyncio.TaskGroup() as group:
@@ -147,7 +147,7 @@ async def test_each_named_voice_sounds_different(provider: EspeakProvider) -> No
     assert len(takes) == len(NAMED_VOICES)
 
 
-async def test_a_language_code_changes_what_is_read(provider: EspeakProvider) -> None:
+async def test_a_language_code_changes_the_speech(provider: EspeakProvider) -> None:
     english = await speak(provider, spec("Die Rose", voice="Aria"))
     german = await speak(provider, spec("Die Rose", voice="Aria", language_code="de"))
 
@@ -155,7 +155,7 @@ async def test_a_language_code_changes_what_is_read(provider: EspeakProvider) ->
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
-async def test_odd_texts_are_spoken_and_timed(provider: EspeakProvider, text: str) -> None:
+async def test_unusual_texts_are_spoken_and_timed(provider: EspeakProvider, text: str) -> None:
     spoken = await speak(provider, spec(text), with_alignment=True)
 
     assert spoken.audio
@@ -183,7 +183,7 @@ async def test_a_text_without_anything_to_speak_is_an_error(
     assert "text" in caught.value.message
 
 
-async def test_a_voice_like_a_path_reaches_no_engine(provider: EspeakProvider) -> None:
+async def test_a_voice_that_looks_like_a_path_does_not_reach_the_engine(provider: EspeakProvider) -> None:
     path = Voice("en+/etc/passwd", "x", "espeak", "embedded")
 
     with pytest.raises(MediaError) as caught:
@@ -201,17 +201,17 @@ async def test_a_format_that_is_not_offered_is_refused(provider: EspeakProvider)
 
 
 async def test_speech_costs_nothing_and_reports_ignored_fields(provider: EspeakProvider) -> None:
-    asked = spec(settings=VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False))
-    async with provider.synthesize(replace(asked, seed=0, previous_text="So."), with_alignment=False) as stream:
+    request = spec(settings=VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False))
+    async with provider.synthesize(replace(request, seed=0, previous_text="So."), with_alignment=False) as stream:
         assert stream.cost_units == 0
         assert stream.ignored_fields == ("stability", "use_speaker_boost", "seed", "previous_text")
 
 
-def test_nothing_is_ignored_that_was_not_set() -> None:
+def test_fields_that_are_not_set_are_not_reported_as_ignored() -> None:
     assert get_ignored_fields(spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
 
 
-def test_all_that_cannot_be_honoured_is_named() -> None:
+def test_all_fields_that_the_engine_ignores_are_reported() -> None:
     settings = VoiceSettings(stability=0.1, similarity_boost=0.1, style=0.1, use_speaker_boost=True)
     full = replace(
         spec(settings=settings),
@@ -227,7 +227,7 @@ def test_all_that_cannot_be_honoured_is_named() -> None:
     assert len(get_ignored_fields(full)) == 11
 
 
-async def test_voices_are_listed_the_named_first(provider: EspeakProvider) -> None:
+async def test_the_named_voices_are_listed_first(provider: EspeakProvider) -> None:
     listed = await provider.list_voices()
 
     assert [voice.name for voice in listed[: len(NAMED_VOICES)]] == [named.name for named in NAMED_VOICES]

@@ -1,4 +1,4 @@
-"""How a request becomes frames, with a scripted library."""
+"""Frames of a request, with a scripted speech library."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ QUIET = bytes(len(LOUD))
 
 @dataclass
 class ScriptedLibrary:
-    """Plays its script for any request."""
+    """Passes its script to the sink for any request."""
 
     script: Sequence[tuple[bytes, list[Mark]]]
-    asked: list[tuple[str, str, int]] = field(default_factory=list)
-    said: int = 0
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
+    passed_blocks: int = 0
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        self.asked.append((text, identifier, words_per_minute))
+        self.calls.append((text, identifier, words_per_minute))
         for pcm, marks in self.script:
-            self.said += 1
+            self.passed_blocks += 1
             if not sink(pcm, marks):
                 return
 
@@ -45,9 +45,9 @@ def request(output_format: str = "pcm_22050", *, text: str = "one two", with_ali
     return SpeakRequest(text, "en-us", "f3", 175, output_format, with_alignment)
 
 
-def speak(library: ScriptedLibrary, asked: SpeakRequest) -> list[Frame]:
+def speak(library: ScriptedLibrary, request: SpeakRequest) -> list[Frame]:
     frames: list[Frame] = []
-    FrameSynthesizer(asked, frames.append, lambda: True).run(library)
+    FrameSynthesizer(request, frames.append, lambda: True).run(library)
     return frames
 
 
@@ -55,22 +55,22 @@ def join_audio(frames: list[Frame]) -> list[AudioFrame]:
     return [frame for frame in frames if isinstance(frame, AudioFrame)]
 
 
-def test_the_engine_gets_a_name_from_the_table() -> None:
+def test_the_library_gets_the_voice_identifier_from_the_table() -> None:
     library = ScriptedLibrary([(LOUD, [])])
 
     speak(library, request())
 
-    assert library.asked == [("one two", "gmw/en-US+f3", 175)]
+    assert library.calls == [("one two", "gmw/en-US+f3", 175)]
 
 
-def test_all_audio_arrives_then_the_length() -> None:
+def test_all_audio_is_sent_then_the_length() -> None:
     frames = speak(ScriptedLibrary([(LOUD, []), (QUIET, []), (LOUD, [])]), request())
 
     assert b"".join(frame.audio for frame in join_audio(frames)) == LOUD + QUIET + LOUD
     assert frames[-1] == DoneFrame(3 * BUFFER_SAMPLES)
 
 
-def test_the_first_piece_goes_at_once_and_later_ones_gather() -> None:
+def test_the_first_piece_is_sent_at_once_and_later_ones_are_gathered() -> None:
     pieces = 60
     frames = join_audio(speak(ScriptedLibrary([(LOUD, [])] * pieces), request()))
 
@@ -78,7 +78,7 @@ def test_the_first_piece_goes_at_once_and_later_ones_gather() -> None:
     assert len(frames) < pieces // 5
 
 
-def test_a_text_that_gives_only_silence_fails_before_anything_is_sent() -> None:
+def test_a_text_that_gives_only_silence_fails_without_audio() -> None:
     assert speak(ScriptedLibrary([(QUIET, []), (QUIET, [])]), request()) == [FailedFrame(SILENT)]
     assert speak(ScriptedLibrary([]), request("wav_22050")) == [FailedFrame(SILENT)]
 
@@ -92,9 +92,9 @@ def test_silence_before_the_first_sound_is_encoded() -> None:
 def test_a_disconnected_caller_stops_the_speech() -> None:
     library = ScriptedLibrary([(LOUD, [])] * 10)
 
-    FrameSynthesizer(request("wav_22050"), lambda _: None, lambda: library.said < 3).run(library)
+    FrameSynthesizer(request("wav_22050"), lambda _: None, lambda: library.passed_blocks < 3).run(library)
 
-    assert library.said == 3
+    assert library.passed_blocks == 3
 
 
 def test_a_large_file_is_sent_in_pieces() -> None:
@@ -118,7 +118,7 @@ def test_times_are_those_of_the_decoded_audio(name: str, lead_in_seconds: float)
     assert ends[-1] == pytest.approx(2 * BUFFER_SAMPLES / SOURCE_RATE_HZ + lead_in_seconds)
 
 
-def test_a_format_or_voice_that_is_in_no_table_is_refused() -> None:
+def test_an_unknown_format_or_voice_is_refused() -> None:
     with pytest.raises(KeyError):
         FrameSynthesizer(request("flac_44100"), lambda _: None, lambda: True)
     with pytest.raises(ValueError, match="opus"):

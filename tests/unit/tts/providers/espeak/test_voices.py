@@ -32,7 +32,7 @@ def voice(name: str) -> Voice:
 
 
 @pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
-def test_a_named_voice_is_known_by_name_in_any_case_and_by_its_elevenlabs_id(named: NamedVoice) -> None:
+def test_a_named_voice_is_found_by_name_in_any_case_and_by_its_elevenlabs_id(named: NamedVoice) -> None:
     found = voice(named.name)
 
     assert resolve(named.name.upper()) is found
@@ -53,14 +53,14 @@ def test_a_named_voice_names_espeak_as_its_provider(named: NamedVoice) -> None:
     assert named.language_code in found.language_codes
 
 
-def test_every_voice_has_a_name_an_id_and_a_sound_of_its_own() -> None:
+def test_every_voice_has_a_unique_name_id_and_sound() -> None:
     assert len({found.voice_id for found in VOICES}) == len(VOICES)
     assert len({found.name.casefold() for found in VOICES}) == len(VOICES)
     assert len({get_identifier(choose_timbre(found, "")) for found in VOICES}) == len(VOICES)
 
 
-def test_every_voice_can_be_named_in_a_request() -> None:
-    # Only an ASCII shadow of the contract's rule, which tests of the contract hold to the letter.
+def test_every_voice_name_is_valid_in_a_request() -> None:
+    # The pattern is simpler than the rule of the contract, which the tests of the contract check exactly.
     allowed = re.compile(r"^\w[\w ._+&'(),-]{0,99}$")
     assert [found for found in VOICES if not allowed.match(found.name) or not allowed.match(found.voice_id)] == []
 
@@ -80,14 +80,14 @@ def test_an_unlisted_voice_is_not_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE[:5])
-def test_no_path_becomes_a_name_of_the_engine(name: str) -> None:
+def test_a_path_is_not_an_engine_voice(name: str) -> None:
     with pytest.raises(KeyError):
         get_identifier(VoiceVariant(name, ""))
     with pytest.raises(KeyError):
         get_identifier(VoiceVariant("en-us", name))
 
 
-def test_an_invented_voice_is_refused() -> None:
+def test_an_unknown_voice_is_refused() -> None:
     made_up = Voice("../../etc/passwd", "x", "espeak", "embedded")
 
     with pytest.raises(MediaError) as caught:
@@ -110,7 +110,7 @@ def test_an_invented_voice_is_refused() -> None:
         ("no", "nb"),
     ],
 )
-def test_a_language_code_picks_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
+def test_a_language_code_changes_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
     assert choose_timbre(voice("Aria"), code) == VoiceVariant(language, "f3")
 
 
@@ -128,7 +128,7 @@ def test_an_unknown_language_is_a_violation_of_its_field(code: str) -> None:
     assert [item.field for item in caught.value.violations] == ["language_code"]
 
 
-def test_tags_are_found_by_any_of_their_names() -> None:
+def test_a_language_is_found_by_each_of_its_codes() -> None:
     assert find_language("EN_gb") is LANGUAGES["en-gb"]
     assert find_language("en") is LANGUAGES["en-gb"]
     assert find_language("") is None
