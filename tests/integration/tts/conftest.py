@@ -1,4 +1,4 @@
-"""Starts the service around the real provider and the fake API, as its process does."""
+"""The service with the real ElevenLabs provider and a fake of its API."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from services.tts.providers.interface import SpeechProvider
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
 from tests.fakes.speech_service import build_servicer, serve_speech
 
-# Quoted: this kind of stub is known to type checkers only.
-Speaking = Callable[..., "AbstractAsyncContextManager[tts_pb2_grpc.TextToSpeechServiceAsyncStub]"]
+# Quoted, because this type of stub exists for type checkers only.
+StartService = Callable[..., "AbstractAsyncContextManager[tts_pb2_grpc.TextToSpeechServiceAsyncStub]"]
 SHAPES = ("unary", "stream", "timestamps")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SpeechResult:
     """What one caller received."""
 
     audio: bytes
@@ -39,58 +39,58 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 
 @pytest.fixture
-def speaking(fake: FakeElevenLabs) -> Speaking:
-    """Starts the service in front of the fake; takes the options of `build_servicer` and those listed here."""
+def start_service(fake: FakeElevenLabs) -> StartService:
+    """Return a function that starts the service; it takes the options of `build_servicer` and those listed here."""
 
     @asynccontextmanager
     async def start(
         base_url: str = "",
-        get_max_call_characters: int | None = None,
-        stand_ins: Sequence[SpeechProvider] = (),
+        max_call_characters: int | None = None,
+        fallback_providers: Sequence[SpeechProvider] = (),
         **options: Any,
     ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
         settings = ElevenLabsSettings(API_KEY, base_url or fake.base_url)
         async with open_elevenlabs(settings) as provider:
-            if get_max_call_characters is not None:
+            if max_call_characters is not None:
                 provider.capabilities = replace(
-                    provider.capabilities, max_text_characters={}, default_max_text_characters=get_max_call_characters
+                    provider.capabilities, max_text_characters={}, default_max_text_characters=max_call_characters
                 )
-            async with serve_speech(build_servicer(provider, *stand_ins, **options)) as running:
+            async with serve_speech(build_servicer(provider, *fallback_providers, **options)) as running:
                 yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
 
     return start
 
 
-async def ask(
+async def request_speech(
     stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub,
     shape: str,
     text: str,
-    listening: asyncio.Semaphore | None = None,
+    started: asyncio.Semaphore | None = None,
     **fields: Any,
-) -> Heard:
-    """Return what a caller of this shape receives; a stream releases `listening` when it begins."""
-    timed = shape != "stream"
+) -> SpeechResult:
+    """Return what a caller of this shape receives; a stream releases `started` when its first message arrives."""
+    with_timing = shape != "stream"
     if shape == "unary":
-        reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text=text, include_alignment=timed, **fields))
-        return Heard(reply.audio, _timing([reply]), reply.header, reply.done)
-    request = tts_pb2.SynthesizeStreamRequest(text=text, include_alignment=timed, **fields)
+        reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text=text, include_alignment=with_timing, **fields))
+        return SpeechResult(reply.audio, _collect_timing([reply]), reply.header, reply.done)
+    request = tts_pb2.SynthesizeStreamRequest(text=text, include_alignment=with_timing, **fields)
     async with open_stream(stub.SynthesizeStream(request)) as stream:
         messages: list[tts_pb2.SynthesizeStreamResponse] = []
         async for message in stream:
-            if listening is not None and not messages:
-                listening.release()
+            if started is not None and not messages:
+                started.release()
             messages.append(message)
     return parse_messages(messages)
 
 
-def parse_messages(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> Heard:
-    """Return the content of the messages of a stream; without `done` its place holds None."""
+def parse_messages(messages: Sequence[tts_pb2.SynthesizeStreamResponse]) -> SpeechResult:
+    """Return the content of the messages of a stream; `done` is None if the stream was cut."""
     chunks = [message.chunk for message in messages if message.HasField("chunk")]
     done = messages[-1].done if messages[-1].HasField("done") else None
-    return Heard(b"".join(chunk.audio for chunk in chunks), _timing(chunks), messages[0].header, done)
+    return SpeechResult(b"".join(chunk.audio for chunk in chunks), _collect_timing(chunks), messages[0].header, done)
 
 
-def _timing(holders: list[Any]) -> tuple[tuple[str, float, float], ...]:
+def _collect_timing(holders: list[Any]) -> tuple[tuple[str, float, float], ...]:
     return tuple(
         entry
         for holder in holders

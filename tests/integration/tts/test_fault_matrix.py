@@ -1,4 +1,4 @@
-"""Every way in which the provider fails, before and after its first byte, as every kind of caller sees it."""
+"""Failures of the provider before and after its first byte, for every shape of request."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.fakes.elevenlabs_answers import (
     build_legacy_error,
     build_refusal,
 )
-from tests.integration.tts.conftest import SHAPES, Speaking, ask
+from tests.integration.tts.conftest import SHAPES, StartService, request_speech
 
-# A single sentence: nothing of it can be mended by another call.
+# A single sentence, so that the service cannot resume it with another call.
 TEXT = "What will become of this"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A way to fail, and the error that the caller gets."""
+    """A failure of the provider, and the error that the caller gets."""
 
     answer: Answer
     reason: Reason
@@ -63,25 +63,25 @@ MATRIX = [
 
 @pytest.mark.parametrize(("fault", "shape"), MATRIX)
 async def test_a_failure_has_its_reason_and_nothing_is_cached(
-    fake: FakeElevenLabs, speaking: Speaking, fault: Fault, shape: str
+    fake: FakeElevenLabs, start_service: StartService, fault: Fault, shape: str
 ) -> None:
     limiter = None if fault.silent_after_pieces is None else StepGate(fault.silent_after_pieces)
     fake.answers.append(replace(fault.answer, limiter=limiter))
-    async with speaking(stall_seconds=0.3) as stub:
+    async with start_service(stall_seconds=0.3) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await ask(stub, shape, TEXT)
+            await request_speech(stub, shape, TEXT)
         error = from_rpc_error(failure.value)
         assert error.reason is fault.reason
         assert fake.calls == 1
         await fake.all_closed()
-        heard = await ask(stub, shape, TEXT)
+        result = await request_speech(stub, shape, TEXT)
     assert fake.calls == 2
-    assert heard.done is not None
+    assert result.done is not None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_a_provider_that_is_not_there_is_unavailable(speaking: Speaking, shape: str) -> None:
-    async with speaking("http://127.0.0.1:1") as stub:
+async def test_a_provider_without_a_server_is_unavailable(start_service: StartService, shape: str) -> None:
+    async with start_service("http://127.0.0.1:1") as stub:
         with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await ask(stub, shape, TEXT)
+            await request_speech(stub, shape, TEXT)
     assert from_rpc_error(failure.value).reason is Reason.PROVIDER_UNAVAILABLE
