@@ -126,8 +126,8 @@ class FakeElevenLabs:
         return self.answers_by_voice.get(request.match_info["voice_id"], Answer())
 
     async def _respond(self, request: web.Request, body: dict[str, Any], answer: Answer) -> web.StreamResponse:
-        if answer.head_limiter:
-            await answer.head_limiter.step()
+        if answer.head_control:
+            await answer.head_control.step()
         if answer.status != 200:
             return _error_response(answer)
         pieces, content_type = _pieces(request, body["text"], answer)
@@ -155,8 +155,8 @@ class FakeElevenLabs:
         await self._record(request)
         self._changed.set()
         answer = self.voices_answer
-        if answer.head_limiter:
-            await answer.head_limiter.step()
+        if answer.head_control:
+            await answer.head_control.step()
         refusal = _find_key_error(request) or (answer if answer.status != 200 else None)
         if refusal:
             return _error_response(refusal)
@@ -267,8 +267,8 @@ def line(audio: bytes, characters: str | list[str] = "", starts: list[float] | N
 
 async def _write(request: web.Request, response: web.StreamResponse, pieces: list[bytes], answer: Answer) -> None:
     for index, piece in enumerate(pieces):
-        if answer.limiter:
-            await answer.limiter.step()
+        if answer.body_control:
+            await answer.body_control.step()
         if index and answer.pace_seconds:
             await asyncio.sleep(answer.pace_seconds)
         if index == answer.cut_after_pieces:

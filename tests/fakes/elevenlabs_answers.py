@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-class StepGate:
-    """Holds the server before a step until the test lets it go on.
+class StepControl:
+    """Holds the server before each step until the test releases it.
 
     Args:
         permits: Steps that pass without being held.
@@ -20,7 +20,7 @@ class StepGate:
         self._held = asyncio.Event()
 
     def release(self, steps: int = 1) -> None:
-        """Let the server take so many more steps."""
+        """Let the server continue for `steps` steps."""
         for _ in range(steps):
             self._permits.release()
 
@@ -58,9 +58,9 @@ class Answer:
     """Whether the times of each line begin at zero again."""
     cut_after_pieces: int | None = None
     """The connection is closed within the piece after these."""
-    head_limiter: StepGate | None = None
+    head_control: StepControl | None = None
     """Holds the status line back."""
-    limiter: StepGate | None = None
+    body_control: StepControl | None = None
     """Holds each piece back."""
     pace_seconds: float = 0.0
     """Time between two pieces, for measurements."""

@@ -12,7 +12,7 @@ from services.common.rpc.status import from_rpc_error
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    StepGate,
+    StepControl,
     build_field_errors,
     build_html_error,
     build_legacy_error,
@@ -65,8 +65,8 @@ MATRIX = [
 async def test_a_failure_has_its_reason_and_nothing_is_cached(
     fake: FakeElevenLabs, start_service: StartService, fault: Fault, shape: str
 ) -> None:
-    limiter = None if fault.silent_after_pieces is None else StepGate(fault.silent_after_pieces)
-    fake.answers.append(replace(fault.answer, limiter=limiter))
+    control = None if fault.silent_after_pieces is None else StepControl(fault.silent_after_pieces)
+    fake.answers.append(replace(fault.answer, body_control=control))
     async with start_service(stall_seconds=0.3) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await request_speech(stub, shape, TEXT)

@@ -10,7 +10,7 @@ from media.common.v1 import cache_pb2
 from services.common.cache import TieredCache
 from services.tts.cache import SpeechCodec
 from tests.fakes.elevenlabs import FakeElevenLabs
-from tests.fakes.elevenlabs_answers import Answer, StepGate
+from tests.fakes.elevenlabs_answers import Answer, StepControl
 from tests.integration.tts.conftest import SHAPES, StartService, request_speech
 
 TEXT = "A hundred people want to hear this."
@@ -21,15 +21,15 @@ PIECES = 4
 
 
 async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, start_service: StartService) -> None:
-    limiter, started = StepGate(1), asyncio.Semaphore(0)
-    fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
+    control, started = StepControl(1), asyncio.Semaphore(0)
+    fake.answers.append(Answer(pieces=PIECES, body_control=control))
     # A caller that starts after the end gets the speech from memory, without a second call.
     async with TieredCache(None, SpeechCodec()) as cache, start_service(cache=cache) as stub:
         early = [
             asyncio.create_task(request_speech(stub, SHAPES[number % 3], TEXT)) for number in range(CALLERS - LATE)
         ]
         # The fake holds the second piece back, so the first has been delivered.
-        await limiter.held()
+        await control.held()
         late = [
             asyncio.create_task(request_speech(stub, SHAPES[1 + number % 2], TEXT, started)) for number in range(LATE)
         ]
@@ -41,7 +41,7 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
         for caller in leaving:
             caller.cancel()
         await asyncio.wait(leaving)
-        limiter.release(PIECES)
+        control.release(PIECES)
         results = [await caller for caller in staying]
     assert fake.calls == 1
     assert len({one.audio for one in results}) == 1
@@ -57,11 +57,11 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
 async def test_when_all_callers_have_left_the_provider_call_is_closed(
     fake: FakeElevenLabs, start_service: StartService, shape: str
 ) -> None:
-    limiter = StepGate(1)
-    fake.answers.append(Answer(pieces=PIECES, limiter=limiter))
+    control = StepControl(1)
+    fake.answers.append(Answer(pieces=PIECES, body_control=control))
     async with start_service() as stub:
         callers = [asyncio.create_task(request_speech(stub, shape, TEXT)) for _ in range(10)]
-        await limiter.held()
+        await control.held()
         for caller in callers:
             caller.cancel()
         await fake.all_closed()

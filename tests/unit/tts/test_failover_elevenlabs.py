@@ -14,7 +14,7 @@ from services.common.resilience.retry import ProviderPolicy
 from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
-from tests.fakes.elevenlabs_answers import Answer, StepGate, build_legacy_error, build_refusal
+from tests.fakes.elevenlabs_answers import Answer, StepControl, build_legacy_error, build_refusal
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
 from tests.fakes.virtual_time import PassingTime
@@ -103,7 +103,7 @@ async def test_the_concurrency_limit_of_the_account_is_never_exceeded(fake: Fake
     async with open_provider(fake.base_url) as provider:
         policy = build_policy(provider)
         await read_audio(provider, policy)
-        fake.answers += [Answer(limiter=(held := StepGate()))] * 20
+        fake.answers += [Answer(body_control=(held := StepControl()))] * 20
         async with asyncio.TaskGroup() as group:
             for _ in range(20):
                 group.create_task(read_audio(provider, policy))
@@ -118,7 +118,7 @@ async def test_an_unknown_limit_is_learned_from_refusals(fake: FakeElevenLabs) -
     fake.refuses_above_limit = True
     async with open_provider(fake.base_url) as provider:
         policy = build_policy(provider)
-        fake.answers += [Answer(limiter=(held := StepGate()))] * 12
+        fake.answers += [Answer(body_control=(held := StepControl()))] * 12
         async with asyncio.TaskGroup() as group:
             for _ in range(12):
                 group.create_task(read_audio(provider, policy))
@@ -129,8 +129,8 @@ async def test_an_unknown_limit_is_learned_from_refusals(fake: FakeElevenLabs) -
 
 
 async def test_leaving_early_closes_the_connection_and_frees_the_permit(fake: FakeElevenLabs) -> None:
-    held = StepGate(permits=1)
-    fake.answers.append(Answer(limiter=held))
+    held = StepControl(permits=1)
+    fake.answers.append(Answer(body_control=held))
     async with open_provider(fake.base_url) as provider:
         policy = build_policy(provider, limit=1)
         async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):

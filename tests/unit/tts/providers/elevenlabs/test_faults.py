@@ -16,7 +16,7 @@ from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    StepGate,
+    StepControl,
     build_field_errors,
     build_html_error,
     build_legacy_error,
@@ -100,16 +100,16 @@ async def test_after_a_failure_the_next_call_is_good(
 async def test_what_came_before_a_cut_was_delivered(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
-    limiter = StepGate()
-    fake.answers.append(Answer(limiter=limiter, cut_after_pieces=2))
+    control = StepControl()
+    fake.answers.append(Answer(body_control=control, cut_after_pieces=2))
     received: list[AudioChunk] = []
 
     async def listen() -> None:
         async with provider.synthesize(build_spec(), with_alignment=with_alignment) as stream:
-            limiter.release()
+            control.release()
             async for chunk in stream.chunks:
                 received.append(chunk)
-                limiter.release()
+                control.release()
 
     with pytest.raises(MediaError):
         await listen()
@@ -117,7 +117,7 @@ async def test_what_came_before_a_cut_was_delivered(
 
 
 async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    fake.answers.append(Answer(head_limiter=StepGate()))
+    fake.answers.append(Answer(head_control=StepControl()))
     async with open_with_short_wait(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
@@ -127,8 +127,8 @@ async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with
 
 
 async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs, with_alignment: bool) -> None:
-    limiter = StepGate(1)
-    fake.answers.append(Answer(pieces=2, limiter=limiter))
+    control = StepControl(1)
+    fake.answers.append(Answer(pieces=2, body_control=control))
     async with (
         open_with_short_wait(fake.base_url) as provider,
         provider.synthesize(build_spec(), with_alignment=with_alignment) as stream,
@@ -137,7 +137,7 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await anext(stream.chunks)
-        limiter.release()
+        control.release()
         assert (await anext(stream.chunks)).audio
 
 

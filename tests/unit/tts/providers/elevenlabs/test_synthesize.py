@@ -14,7 +14,7 @@ from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
-from tests.fakes.elevenlabs_answers import Answer, StepGate
+from tests.fakes.elevenlabs_answers import Answer, StepControl
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.tcp import tcp_peer
 from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
@@ -50,27 +50,27 @@ async def test_timing_is_on_the_clock_of_the_whole_stream(
 
 
 async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = StepGate()
-    fake.answers.append(Answer(pieces=5, limiter=limiter))
+    control = StepControl()
+    fake.answers.append(Answer(pieces=5, body_control=control))
     received: list[bytes] = []
     async with provider.synthesize(build_spec(), with_alignment=False) as stream:
-        limiter.release()
+        control.release()
         async for chunk in stream.chunks:
             received.append(chunk.audio)
-            limiter.release()
+            control.release()
     assert received == cut(speech(TEXT, FORMATS["mp3_44100_128"]), 5)
 
 
 async def test_a_slow_trickle_arrives_completely(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = StepGate()
+    control = StepControl()
     audio = bytes(range(64))
-    fake.answers.append(Answer(audio=audio, pieces=64, limiter=limiter))
+    fake.answers.append(Answer(audio=audio, pieces=64, body_control=control))
     received: list[bytes] = []
     async with provider.synthesize(build_spec(), with_alignment=False) as stream:
-        limiter.release()
+        control.release()
         async for chunk in stream.chunks:
             received.append(chunk.audio)
-            limiter.release()
+            control.release()
     assert received == [bytes([byte]) for byte in audio]
 
 

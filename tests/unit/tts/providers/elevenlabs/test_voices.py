@@ -17,7 +17,7 @@ from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import (
     Answer,
-    StepGate,
+    StepControl,
     build_html_error,
     build_legacy_error,
     build_refusal,
@@ -159,14 +159,14 @@ async def test_a_listing_is_cached_until_it_expires(fake: FakeElevenLabs) -> Non
 
 
 async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    limiter = StepGate()
+    control = StepControl()
     fake.account_voices = [account_voice(1)]
-    fake.voices_answer = Answer(head_limiter=limiter)
+    fake.voices_answer = Answer(head_control=control)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(list_account_ids(provider)) for _ in range(5)]
-        await limiter.held()
+        await control.held()
         tasks[0].cancel()
-        limiter.release(5)
+        control.release(5)
     assert [len(task.result()) for task in tasks[1:]] == [1] * 4
     assert len(fake.requests) == 2, "one for the caller that left, one for all others"
 
@@ -181,7 +181,7 @@ async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provi
         Answer(lines=(b"<html>",)),
         Answer(lines=(b"[]",)),
         Answer(lines=(b'{"voices": null}',)),
-        Answer(head_limiter=StepGate()),
+        Answer(head_control=StepControl()),
     ],
 )
 async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:
