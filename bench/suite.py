@@ -22,7 +22,7 @@ from pymongo import MongoClient
 from bench.scenarios import FULL, MONGODB, SQLITE, Scenario
 from deploy.local import watchdog
 from deploy.local.dev_keys import ensure_identity, issue_token
-from deploy.local.ports import EDGE, Chosen, choose_free_ports
+from deploy.local.ports import EDGE, PortNumbers, choose_free_ports
 from deploy.local.processes import SUITE, Process, ProcessSpec, build_processes, list_ports
 
 MONGO_URI = "MEDIA_TEST_MONGO_URI"
@@ -190,7 +190,7 @@ def build_overrides(provider_url: str) -> dict[str, str]:
 @contextmanager
 def run_specs(
     specs: Sequence[ProcessSpec], folder: Path, variables: Mapping[str, str]
-) -> Iterator[tuple[dict[str, int], Chosen]]:
+) -> Iterator[tuple[dict[str, int], PortNumbers]]:
     """Run some processes of the suite until the context is left; yield their pids and the port of each variable.
 
     Args:

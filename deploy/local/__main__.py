@@ -1,4 +1,4 @@
-"""Runs the suite on one machine, examines its configuration, or prints a token for it."""
+"""Runs the suite on one machine, checks its configuration, or prints a token for it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from deploy.local.dev_keys import issue_token
-from deploy.local.doctor import report, run_checks, to_json
+from deploy.local.doctor import format_report, run_checks, to_json
 from deploy.local.fork_server import start_fork_server
 from deploy.local.settings import LocalSettings
 from deploy.local.state_dir import prepare
 from deploy.local.suite import run_suite
-from deploy.local.supervisor import SuiteFailed
+from deploy.local.supervisor import SuiteError
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
 _VARIABLES = """\
 environment variables (all of them: docs/configuration.md):
-  MEDIA_PORT         port of the edge, 8080 by default; the inner ports move by as much
+  MEDIA_PORT         port of the edge, 8080 by default; all other ports move by the same difference
   MEDIA_RUN_DIR      folder of keys, lock and logs; .run in the repository root by default
   ELEVENLABS_API_KEY set: ElevenLabs is the default speech provider; unset: the embedded engine
 """
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(load(LocalSettings), options))
     except ConfigurationError as error:
         refuse_to_start(error)
-    except SuiteFailed as error:
+    except SuiteError as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 
@@ -41,16 +41,16 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = _describe_variables(argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    text = "Runs the whole suite at this terminal until Ctrl-C; a second Ctrl-C does not wait."
+    text = "Runs the whole suite at this terminal until Ctrl-C; a second Ctrl-C kills it at once."
     run = _describe_variables(commands.add_parser("run", help="run the whole suite until Ctrl-C", description=text))
     run.set_defaults(command=_run_suite)
 
-    text = "Shows what is configured, whether it is reachable and writable, what contradicts itself, and what to do."
-    doctor = _describe_variables(commands.add_parser("doctor", help="examine the configuration", description=text))
+    text = "Shows what is configured, what cannot be reached or written, which settings conflict, and what to do."
+    doctor = _describe_variables(commands.add_parser("doctor", help="check the configuration", description=text))
     doctor.add_argument("--json", action="store_true", help="print the diagnostics as JSON")
     doctor.set_defaults(command=_run_doctor)
 
-    text = "Prints a bearer token that the local suite accepts, running or not, and nothing else."
+    text = "Prints a bearer token for the local suite, and nothing else; the suite need not be running."
     token = _describe_variables(commands.add_parser("token", help="print a bearer token", description=text))
     token.add_argument("--subject", default="developer", help="subject of the token (default: developer)")
     token.add_argument("--hours", type=_parse_positive, default=12.0, help="lifetime in hours (default: 12)")
@@ -72,7 +72,7 @@ def _run_suite(settings: LocalSettings, _: argparse.Namespace) -> int:
 
 def _run_doctor(_: LocalSettings, options: argparse.Namespace) -> int:
     diagnostics = asyncio.run(run_checks())
-    print(to_json(diagnostics) if options.json else report(diagnostics))
+    print(to_json(diagnostics) if options.json else format_report(diagnostics))
     return int(any(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics))
 
 

@@ -1,4 +1,4 @@
-"""Child process of the supervisor: start, output, end, and cleanup of its process group."""
+"""Child process of the supervisor: its start, its output, its exit, and the end of its process group."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from deploy.local import watchdog
+from deploy.local import watchdog as watchdog_script
 from deploy.local.fork_server import ForkedProcess, ForkServer, parse_command
-from deploy.local.output import Lines, Output
+from deploy.local.output import LineSplitter, Output
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
 
 _READ_BYTES = 64 * 1024
 _LAST_LINES = 15
-# A grandchild in its own session may keep the output open; the supervisor does not wait for that.
+# A grandchild in its own session may hold the output open; the supervisor does not wait longer for it.
 _OUTPUT_SECONDS = 0.5
 
 
@@ -46,7 +46,7 @@ async def open_watchdog(grace_seconds: float) -> AsyncIterator[Watchdog]:
         grace_seconds: Time between SIGTERM and SIGKILL for processes that outlive the supervisor.
     """
     # Isolated and without site packages it starts in milliseconds and stays small.
-    command = (sys.executable, "-I", "-S", watchdog.__file__, str(grace_seconds))
+    command = (sys.executable, "-I", "-S", watchdog_script.__file__, str(grace_seconds))
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, start_new_session=True)
     if process.stdin is None:
         raise RuntimeError("a process that was started with a pipe has none")
@@ -58,54 +58,74 @@ async def open_watchdog(grace_seconds: float) -> AsyncIterator[Watchdog]:
 
 
 class Child:
-    """A started process. It leads its own session, so Ctrl-C of the terminal does not reach it."""
+    """A started process. It leads its own session, so Ctrl-C at the terminal does not reach it.
 
-    def __init__(self, name: str, handle: asyncio.subprocess.Process | ForkedProcess, output: Output) -> None:
+    Args:
+        name: Name of the process.
+        handle: The process.
+        output: Receives its lines.
+        pipe: Its standard output and standard error.
+        watchdog: Watchdog that has registered it.
+        tasks: Task group for `exit`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handle: asyncio.subprocess.Process | ForkedProcess,
+        output: Output,
+        pipe: Pipe,
+        watchdog: Watchdog,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._handle = handle
         self._output = output
+        self.exit: asyncio.Task[int] = tasks.create_task(self._run_until_exit(pipe, watchdog))
+        """Ends when the process ends; the result is the exit code, or minus the signal that ended the process."""
 
     def terminate(self) -> None:
-        """Ask the process alone, so that it can end its own children in order."""
+        """Send SIGTERM to the process alone, so that it can stop its own children in order."""
         with suppress(ProcessLookupError):
             self._handle.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Send SIGKILL to the process and its group."""
-        watchdog.send(self._handle.pid, signal.SIGKILL)
+        watchdog_script.send_signal(self._handle.pid, signal.SIGKILL)
 
-    async def run_until_exit(self, pipe: Pipe, guard: Watchdog) -> int:
+    async def _run_until_exit(self, pipe: Pipe, watchdog: Watchdog) -> int:
         """Forward the output until the process ends; return its exit code, or minus the signal number."""
-        output = asyncio.create_task(self._forward_output(pipe.reader))
+        forwarding = asyncio.create_task(self._forward_output(pipe.reader))
         try:
             code = await self._handle.wait()
             # A grandchild that holds a port would prevent the restart.
             self.kill()
-            guard.remove(self._handle.pid)
-            await asyncio.wait({output}, timeout=_OUTPUT_SECONDS)
+            watchdog.remove(self._handle.pid)
+            await asyncio.wait({forwarding}, timeout=_OUTPUT_SECONDS)
         finally:
-            output.cancel()
+            forwarding.cancel()
             pipe.close()
         return code
 
     async def _forward_output(self, reader: asyncio.StreamReader) -> None:
-        lines = Lines()
+        splitter = LineSplitter()
         while block := await reader.read(_READ_BYTES):
-            self._write_lines(lines.feed(block))
-        self._write_lines(lines.end())
+            self._write_lines(splitter.feed(block))
+        self._write_lines(splitter.finish())
 
     def _write_lines(self, lines: Iterator[str]) -> None:
         for line in lines:
             self.last_lines.append(line)
-            self._output.line(self.name, line)
+            self._output.write_line(self.name, line)
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
     """Reading end of a child's output.
 
-    Not the pipe that asyncio offers: with that one, waiting for the process can mean waiting for its grandchildren.
+    It replaces the pipe of asyncio's subprocesses: with that pipe, the wait for a process can last until its
+    grandchildren have ended too.
     """
 
     reader: asyncio.StreamReader
@@ -130,17 +150,21 @@ class Pipe:
         return cls(reader, transport), writing_end
 
 
-async def start(
-    process: Process, output: Output, guard: Watchdog, lives: asyncio.TaskGroup, fork_server: ForkServer | None = None
-) -> ChildProcess:
-    """Start `process`; a task of `lives` runs until it ends.
+async def start_child(
+    process: Process,
+    output: Output,
+    watchdog: Watchdog,
+    tasks: asyncio.TaskGroup,
+    fork_server: ForkServer | None = None,
+) -> Child:
+    """Start `process`; a task of `tasks` runs until it ends.
 
     Args:
         process: What to start.
         output: Receives its lines.
-        guard: Watchdog that ends it if this process is killed.
-        lives: Task group of the running processes.
-        fork_server: Forks it if possible; otherwise it starts as a new interpreter.
+        watchdog: Watchdog that ends the process if the supervisor is killed.
+        tasks: Task group of the running processes.
+        fork_server: Forks the process if possible; otherwise it starts as a new interpreter.
 
     Raises:
         OSError: The command cannot be run.
@@ -154,11 +178,10 @@ async def start(
     finally:
         os.close(writing_end)
     # There is no await from here to the end, so a cancellation cannot lose a running process.
-    guard.add(handle.pid)
+    watchdog.add(handle.pid)
     if isinstance(handle, ForkedProcess):
         handle.release()
-    child = Child(process.name, handle, output)
-    return ChildProcess(child, lives.create_task(child.run_until_exit(pipe, guard)))
+    return Child(process.name, handle, output, pipe, watchdog, tasks)
 
 
 async def _fork(process: Process, output: int, fork_server: ForkServer | None) -> ForkedProcess | None:
@@ -182,12 +205,3 @@ async def _spawn(process: Process, output: int) -> asyncio.subprocess.Process:
         cwd=ROOT,
         start_new_session=True,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ChildProcess:
-    """A child and the task that ends when it ends."""
-
-    child: Child
-    end: asyncio.Task[int]
-    """Its result is the exit code, or minus the signal that ended the process."""

@@ -1,4 +1,4 @@
-"""Key pair for development, created at first use: the edge reads the public key, the private key signs tokens."""
+"""Key pair for development, created at first use: the private key signs tokens, the edge reads the public key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PRIVATE_KEY = "identity.pem"
 _PUBLIC_KEYS = "jwks.json"
 _OWNER_ONLY = 0o600
 # Other users must be able to read the public keys, such as the user of the edge in a container.
-_ANYBODY_READS = 0o644
+_WORLD_READABLE = 0o644
 
 
 def ensure_identity(folder: Path) -> Path:
@@ -36,17 +36,19 @@ def ensure_identity(folder: Path) -> Path:
         The JWKS file, for MEDIA_JWT_JWKS_FILE.
 
     Raises:
-        ValueError: The file of the private key holds something else.
+        ValueError: The file of the private key does not contain one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / _PRIVATE_KEY).exists():
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         _write_once(folder / _PRIVATE_KEY, pem)
-    # Written from the private key each time, so that the two files always match.
-    public = _private_key(folder).public_key()
+    # Write it from the private key each time, so that the two files always match.
+    public = _load_private_key(folder).public_key()
     document = {
-        "keys": [{**ECAlgorithm.to_jwk(public, as_dict=True), "alg": ALGORITHM, "use": "sig", "kid": _key_id(folder)}]
+        "keys": [
+            {**ECAlgorithm.to_jwk(public, as_dict=True), "alg": ALGORITHM, "use": "sig", "kid": _compute_key_id(folder)}
+        ]
     }
     _replace(folder / _PUBLIC_KEYS, json.dumps(document, indent=2).encode() + b"\n")
     return folder / _PUBLIC_KEYS
@@ -70,7 +72,7 @@ def issue_token(
         audience: Claim `aud`.
 
     Raises:
-        ValueError: The file of the private key holds something else.
+        ValueError: The file of the private key does not contain one.
     """
     ensure_identity(folder)
     now = time.time()
@@ -82,10 +84,10 @@ def issue_token(
         "exp": int(now + lifetime_seconds),
         "jti": uuid.uuid4().hex,
     }
-    return jwt.encode(claims, _private_key(folder), ALGORITHM, headers={"kid": _key_id(folder)})
+    return jwt.encode(claims, _load_private_key(folder), ALGORITHM, headers={"kid": _compute_key_id(folder)})
 
 
-def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+def _load_private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     path = folder / _PRIVATE_KEY
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
@@ -96,16 +98,16 @@ def _private_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _key_id(folder: Path) -> str:
-    """Return the key's thumbprint, so that a new pair has a new id."""
-    members = ECAlgorithm.to_jwk(_private_key(folder).public_key(), as_dict=True)
+def _compute_key_id(folder: Path) -> str:
+    """Return the thumbprint of the key, so that a new pair has a new id."""
+    members = ECAlgorithm.to_jwk(_load_private_key(folder).public_key(), as_dict=True)
     canonical = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Write `path` atomically; if another process wrote it first, keep that file."""
-    draft = _draft(path, content, _OWNER_ONLY)
+    """Write `path` atomically; if another process has written it first, keep that file."""
+    draft = _write_draft(path, content, _OWNER_ONLY)
     try:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
@@ -114,10 +116,10 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    _draft(path, content, _ANYBODY_READS).replace(path)
+    _write_draft(path, content, _WORLD_READABLE).replace(path)
 
 
-def _draft(path: Path, content: bytes, mode: int) -> Path:
+def _write_draft(path: Path, content: bytes, mode: int) -> Path:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:

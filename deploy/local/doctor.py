@@ -15,7 +15,7 @@ from yarl import URL
 
 from deploy.local.ports import EDGE, choose_ports
 from deploy.local.processes import SUITE, list_ports
-from deploy.nats.server import server as nats_server
+from deploy.nats.server import find_nats_server
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from services.common.errors import MediaError
@@ -35,7 +35,7 @@ from services.video.settings import VideoSettings
 
 CHECK_SECONDS = 5.0
 """Time limit of one check."""
-_UNKNOWN_KEY = frozenset({401, 403})
+_KEY_REFUSED = frozenset({401, 403})
 _PROBE = b"a probe of make doctor"
 
 Check = Callable[[], Awaitable[Diagnostic]]
@@ -43,7 +43,7 @@ Check = Callable[[], Awaitable[Diagnostic]]
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A request to a paid provider that costs nothing."""
+    """A paid provider, and a request to it that costs nothing."""
 
     name: str
     url: str
@@ -51,23 +51,22 @@ class Dependency:
     variable: str
     """Variable that holds its API key."""
     checks_key: bool = True
-    """Whether the response shows that the key is valid."""
+    """Whether the response shows if the key is valid."""
 
 
 async def run_checks() -> list[Diagnostic]:
     """Run all checks and return their diagnostics in a fixed order."""
-    found: list[Diagnostic] = []
     try:
         tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
         gateway, worker = load(GatewaySettings), load(WorkerSettings)
     except ConfigurationError as error:
         return [problem("configuration", line, "correct the variable") for line in str(error).splitlines()]
-    found += [
+    diagnostics = [
         *tts_diagnostics.diagnostics(tts),
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnostics(worker),
-        *edge_diagnostics(gateway, choose_ports(list_ports(SUITE))[EDGE.variable]),
+        *check_links(gateway, choose_ports(list_ports(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
@@ -79,24 +78,24 @@ async def run_checks() -> list[Diagnostic]:
             lambda: check_mongo(image.mongodb_uri.get_secret_value()),
             lambda: check_nats(worker),
         ]
-        async with asyncio.TaskGroup() as asking:
-            asked = [asking.create_task(_run_bounded(check)) for check in checks]
-    return [*found, *(task.result() for task in asked)]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_run_bounded(check)) for check in checks]
+    return [*diagnostics, *(task.result() for task in tasks)]
 
 
-def edge_diagnostics(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
-    """Check that links to stored media lead to the suite.
+def check_links(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:
+    """Check that links to stored media point to the suite.
 
     Args:
-        gateway: Settings of the gateway, which serves them.
+        gateway: Settings of the gateway, which serves the media.
         port: The public port.
     """
-    address = URL(gateway.public_url)
+    url = URL(gateway.public_url)
     if gateway.store_name != "local":
         return [ok("links", f"come from {gateway.store_name}")]
-    # If the variable is unset, the local suite derives it from its port.
+    # If the user has not set the variable, the suite derives it from its port.
     set_by_user = "public_url" in gateway.model_fields_set
-    if set_by_user and address.host in ("localhost", "127.0.0.1") and address.port != port:
+    if set_by_user and url.host in ("localhost", "127.0.0.1") and url.port != port:
         return [
             warning(
                 "links",
@@ -114,7 +113,7 @@ def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettin
     )
     replicate = video.replicate_api_token.get_secret_value()
     bearer = {"Authorization": f"Bearer {replicate}"}
-    every = [
+    dependencies = [
         (
             eleven,
             Dependency(
@@ -129,22 +128,22 @@ def list_dependencies(tts: TtsSettings, image: ImageSettings, video: VideoSettin
         # fal has no free request that shows whether a key is valid.
         (fal, Dependency("fal", f"{image.fal_queue_base_url}/", {}, "FAL_KEY", checks_key=False)),
     ]
-    return [dependency for key, dependency in every if key]
+    return [dependency for key, dependency in dependencies if key]
 
 
 async def check_dependency(session: aiohttp.ClientSession, dependency: Dependency) -> Diagnostic:
-    """Send a provider a request that costs nothing."""
+    """Send the free request of `dependency` and report whether the provider accepts it."""
     try:
-        async with session.get(dependency.url, headers=dependency.headers, allow_redirects=False) as answer:
-            if dependency.checks_key and answer.status in _UNKNOWN_KEY:
+        async with session.get(dependency.url, headers=dependency.headers, allow_redirects=False) as response:
+            if dependency.checks_key and response.status in _KEY_REFUSED:
                 return problem(
                     dependency.name,
                     f"refuses {dependency.variable}",
                     f"replace {dependency.variable} or widen its rights",
                 )
-            if dependency.checks_key and not answer.ok:
+            if dependency.checks_key and not response.ok:
                 return warning(
-                    dependency.name, f"responds with status {answer.status}", "check the provider's status page"
+                    dependency.name, f"responds with status {response.status}", "check the provider's status page"
                 )
     except (aiohttp.ClientError, OSError, TimeoutError):
         return problem(dependency.name, "cannot be reached", "check the network, a proxy, and the base URL's variable")
@@ -157,19 +156,19 @@ async def check_dependency(session: aiohttp.ClientSession, dependency: Dependenc
 
 
 async def check_store(settings: StorageSettings) -> Diagnostic:
-    """Store, read and delete an object."""
+    """Check that the object store can store, return and delete an object."""
     key = f"doctor/{secrets.token_hex(8)}.txt"
     subject = f"object store {settings.store_name}"
     try:
         async with open_object_store(settings) as store:
             await store.put(key, _PROBE, ObjectSpec("text/plain", cache_control="no-store"))
-            async with store.open(key) as found:
-                read = b"".join([chunk async for chunk in found.chunks])
+            async with store.open(key) as stored:
+                content = b"".join([chunk async for chunk in stored.chunks])
             await store.delete(key)
     except (MediaError, ConfigurationError) as error:
         return problem(subject, str(error), "see docs/configuration.md")
-    if read != _PROBE:
-        return problem(subject, "returns other bytes than were stored", "check the proxy or cache in front of it")
+    if content != _PROBE:
+        return problem(subject, "returns other bytes than the stored ones", "check the proxy or cache in front of it")
     return ok(subject, "stores, returns and deletes objects")
 
 
@@ -177,7 +176,7 @@ async def check_mongo(uri: str) -> Diagnostic:
     """Check that the database can be reached."""
     if not uri:
         return ok("results and usage", "are stored in a file")
-    from pymongo.errors import PyMongoError  # noqa: PLC0415 - as services.common.cache: only where it is used
+    from pymongo.errors import PyMongoError  # noqa: PLC0415 - only users of MongoDB load the driver
 
     from services.common.cache.mongo import open_mongo_database  # noqa: PLC0415 - as above
 
@@ -188,7 +187,7 @@ async def check_mongo(uri: str) -> Diagnostic:
         return problem(
             "MongoDB", "cannot be reached", "check MONGODB_URI; without it results are generated again each time"
         )
-    return ok("MongoDB", "is there")
+    return ok("MongoDB", "can be reached")
 
 
 async def check_nats(settings: WorkerSettings) -> Diagnostic:
@@ -196,9 +195,9 @@ async def check_nats(settings: WorkerSettings) -> Diagnostic:
     subject = "NATS"
     if "nats_url" not in settings.model_fields_set:
         try:
-            nats_server()
+            find_nats_server()
         except ConfigurationError as error:
-            return problem(subject, str(error), "run make run, which installs it, or set NATS_URL")
+            return problem(subject, str(error), "run `make run`, which installs it, or set NATS_URL")
         return ok(subject, "comes with make run")
     options = build_stream_options(settings)
     try:
@@ -208,13 +207,15 @@ async def check_nats(settings: WorkerSettings) -> Diagnostic:
         return problem(subject, str(error), "start NATS, or correct NATS_URL and NATS_CREDENTIALS")
     except (nats.errors.Error, TimeoutError):
         return problem(
-            subject, "has no JetStream", "enable JetStream (jetstream in its configuration), and allow its use"
+            subject,
+            "has no JetStream",
+            "enable JetStream (jetstream in its configuration), and allow this account to use it",
         )
     return ok(subject, f"can be reached and stores {account.streams} streams")
 
 
-def report(diagnostics: Sequence[Diagnostic]) -> str:
-    """Return the diagnostics as text for people, with the number of problems and warnings."""
+def format_report(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return the diagnostics as readable text, with the number of problems and warnings."""
     width = max((len(diagnostic.subject) for diagnostic in diagnostics), default=0)
     lines = []
     for diagnostic in diagnostics:
@@ -228,11 +229,11 @@ def report(diagnostics: Sequence[Diagnostic]) -> str:
 
 def to_json(diagnostics: Sequence[Diagnostic]) -> str:
     """Return the diagnostics as JSON."""
-    specs = [
+    rows = [
         {"level": item.level.value, "subject": item.subject, "message": item.message, "remedy": item.remedy}
         for item in diagnostics
     ]
-    return orjson.dumps(specs, option=orjson.OPT_INDENT_2).decode()
+    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()
 
 
 async def _run_bounded(check: Check) -> Diagnostic:

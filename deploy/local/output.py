@@ -1,4 +1,4 @@
-"""Output of the child processes: to the terminal with a prefix, or to one file for each process."""
+"""Output of the child processes: to the terminal with a prefix, or to one log file for each process."""
 
 from __future__ import annotations
 
@@ -20,67 +20,67 @@ SUITE_NAME = "suite"
 class Output(Protocol):
     """Receives the output of the processes, line by line."""
 
-    def line(self, name: str, text: str) -> None:
+    def write_line(self, name: str, text: str) -> None:
         """Write a line of the process `name`."""
 
-    def note(self, text: str) -> None:
+    def write_note(self, text: str) -> None:
         """Write a line of the supervisor itself."""
 
 
 class Terminal:
-    """Writes every line after the padded name of its process.
+    """Writes each line after the padded name of its process.
 
     Args:
         stream: Stream to write to.
         names: Names of the processes.
         color: Whether prefixes are coloured.
-        gone: Called once when the reader has closed the stream; later lines are dropped.
+        on_close: Called once when the reader has closed the stream; later lines are dropped.
     """
 
-    def __init__(self, stream: TextIO, names: Iterable[str], *, color: bool, gone: Callable[[], None]) -> None:
+    def __init__(self, stream: TextIO, names: Iterable[str], *, color: bool, on_close: Callable[[], None]) -> None:
         self._stream = stream
-        every = [SUITE_NAME, *names]
-        self._prefixes = dict(zip(every, _prefixes(every, color), strict=True))
-        self._gone = gone
+        all_names = [SUITE_NAME, *names]
+        self._prefixes = dict(zip(all_names, _build_prefixes(all_names, color), strict=True))
+        self._on_close = on_close
 
-    def line(self, name: str, text: str) -> None:
+    def write_line(self, name: str, text: str) -> None:
         """Write a line of the process `name`."""
-        self.plain(f"{self._prefixes[name]} {text}")
+        self.write_plain(f"{self._prefixes[name]} {text}")
 
-    def note(self, text: str) -> None:
+    def write_note(self, text: str) -> None:
         """Write a line of the supervisor itself."""
-        self.line(SUITE_NAME, text)
+        self.write_line(SUITE_NAME, text)
 
-    def plain(self, text: str) -> None:
+    def write_plain(self, text: str) -> None:
         """Write `text` without a prefix."""
         try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
         except OSError:
-            self._drop_everything()
-            self._gone()
+            self._redirect_to_null()
+            self._on_close()
 
-    def _drop_everything(self) -> None:
-        # Otherwise the buffered rest would fail again when the interpreter exits.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+    def _redirect_to_null(self) -> None:
+        # Otherwise the flush of the buffer at the exit of the interpreter would fail again.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
 
 
-class Files:
-    """Writes every process's lines to `folder`/<name>.log; each start of the suite overwrites the files."""
+class LogFiles:
+    """Writes the lines of each process to `folder`/<name>.log; each start of the suite overwrites the files."""
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files = {name: (folder / f"{name}.log").open("w", encoding="utf-8") for name in [SUITE_NAME, *names]}
 
-    def line(self, name: str, text: str) -> None:
+    def write_line(self, name: str, text: str) -> None:
         """Write a line of the process `name`."""
         self._files[name].write(f"{text}\n")
 
-    def note(self, text: str) -> None:
+    def write_note(self, text: str) -> None:
         """Write a line of the supervisor itself."""
-        self.line(SUITE_NAME, text)
+        self.write_line(SUITE_NAME, text)
 
     def close(self) -> None:
         """Close the files."""
@@ -88,33 +88,33 @@ class Files:
             file.close()
 
 
-class Lines:
-    """Splits a stream of bytes into readable lines; a longer line than 16 KiB is split."""
+class LineSplitter:
+    """Splits a stream of bytes into printable lines; splits a line that is longer than 16 KiB."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, block: bytes) -> Iterator[str]:
         """Yield the lines that `block` completes."""
-        *whole, self._rest = (self._rest + block).split(b"\n")
-        yield from map(_readable, whole)
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        yield from map(_to_printable, lines)
         while len(self._rest) >= _MAX_LINE_BYTES:
             head, self._rest = self._rest[:_MAX_LINE_BYTES], self._rest[_MAX_LINE_BYTES:]
-            yield _readable(head)
+            yield _to_printable(head)
 
-    def end(self) -> Iterator[str]:
-        """Yield the rest after the last line end."""
+    def finish(self) -> Iterator[str]:
+        """Yield what follows the last line end, if anything."""
         if self._rest:
-            yield _readable(self._rest)
+            yield _to_printable(self._rest)
         self._rest = b""
 
 
-def _prefixes(names: list[str], color: bool) -> Iterator[str]:
+def _build_prefixes(names: list[str], color: bool) -> Iterator[str]:
     width = max(map(len, names))
     for index, name in enumerate(names):
         prefix = f"{name:<{width}} |"
         yield f"\x1b[{_COLORS[index % len(_COLORS)]}m{prefix}\x1b[0m" if color else prefix
 
 
-def _readable(line: bytes) -> str:
+def _to_printable(line: bytes) -> str:
     return _CONTROL.sub("", line.decode("utf-8", errors="replace"))

@@ -1,9 +1,9 @@
-"""Ports of the local suite, and the process that occupies a port that is not free.
+"""Ports of the local suite, and the process that uses a port that is not free.
 
-MEDIA_PORT alone moves the whole suite: every port whose own variable is not set moves by as much as MEDIA_PORT is away
-from 8080, so that two suites on one machine differ in one variable. With MEDIA_PORT=8090 the TTS service, otherwise on
-50051, is on 50061. A port of `make run` is never chosen at random: addresses stay the same from one start to the next,
-and a port that is taken is an error that says which variable moves it.
+MEDIA_PORT alone moves the whole suite: each port whose own variable is not set moves by the difference between
+MEDIA_PORT and 8080. With MEDIA_PORT=8090 the TTS service listens on 50061 instead of 50051. So one variable is enough
+for a second suite on the same machine. `make run` never chooses a port at random: addresses are the same at each start,
+and a port that is taken is an error that names the variable to change.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ class Port:
     variable: str
     """Environment variable that sets it."""
     default: int
-    """Its number unless `variable` or MEDIA_PORT is set."""
+    """Its number if neither `variable` nor MEDIA_PORT is set."""
     purpose: str
     """Protocol and use, in a few words."""
 
 
 EDGE = Port("MEDIA_PORT", 8080, "HTTP, gRPC and gRPC-Web; the only public port")
 
-Chosen = Mapping[str, int]
-"""Port numbers by variable."""
+PortNumbers = Mapping[str, int]
+"""Number of each port by its variable."""
 
 
-def choose_ports(ports: Sequence[Port]) -> Chosen:
+def choose_ports(ports: Sequence[Port]) -> PortNumbers:
     """Return the number of each of `ports` according to the environment.
 
     Raises:
-        ConfigurationError: A variable is not a port, or two variables have the same port.
+        ConfigurationError: The value of a variable is not a port, or two variables have the same port.
     """
     explicit = load(_build_settings(ports)).model_dump()
     shift = (explicit[EDGE.variable] or EDGE.default) - EDGE.default
-    chosen = {port.variable: explicit[port.variable] or _shift(port.default, shift) for port in ports}
-    _require_distinct(chosen)
-    return chosen
+    numbers = {port.variable: explicit[port.variable] or _shift(port.default, shift) for port in ports}
+    _require_distinct(numbers)
+    return numbers
 
 
-def choose_free_ports(ports: Sequence[Port]) -> Chosen:
+def choose_free_ports(ports: Sequence[Port]) -> PortNumbers:
     """Return a free port for each of `ports`; ignore the environment."""
     return dict(zip((port.variable for port in ports), find_free_ports(len(ports)), strict=True))
 
@@ -70,8 +70,8 @@ def choose_free_ports(ports: Sequence[Port]) -> Chosen:
 def find_free_ports(count: int) -> list[int]:
     """Return ports without a listener; a process never returns the same port twice.
 
-    They lie outside the system's ephemeral range, so an outgoing connection that opens before the suite listens cannot
-    take one of them.
+    They are outside the ephemeral range of the system, so that an outgoing connection cannot take one of them before
+    the suite listens.
 
     Raises:
         ConfigurationError: Fewer ports are free.
@@ -84,11 +84,11 @@ def find_free_ports(count: int) -> list[int]:
             socket.create_server((LOOPBACK, port)).close()
             found.append(port)
     if len(found) < count:
-        raise ConfigurationError(f"{count} ports are needed; {len(found)} are free.")
+        raise ConfigurationError(f"{count} ports are needed, but only {len(found)} are free; stop other programs.")
     return found
 
 
-def _never_handed_out() -> range:
+def _find_non_ephemeral_range() -> range:
     """Return the larger of the two ranges below and above the system's ephemeral ports."""
     low, high = 32_768, 60_999
     with suppress(OSError):
@@ -96,26 +96,28 @@ def _never_handed_out() -> range:
     return max(range(_LOWEST_FREE, low), range(high + 1, _HIGHEST + 1), key=len)
 
 
-def _candidates() -> Iterator[int]:
-    """Yield ports in ascending order from a random start, so that two processes rarely try the same ones."""
-    span = _never_handed_out() or range(_LOWEST_FREE, _HIGHEST + 1)
+def _generate_candidates() -> Iterator[int]:
+    """Yield ports in ascending order from a random start, so that two processes rarely try the same ports."""
+    span = _find_non_ephemeral_range() or range(_LOWEST_FREE, _HIGHEST + 1)
     start = secrets.randbelow(len(span))
     for number in itertools.count(start):
         yield span[number % len(span)]
 
 
-_CANDIDATES = _candidates()
+_CANDIDATES = _generate_candidates()
 
 
-def require_free_ports(chosen: Chosen) -> None:
+def require_free_ports(ports: PortNumbers) -> None:
     """Raise an error if any of the ports has a listener.
 
     Raises:
-        ConfigurationError: Some are taken; the message names each with its process and its variable.
+        ConfigurationError: Ports are taken; the message names each with its process and its variable.
     """
-    problems = [problem for variable, port in chosen.items() if (problem := _problem(variable, port))]
+    problems = [problem for variable, port in ports.items() if (problem := _describe_problem(variable, port))]
     if problems:
-        remedy = "Stop what uses it, or set the variable to a free port; MEDIA_PORT alone moves the whole suite."
+        remedy = (
+            "Stop the process that uses it, or set the variable to a free port; MEDIA_PORT alone moves the whole suite."
+        )
         raise ConfigurationError("\n".join([*problems, remedy]))
 
 
@@ -147,7 +149,7 @@ def _find_program(process: psutil.Process) -> str:
 
 
 def _build_settings(ports: Sequence[Port]) -> type[Settings]:
-    """Return a settings class with one field for each port, so that a new process is declared once only."""
+    """Return a settings class with one field for each port, so that a port is declared in one place only."""
     fields = {
         port.variable: (
             int | None,
@@ -155,7 +157,7 @@ def _build_settings(ports: Sequence[Port]) -> type[Settings]:
         )
         for port in ports
     }
-    # The stubs of create_model cannot express fields that are only known when it runs.
+    # The type stubs of create_model do not accept fields from a dictionary.
     return create_model("PortSettings", __base__=Settings, **fields)  # type: ignore[call-overload, no-any-return]  # see above
 
 
@@ -166,20 +168,20 @@ def _shift(port: int, shift: int) -> int:
     return _LOWEST + (port + shift - _LOWEST) % (_HIGHEST - _LOWEST + 1)
 
 
-def _require_distinct(chosen: Chosen) -> None:
+def _require_distinct(ports: PortNumbers) -> None:
     owners: dict[int, str] = {}
-    for variable, port in chosen.items():
+    for variable, port in ports.items():
         if port in owners:
             raise ConfigurationError(f"{owners[port]} and {variable} are both {port}; set one of them to another port.")
         owners[port] = variable
 
 
-def _problem(variable: str, port: int) -> str:
+def _describe_problem(variable: str, port: int) -> str:
     try:
-        # Sets SO_REUSEADDR: connections of an earlier run that linger in TIME_WAIT do not count.
+        # It sets SO_REUSEADDR, so that connections of an earlier run in TIME_WAIT do not count.
         socket.create_server((LOOPBACK, port)).close()
     except PermissionError:
-        return f"{variable}: port {port} needs a privilege that this user lacks."
+        return f"{variable}: port {port} needs a privilege that this user does not have; set a port above 1023."
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

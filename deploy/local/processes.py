@@ -10,21 +10,21 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from deploy.local.ports import EDGE, Chosen, Port
-from deploy.local.readiness import Check, check_for
+from deploy.local.ports import EDGE, Port, PortNumbers
+from deploy.local.readiness import ReadinessCheck, build_readiness_check
 from deploy.local.settings import ROOT
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One process of the suite; `{VARIABLE}` in a text stands for the port of that variable."""
+    """One process of the suite; `{VARIABLE}` in its texts is replaced by the port of that variable."""
 
     name: str
     """Short name; prefix of its log lines."""
     purpose: str
     """What it does, in a few words."""
     command: tuple[str, ...]
-    """Command; a leading `python` stands for the interpreter of the supervisor."""
+    """Command; `python` at its start is replaced by the interpreter of the supervisor."""
     ports: tuple[Port, ...]
     """The ports it listens on; the first is shown as its address."""
     ready: str
@@ -47,7 +47,7 @@ SUITE: tuple[ProcessSpec, ...] = (
             Port("NATS_MONITOR_PORT", 8222, "monitoring page of the local NATS"),
         ),
         ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
-        # Users with a NATS cluster set the variable.
+        # Users who have a NATS cluster set the variable.
         defaults={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
     ),
     ProcessSpec(
@@ -98,7 +98,7 @@ SUITE: tuple[ProcessSpec, ...] = (
         name="jobs",
         purpose="jobs, gRPC",
         command=("python", "-m", "services.jobs"),
-        ports=(Port("JOBS_PORT", 50054, "gRPC of the service of jobs"),),
+        ports=(Port("JOBS_PORT", 50054, "gRPC of the jobs service"),),
         ready="grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService",
         environment={"JOBS_ADDRESS": "127.0.0.1:{JOBS_PORT}"},
         defaults={"JOBS_DRAIN_NOTICE_SECONDS": "0.2", "JOBS_DRAIN_GRACE_SECONDS": "1"},
@@ -157,8 +157,8 @@ class Process:
     """The command."""
     environment: Mapping[str, str]
     """The whole environment."""
-    ready: Check
-    """Readiness check; returns whether the process serves."""
+    ready: ReadinessCheck
+    """Readiness check; returns whether the process is ready."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
 
@@ -169,20 +169,20 @@ def list_ports(specs: Sequence[ProcessSpec]) -> list[Port]:
 
 
 def build_processes(
-    specs: Sequence[ProcessSpec], chosen: Chosen, *, jwks_file: Path, log_format: str, folder: Path = ROOT
+    specs: Sequence[ProcessSpec], ports: PortNumbers, *, jwks_file: Path, log_format: str, folder: Path = ROOT
 ) -> list[Process]:
-    """Return `specs` as commands, with environment and readiness check.
+    """Return the processes of `specs` with their commands, environment and readiness checks.
 
     Args:
         specs: Processes to run.
-        chosen: The port of each variable.
+        ports: The number of each port.
         jwks_file: Public keys that the edge checks tokens with.
         log_format: How the processes log, `console` or `json`.
-        folder: Working directory, where they read a file .env.
+        folder: Working directory, where they read the file .env.
     """
     state = jwks_file.parent / "state"
     from_file = {name for name, value in dotenv_values(folder / ".env").items() if value}
-    environment = _build_environment(specs, chosen, {"MEDIA_STORAGE_DIR": str(state / "objects")}, from_file) | {
+    environment = _build_environment(specs, ports, {"MEDIA_STORAGE_DIR": str(state / "objects")}, from_file) | {
         "MEDIA_JWT_JWKS_FILE": str(jwks_file),
         "MEDIA_JWT_JWKS_URI": "",
         "MEDIA_STATE_DIR": str(state),
@@ -193,34 +193,34 @@ def build_processes(
     return [
         Process(
             name=spec.name,
-            argv=_build_argv(spec, chosen),
+            argv=_build_argv(spec, ports),
             environment=environment,
-            ready=check_for(spec.ready.format_map(chosen)),
+            ready=build_readiness_check(spec.ready.format_map(ports)),
             after=spec.after,
         )
         for spec in specs
     ]
 
 
-def _build_argv(spec: ProcessSpec, chosen: Chosen) -> tuple[str, ...]:
-    program, *arguments = (text.format_map(chosen) for text in spec.command)
+def _build_argv(spec: ProcessSpec, ports: PortNumbers) -> tuple[str, ...]:
+    program, *arguments = (text.format_map(ports) for text in spec.command)
     return (sys.executable if program == "python" else program, *arguments)
 
 
 def _build_environment(
-    specs: Sequence[ProcessSpec], chosen: Chosen, defaults: Mapping[str, str], from_file: Collection[str]
+    specs: Sequence[ProcessSpec], ports: PortNumbers, defaults: Mapping[str, str], from_file: Collection[str]
 ) -> dict[str, str]:
-    """Return the user's own environment with the suite's ports and addresses.
+    """Return the environment of the user with the ports and addresses of the suite.
 
     All processes get the same environment, so that they agree on addresses. Variables that the file .env sets
     (`from_file`) are left out, because the environment would override the file.
     """
     all_defaults = dict(defaults)
     for spec in specs:
-        all_defaults |= {name: text.format_map(chosen) for name, text in spec.defaults.items()}
+        all_defaults |= {name: text.format_map(ports) for name, text in spec.defaults.items()}
     environment = {name: value for name, value in all_defaults.items() if name not in from_file}
     environment |= {name: value for name, value in os.environ.items() if value}
-    environment |= {variable: str(port) for variable, port in chosen.items()}
+    environment |= {variable: str(port) for variable, port in ports.items()}
     for spec in specs:
-        environment |= {name: text.format_map(chosen) for name, text in spec.environment.items()}
+        environment |= {name: text.format_map(ports) for name, text in spec.environment.items()}
     return environment

@@ -29,7 +29,7 @@ class LocalSettings(Settings):
         30.0,
         gt=0,
         validation_alias="MEDIA_READY_SECONDS",
-        description="How long the local suite may take to become ready.",
+        description="Longest time until the local suite is ready, in seconds.",
     )
     no_color: str = Field("", validation_alias="NO_COLOR", description="Any value: no colours at the terminal.")
     jwt_issuer: str = Field(

@@ -1,4 +1,4 @@
-"""The folder of the local suite's state, and the lock that keeps two suites out of it."""
+"""The folder of the local suite's state, and the lock that prevents two suites from using it at once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _OWNER_ONLY = 0o700
 
 
 def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
-    """Create `folder`, accessible by its owner only, and return its absolute path.
+    """Create `folder` with access for its owner only, and return its absolute path.
 
     Args:
-        folder: The folder.
-        setting: Variable that chooses another folder; the error message names it.
+        folder: The folder to create.
+        setting: Variable that sets the folder; the error message names it.
 
     Raises:
-        ConfigurationError: It cannot be created.
+        ConfigurationError: The folder cannot be created or is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
@@ -36,7 +36,7 @@ def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
 
 @contextmanager
 def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
-    """Hold the lock `name` of `folder`; the system frees it however this process ends.
+    """Hold the lock `name` of `folder`; the system releases it when this process ends, even if it is killed.
 
     Args:
         folder: The folder, which must exist.
@@ -52,8 +52,8 @@ def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise ConfigurationError(
-                f"This already runs from {folder}: {file.read().strip() or 'it is just starting'}.\n"
-                "Stop it there (Ctrl-C), or start another beside it: MEDIA_PORT=8090 MEDIA_RUN_DIR=.run/8090 make run"
+                f"A suite already runs in {folder}: {file.read().strip() or 'it is just starting'}.\n"
+                "Stop it there (Ctrl-C), or start another one: MEDIA_PORT=8090 MEDIA_RUN_DIR=.run/8090 make run"
             ) from None
         file.truncate(0)
         file.write(holder)

@@ -1,4 +1,4 @@
-"""`python -m deploy.local run`: the whole suite at a terminal, until Ctrl-C."""
+"""`python -m deploy.local run`: runs the whole suite at a terminal until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from deploy.local.dev_keys import ensure_identity
 from deploy.local.fork_server import ForkServer
 from deploy.local.output import Terminal
-from deploy.local.ports import EDGE, Chosen, choose_ports, require_free_ports
+from deploy.local.ports import EDGE, PortNumbers, choose_ports, require_free_ports
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.shutdown import catch_stop_signals
@@ -45,54 +45,54 @@ _ENGINES: Mapping[str, Mapping[str, str]] = {
 async def run_suite(
     settings: LocalSettings, specs: Sequence[ProcessSpec] = SUITE, fork_server: ForkServer | None = None
 ) -> None:
-    """Run the suite until it is asked to stop.
+    """Run the suite until a stop signal arrives or its terminal is closed.
 
     Args:
         settings: State folder and time limits.
         specs: Processes to run.
-        fork_server: Forks its processes.
+        fork_server: Forks the processes; None starts each as a new interpreter.
 
     Raises:
-        ConfigurationError: A setting is wrong, a port is taken, or the suite runs already.
-        SuiteFailed: A process cannot run.
+        ConfigurationError: A setting is wrong, a port is taken, or a suite already runs in the folder.
+        SuiteError: A process cannot run.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     folder = prepare(settings.run_dir)
-    makers = list_default_engines()
-    chosen = choose_ports(list_ports(specs))
-    with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{chosen[EDGE.variable]}"):
-        require_free_ports(chosen)
-        suite = build_processes(specs, chosen, jwks_file=ensure_identity(folder), log_format=settings.log_format)
+    engines = list_default_engines()
+    ports = choose_ports(list_ports(specs))
+    with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{ports[EDGE.variable]}"):
+        require_free_ports(ports)
+        suite = build_processes(specs, ports, jwks_file=ensure_identity(folder), log_format=settings.log_format)
         with catch_stop_signals() as stop:
             terminal = Terminal(
                 sys.stdout,
                 [process.name for process in suite],
                 color=sys.stdout.isatty() and not settings.no_color,
-                gone=stop.ask,
+                on_close=stop.request,
             )
-            terminal.note(f"starting {', '.join(process.name for process in suite)}")
+            terminal.write_note(f"starting {', '.join(process.name for process in suite)}")
             async with run_processes(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), fork_server):
-                terminal.plain(format_welcome(specs, chosen, folder, makers, time.monotonic() - began))
+                terminal.write_plain(format_welcome(specs, ports, folder, engines, time.monotonic() - started))
                 await asyncio.Event().wait()
-        terminal.note("stopped")
+        terminal.write_note("stopped")
 
 
 def format_welcome(
-    specs: Sequence[ProcessSpec], chosen: Chosen, folder: Path, makers: Mapping[str, str], seconds: float
+    specs: Sequence[ProcessSpec], ports: PortNumbers, folder: Path, engines: Mapping[str, str], seconds: float
 ) -> str:
-    """Return the text that is shown when the suite is ready.
+    """Return the text that the terminal shows when the suite is ready.
 
     Args:
         specs: Processes to run.
-        chosen: The port of each variable.
+        ports: The number of each port.
         folder: State folder.
-        makers: Default engine by medium.
+        engines: Default provider of each medium, with its price.
         seconds: Duration of the start.
     """
-    edge = f"localhost:{chosen[EDGE.variable]}"
+    edge = f"localhost:{ports[EDGE.variable]}"
     token = "make -s token" if folder == ROOT / ".run" else f"make -s token MEDIA_RUN_DIR={shlex.quote(str(folder))}"
     running_lines = [
-        f"  {spec.name:<9} {'localhost' if EDGE in spec.ports else '127.0.0.1'}:{chosen[spec.ports[0].variable]:<7}"
+        f"  {spec.name:<9} {'localhost' if EDGE in spec.ports else '127.0.0.1'}:{ports[spec.ports[0].variable]:<7}"
         f" {spec.purpose}"
         for spec in reversed(specs)
     ]
@@ -100,7 +100,7 @@ def format_welcome(
 The media suite is ready after {seconds:.1f} s: http://{edge}
 
 {chr(10).join(running_lines)}
-{chr(10).join(f"  {medium:<9} {maker}" for medium, maker in makers.items())}
+{chr(10).join(f"  {medium:<9} {engine}" for medium, engine in engines.items())}
   state     {folder}
 
 Try, in another terminal in this folder:
@@ -117,7 +117,7 @@ Ctrl-C stops everything.
 
 
 def list_default_engines() -> Mapping[str, str]:
-    """Return, by medium, the default provider and whether it costs money.
+    """Return the default provider of each medium, and whether it costs money.
 
     Raises:
         ConfigurationError: A setting is wrong.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from deploy.local.child import Child, ChildProcess, Watchdog, open_watchdog, start
+from deploy.local.child import Child, Watchdog, open_watchdog, start_child
 from deploy.local.fork_server import ForkServer
 from deploy.local.output import Output
 from deploy.local.processes import Process
@@ -24,19 +24,19 @@ class Options:
     poll_seconds: float = 0.05
     """Time between two readiness checks."""
     stop_seconds: float = 4.0
-    """Longest orderly stop; processes that remain are killed."""
+    """Longest orderly stop; after it the remaining processes are killed."""
     quick_seconds: float = 10.0
-    """A process that ends sooner counts as a quick death."""
+    """A process that runs for less than this counts as a quick death."""
     quick_deaths: int = 5
-    """Quick deaths in a spec after which a process is given up."""
+    """Number of quick deaths in a row after which the suite fails."""
     backoff_seconds: float = 0.2
     """Wait before the first restart; doubled for each further quick death."""
     max_backoff_seconds: float = 5.0
     """Longest wait before a restart."""
 
 
-class SuiteFailed(Exception):  # noqa: N818 - reads as what happened
-    """Raised when the suite cannot run; the text names the process and ends with its last lines."""
+class SuiteError(Exception):
+    """Raised when the suite cannot run; the message names the process and ends with its last lines."""
 
 
 @asynccontextmanager
@@ -47,36 +47,36 @@ async def run_processes(
     options: Options | None = None,
     fork_server: ForkServer | None = None,
 ) -> AsyncIterator[None]:
-    """Run `suite`: enter the context when every process is ready, and stop all processes at its end.
+    """Run `suite`: enter the context when every process is ready, and stop all processes when it is left.
 
     Args:
         suite: Processes in start order; they are stopped in the opposite order.
-        output: Where the processes' lines go.
-        stop: Request to stop; an urgent one ends the wait for an orderly stop.
+        output: Receives the lines of the processes.
+        stop: Stop request; when it becomes urgent, the remaining processes are killed.
         options: Time limits.
-        fork_server: Starts the processes the first time; it is ended after that.
+        fork_server: Starts the processes the first time, and is ended when all are ready.
 
     Raises:
-        SuiteFailed: A process died before all were ready, was not ready in time, or kept dying.
+        SuiteError: A process died before all were ready, was not ready in time, or kept dying.
     """
     options = options or Options()
     try:
-        async with open_watchdog(options.stop_seconds) as guard, asyncio.TaskGroup() as lives:
-            supervisor = _Supervisor(suite, output, guard, lives, options, fork_server)
+        async with open_watchdog(options.stop_seconds) as watchdog, asyncio.TaskGroup() as tasks:
+            supervisor = _Supervisor(suite, output, watchdog, tasks, options, fork_server)
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(supervisor.supervise(process)) for process in suite]
+                    supervising = [group.create_task(supervisor.supervise(process)) for process in suite]
                     await supervisor.wait_until_ready()
                     supervisor.end_fork_server()
                     yield
-                    for task in tasks:
+                    for task in supervising:
                         task.cancel()
             finally:
-                stop.ending()
+                stop.mark_in_progress()
                 supervisor.end_fork_server()
                 await supervisor.stop(stop.urgent)
     except BaseExceptionGroup as failures:
-        # Of several failures report the first: the others mostly follow from it.
+        # Report the first of several failures; it has mostly caused the others.
         raise _find_first_error(failures) from None
 
 
@@ -85,20 +85,20 @@ class _Supervisor:
         self,
         suite: Sequence[Process],
         output: Output,
-        guard: Watchdog,
-        lives: asyncio.TaskGroup,
+        watchdog: Watchdog,
+        tasks: asyncio.TaskGroup,
         options: Options,
         fork_server: ForkServer | None,
     ) -> None:
         self._suite = suite
         self._output = output
-        self._guard = guard
-        self._lives = lives
+        self._watchdog = watchdog
+        self._tasks = tasks
         self._options = options
         self._fork_server = fork_server
         self._ready = {process.name: asyncio.Event() for process in suite}
         self._all_ready = False
-        self._current: dict[str, ChildProcess] = {}
+        self._current: dict[str, Child] = {}
 
     async def wait_until_ready(self) -> None:
         """Wait until every process has been ready once."""
@@ -107,7 +107,7 @@ class _Supervisor:
                 for ready in self._ready.values():
                     await ready.wait()
         except TimeoutError:
-            raise SuiteFailed("\n".join(self._list_not_ready())) from None
+            raise SuiteError("\n".join(self._list_not_ready())) from None
         self._all_ready = True
 
     def end_fork_server(self) -> None:
@@ -124,77 +124,77 @@ class _Supervisor:
         quick_deaths = 0
         while True:
             started = loop.time()
-            life = await self._start(process)
-            await self._watch(process, life)
+            child = await self._start(process)
+            await self._watch(process, child)
             if not self._all_ready:
-                raise SuiteFailed(f"{_describe_exit(life)} before the suite was ready.{_format_last_lines(life.child)}")
-            lasted = loop.time() - started > self._options.quick_seconds
-            quick_deaths = 1 if lasted else quick_deaths + 1
-            await self._pause(life, quick_deaths)
+                raise SuiteError(f"{_describe_exit(child)} before the suite was ready.{_format_last_lines(child)}")
+            was_quick = loop.time() - started <= self._options.quick_seconds
+            quick_deaths = quick_deaths + 1 if was_quick else 1
+            await self._pause(child, quick_deaths)
 
     async def stop(self, urgent: asyncio.Event) -> None:
         """Stop the processes one by one in reverse order; kill those that do not stop in time."""
         names = [process.name for process in reversed(self._suite) if process.name in self._current]
-        alive = [self._current[name] for name in names if not self._current[name].end.done()]
+        alive = [self._current[name] for name in names if not self._current[name].exit.done()]
         killer = asyncio.create_task(_kill_when_urgent(urgent, alive))
         try:
             await self._stop_in_order(alive)
-            for life in _find_running(alive):
-                self._output.note(f"{life.child.name} does not stop; killing it")
-                life.child.kill()
+            for child in _find_running(alive):
+                self._output.write_note(f"{child.name} does not stop; killing it")
+                child.kill()
             if alive:
-                await asyncio.wait([life.end for life in alive])
+                await asyncio.wait([child.exit for child in alive])
         finally:
             killer.cancel()
 
-    async def _stop_in_order(self, alive: Sequence[ChildProcess]) -> None:
+    async def _stop_in_order(self, alive: Sequence[Child]) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._options.stop_seconds
         # A slow process must not use up the time of the processes after it.
         share_seconds = self._options.stop_seconds / (len(alive) + 1)
-        for life in alive:
-            life.child.terminate()
-            await asyncio.wait([life.end], timeout=share_seconds)
+        for child in alive:
+            child.terminate()
+            await asyncio.wait([child.exit], timeout=share_seconds)
         if rest := _find_running(alive):
-            await asyncio.wait([life.end for life in rest], timeout=max(0.0, deadline - loop.time()))
+            await asyncio.wait([child.exit for child in rest], timeout=max(0.0, deadline - loop.time()))
 
-    async def _start(self, process: Process) -> ChildProcess:
+    async def _start(self, process: Process) -> Child:
         try:
-            life = await start(process, self._output, self._guard, self._lives, self._fork_server)
+            child = await start_child(process, self._output, self._watchdog, self._tasks, self._fork_server)
         except OSError as error:
-            raise SuiteFailed(f"{process.name} cannot be started: {process.argv[0]}: {error.strerror}.") from None
-        self._current[process.name] = life
-        return life
+            raise SuiteError(f"{process.name} cannot be started: {process.argv[0]}: {error.strerror}.") from None
+        self._current[process.name] = child
+        return child
 
-    async def _watch(self, process: Process, life: ChildProcess) -> None:
+    async def _watch(self, process: Process, child: Child) -> None:
         """Wait for the end of the process; report when it is ready."""
         polling = asyncio.create_task(self._poll(process))
         try:
             # At the first start the deadline of the whole suite applies.
             timeout = self._options.ready_seconds if self._all_ready else None
-            await asyncio.wait([life.end, polling], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([child.exit, polling], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if polling.done():
                 await polling
-            elif not life.end.done():
-                self._output.note(f"{process.name} was started again and is not ready; killing it")
-                life.child.kill()
+            elif not child.exit.done():
+                self._output.write_note(f"{process.name} was started again and is not ready; killing it")
+                child.kill()
         finally:
             polling.cancel()
-        await asyncio.wait([life.end])
+        await asyncio.wait([child.exit])
 
     async def _poll(self, process: Process) -> None:
         while not await process.ready():  # noqa: ASYNC110 - there is no event for the readiness of another process
             await asyncio.sleep(self._options.poll_seconds)
         if self._all_ready:
-            self._output.note(f"{process.name} serves again")
+            self._output.write_note(f"{process.name} is ready again")
         self._ready[process.name].set()
 
-    async def _pause(self, life: ChildProcess, quick_deaths: int) -> None:
+    async def _pause(self, child: Child, quick_deaths: int) -> None:
         if quick_deaths > self._options.quick_deaths:
-            raise SuiteFailed(f"{_describe_exit(life)}, time and again; giving up.{_format_last_lines(life.child)}")
+            raise SuiteError(f"{_describe_exit(child)} too often; giving up.{_format_last_lines(child)}")
         backoff = self._options.backoff_seconds * 2 ** (quick_deaths - 1)
         seconds = min(backoff, self._options.max_backoff_seconds)
-        self._output.note(f"{_describe_exit(life)}; starting it again in {seconds:g} s")
+        self._output.write_note(f"{_describe_exit(child)}; starting it again in {seconds:g} s")
         await asyncio.sleep(seconds)
 
     def _list_not_ready(self) -> Iterable[str]:
@@ -202,27 +202,27 @@ class _Supervisor:
         for process in self._suite:
             if self._ready[process.name].is_set():
                 continue
-            life = self._current.get(process.name)
-            if life is None:
+            child = self._current.get(process.name)
+            if child is None:
                 yield f"{process.name} waits for {', '.join(process.after)}."
             else:
-                yield f"{process.name} runs, but is not ready.{_format_last_lines(life.child)}"
+                yield f"{process.name} runs, but is not ready.{_format_last_lines(child)}"
 
 
-async def _kill_when_urgent(urgent: asyncio.Event, alive: Sequence[ChildProcess]) -> None:
+async def _kill_when_urgent(urgent: asyncio.Event, alive: Sequence[Child]) -> None:
     await urgent.wait()
-    for life in _find_running(alive):
-        life.child.kill()
+    for child in _find_running(alive):
+        child.kill()
 
 
-def _find_running(lives: Sequence[ChildProcess]) -> list[ChildProcess]:
-    return [life for life in lives if not life.end.done()]
+def _find_running(children: Sequence[Child]) -> list[Child]:
+    return [child for child in children if not child.exit.done()]
 
 
-def _describe_exit(life: ChildProcess) -> str:
-    code = life.end.result()
+def _describe_exit(child: Child) -> str:
+    code = child.exit.result()
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return f"{life.child.name} {how}"
+    return f"{child.name} {how}"
 
 
 def _format_last_lines(child: Child) -> str:

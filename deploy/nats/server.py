@@ -11,7 +11,7 @@ from deploy.nats.settings import NatsSettings
 from services.common.settings import ConfigurationError
 
 PROGRAM = "nats-server"
-# Every write is on the disk before it is acknowledged: by default the server waits for up to two minutes.
+# Each write is on the disk before it is acknowledged; by default the server syncs up to two minutes later.
 _CONFIGURATION = """\
 server_name: media
 listen: "127.0.0.1:{port}"
@@ -29,14 +29,16 @@ def render_config(settings: NatsSettings, folder: Path) -> str:
     return _CONFIGURATION.format(port=settings.port, monitor_port=settings.monitor_port, store_dir=folder)
 
 
-def server() -> str:
-    """Return the path of the program: beside this Python, where its wheel puts it, or on PATH.
+def find_nats_server() -> str:
+    """Return the path of the program: beside this Python, where its wheel installs it, or on PATH.
 
     Raises:
         ConfigurationError: The program is not installed.
     """
-    beside = Path(sysconfig.get_path("scripts")) / PROGRAM
-    found = str(beside) if beside.exists() else shutil.which(PROGRAM)
+    installed = Path(sysconfig.get_path("scripts")) / PROGRAM
+    found = str(installed) if installed.exists() else shutil.which(PROGRAM)
     if found is None:
-        raise ConfigurationError(f"NATS_URL must be set: there is no {PROGRAM} beside {Path(sys.executable).name}")
+        raise ConfigurationError(
+            f"NATS_URL must be set, because {PROGRAM} is neither beside {Path(sys.executable).name} nor on PATH"
+        )
     return found

@@ -14,10 +14,14 @@ class NatsSettings(Settings):
 
     port: int = Field(4222, ge=1, le=65535, validation_alias="NATS_PORT", description="Port of the local NATS server.")
     monitor_port: int = Field(
-        8222, ge=1, le=65535, validation_alias="NATS_MONITOR_PORT", description="Port of its monitoring page (HTTP)."
+        8222,
+        ge=1,
+        le=65535,
+        validation_alias="NATS_MONITOR_PORT",
+        description="HTTP port of the monitoring page of the local NATS server.",
     )
     state_dir: Path = Field(
         Path(".run/state"),
         validation_alias="MEDIA_STATE_DIR",
-        description="Folder of the state; jobs are in its folder nats.",
+        description="Folder of the state; jobs are in its subfolder `nats`.",
     )

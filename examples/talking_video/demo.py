@@ -15,7 +15,7 @@ import aiohttp
 
 from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.fork_server import ForkServer
-from deploy.local.output import Files
+from deploy.local.output import LogFiles
 from deploy.local.ports import EDGE, LOOPBACK, choose_free_ports
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import LocalSettings
@@ -77,7 +77,7 @@ async def run_demo(
 
     Raises:
         ConfigurationError: A setting is wrong, or another demo is running.
-        SuiteFailed: A process cannot run.
+        SuiteError: A process cannot run.
         VideoFailed: The suite generated no video.
     """
     # The demo has its own jobs, keys and logs: two suites must not store jobs in one folder.
@@ -94,12 +94,12 @@ async def run_demo(
             log_format=settings.log_format,
         )
         print(f"Starting a suite; its logs are in {logs}", *_format_engines(engines), sep="\n")
-        with closing(Files(logs, [process.name for process in suite])) as output:
+        with closing(LogFiles(logs, [process.name for process in suite])) as output:
             async with run_processes(suite, output, stop, Options(ready_seconds=settings.ready_seconds), fork_server):
                 await _generate_video(
                     f"http://{LOOPBACK}:{chosen[EDGE.variable]}", _issue_token(settings, folder), request, target
                 )
-    return not stop.asked
+    return not stop.requested
 
 
 def _isolate(spec: ProcessSpec) -> ProcessSpec:

@@ -119,10 +119,10 @@ class RecordingOutput:
         self.lines: list[tuple[str, str]] = []
         self.notes: list[str] = []
 
-    def line(self, name: str, text: str) -> None:
+    def write_line(self, name: str, text: str) -> None:
         """Record a line of a process."""
         self.lines.append((name, text))
 
-    def note(self, text: str) -> None:
+    def write_note(self, text: str) -> None:
         """Record a line of the supervisor."""
         self.notes.append(text)

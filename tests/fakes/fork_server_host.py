@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.local.child import open_watchdog, start
+from deploy.local.child import open_watchdog, start_child
 from deploy.local.fork_server import ForkServer, parse_command, start_fork_server
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
@@ -34,12 +34,12 @@ async def _run(fork_server: ForkServer, request: str) -> dict[str, object]:
         fork_server.end()
     notebook, command = RecordingOutput(), (sys.executable, "-m", MODULE, request)
     process = Process(name="child", argv=command, environment=ENVIRONMENT, ready=_never)
-    async with open_watchdog(1) as guard, asyncio.TaskGroup() as lives:
-        life = await start(process, notebook, guard, lives, fork_server)
+    async with open_watchdog(1) as watchdog, asyncio.TaskGroup() as tasks:
+        child = await start_child(process, notebook, watchdog, tasks, fork_server)
         await until(lambda: bool(notebook.lines))
         if request == "waits":
-            life.child.terminate()
-        code = await life.end
+            child.terminate()
+        code = await child.exit
     return {"code": code, "lines": [line for _, line in notebook.lines], "host": os.getpid()}
 
 

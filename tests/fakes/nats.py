@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from deploy.local.ports import find_free_ports
-from deploy.local.readiness import check_for
-from deploy.nats.server import render_config, server
+from deploy.local.readiness import build_readiness_check
+from deploy.nats.server import find_nats_server, render_config
 from deploy.nats.settings import NatsSettings
 from tests.fakes.waiting import eventually
 
@@ -35,9 +35,11 @@ async def running_nats(
     text = text if streams else text[: text.index("jetstream")]
     configuration.write_text(f"{text}{_ONE_USER if users else ''}")
     nowhere = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere)
+    process = await asyncio.create_subprocess_exec(
+        find_nats_server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere
+    )
     try:
-        serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
+        serves = build_readiness_check(f"http://127.0.0.1:{monitor_port}/healthz")
         await eventually(serves, _READY_SECONDS)
         yield f"nats://127.0.0.1:{port}"
     finally:

@@ -72,7 +72,7 @@ def open_spawner() -> Iterator[ProcessSpawner]:
 
 
 async def _serve(fork_server: ForkServer) -> None:
-    async with asyncio.TaskGroup() as lives:
+    async with asyncio.TaskGroup() as tasks:
         while line := await asyncio.to_thread(sys.stdin.readline):
             request = json.loads(line)
             descriptor = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -82,7 +82,7 @@ async def _serve(fork_server: ForkServer) -> None:
                 )
             finally:
                 os.close(descriptor)
-            lives.create_task(forked.wait())
+            tasks.create_task(forked.wait())
             forked.release()
             sys.stdout.write(f"{forked.pid}\n")
             sys.stdout.flush()

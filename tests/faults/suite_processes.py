@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.ports import find_free_ports
-from deploy.local.readiness import check_for
+from deploy.local.readiness import build_readiness_check
 from tests.fakes.waiting import eventually
 from tests.faults.process_group import ProcessSpawner, SpawnedProcess
 
@@ -158,7 +158,7 @@ class SuiteProcesses:
         self._running[name] = self._spawner.start(part.module, environment, self.folder, log)
 
     async def _ready(self, name: str) -> None:
-        serves = check_for(PARTS[name].ready.format_map(self.ports))
+        serves = build_readiness_check(PARTS[name].ready.format_map(self.ports))
 
         async def answer() -> bool:
             process = self._running.get(name)

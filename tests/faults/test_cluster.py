@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import find_free_ports
-from deploy.local.readiness import check_for
-from deploy.nats.server import server
+from deploy.local.readiness import build_readiness_check
+from deploy.nats.server import find_nats_server
 from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import QUEUE, STATE, StreamOptions, Streams, open_streams
 from services.jobs.job_store import JobStore
@@ -53,7 +53,7 @@ class Cluster:
 
     def start(self, name: str) -> None:
         """Start a node."""
-        command = (server(), "-c", self._configurations[name])
+        command = (find_nats_server(), "-c", self._configurations[name])
         self._running[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self, name: str) -> None:
@@ -64,7 +64,7 @@ class Cluster:
 
     async def serves(self, name: str) -> None:
         """Wait until a node is one of the cluster."""
-        healthy = check_for(f"http://127.0.0.1:{self._monitors[name]}/healthz")
+        healthy = build_readiness_check(f"http://127.0.0.1:{self._monitors[name]}/healthz")
         await eventually(healthy)
 
     def close(self) -> None:

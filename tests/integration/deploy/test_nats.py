@@ -18,7 +18,7 @@ import nats
 import pytest
 
 from deploy.local.ports import find_free_ports
-from deploy.local.readiness import check_for
+from deploy.local.readiness import build_readiness_check
 from tests.fakes.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +68,7 @@ async def running(folder: Path) -> AsyncIterator[Server]:
     port, monitor_port = find_free_ports(2)
     process = await start_module(folder, port, monitor_port)
     try:
-        serves = check_for(f"http://127.0.0.1:{monitor_port}/healthz")
+        serves = build_readiness_check(f"http://127.0.0.1:{monitor_port}/healthz")
         await eventually(serves, READY_SECONDS)
         yield Server(process, port, monitor_port)
     finally:

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.processes import Process
 from deploy.local.settings import ROOT
 from deploy.local.shutdown import StopRequest, catch_stop_signals
-from deploy.local.supervisor import Options, SuiteFailed, run_processes
+from deploy.local.supervisor import Options, SuiteError, run_processes
 from tests.fakes.children import (
     DEADLINE_SECONDS,
     FAIL,
@@ -102,7 +102,7 @@ async def test_a_death_before_all_are_ready_ends_the_suite_with_the_last_lines(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     dies = replace(server.make_process("dies", FAIL), ready=never)
-    with pytest.raises(SuiteFailed, match=r"dies ended with exit code 3 before the suite was ready\.") as failure:
+    with pytest.raises(SuiteError, match=r"dies ended with exit code 3 before the suite was ready\.") as failure:
         async with run_processes([server.make_process("lives"), dies], output, stop, OPTIONS):
             pytest.fail("the suite cannot be ready")
     assert "no such luck" in str(failure.value)
@@ -111,7 +111,7 @@ async def test_a_death_before_all_are_ready_ends_the_suite_with_the_last_lines(
 
 async def test_a_command_that_does_not_exist_is_named(output: RecordingOutput, stop: StopRequest) -> None:
     nothing = Process("nothing", ("/no/such/command",), {}, never)
-    with pytest.raises(SuiteFailed, match="nothing cannot be started: /no/such/command: No such file"):
+    with pytest.raises(SuiteError, match="nothing cannot be started: /no/such/command: No such file"):
         async with run_processes([nothing], output, stop, OPTIONS):
             pytest.fail("the suite cannot be ready")
 
@@ -121,7 +121,7 @@ async def test_what_is_not_ready_in_time_is_named_with_its_last_lines(
 ) -> None:
     slow = replace(server.make_process("slow", PRINT_AND_WAIT), ready=never)
     suite = [slow, server.make_process("other", after=("slow",))]
-    with pytest.raises(SuiteFailed) as failure:
+    with pytest.raises(SuiteError) as failure:
         async with run_processes(suite, output, stop, replace(OPTIONS, ready_seconds=0.5, poll_seconds=0.05)):
             pytest.fail("the suite cannot be ready")
     assert "The suite is not ready after 0.5 s." in str(failure.value)
@@ -162,7 +162,7 @@ async def test_a_process_that_keeps_dying_is_given_up(
             os.kill((await server.wait_for_process("one", number)).pid, signal.SIGKILL)
         await for_ever()
 
-    with pytest.raises(SuiteFailed, match="one was ended by SIGKILL, time and again; giving up"):
+    with pytest.raises(SuiteError, match="one was ended by SIGKILL too often; giving up"):
         async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, options):
             await kill_each_life()
     await server.wait_until_all_ended()
@@ -198,7 +198,7 @@ async def test_a_signal_stops_everything_in_order(
         async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, OPTIONS):
             signal.raise_signal(number)
             await for_ever()
-    assert stop.asked
+    assert stop.requested
     await server.wait_until_all_ended()
     assert server.ended_names == ["two", "one"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.settings import LocalSettings
-from deploy.local.supervisor import SuiteFailed
+from deploy.local.supervisor import SuiteError
 from examples.talking_video.demo import DemoOptions, run_demo
 from examples.talking_video.video_client import Script
 from tests.fakes.children import DEADLINE_SECONDS
@@ -65,13 +65,13 @@ async def test_a_demo_is_by_itself_whatever_is_set_for_the_suite(
     monkeypatch.setenv("JOBS_REPLICAS", "3")
     shows = "import os, sys; sys.exit(' '.join(os.environ[name] for name in ('NATS_URL', 'JOBS_REPLICAS')))"
     spec = replace(SPEC, command=("python", "-c", shows), defaults={"NATS_URL": "nats://127.0.0.1:{MEDIA_PORT}"})
-    with pytest.raises(SuiteFailed, match=r"nats://127\.0\.0\.1:\d+ 1"):
+    with pytest.raises(SuiteError, match=r"nats://127\.0\.0\.1:\d+ 1"):
         await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [spec])
 
 
 async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Path) -> None:
     shows = "import os, sys; sys.exit(os.environ['MEDIA_STATE_DIR'])"
-    with pytest.raises(SuiteFailed, match=re.escape(str(tmp_path / "demo-suite" / "state"))):
+    with pytest.raises(SuiteError, match=re.escape(str(tmp_path / "demo-suite" / "state"))):
         await run_demo(
             LocalSettings(run_dir=tmp_path), build_options(), [replace(SPEC, command=("python", "-c", shows))]
         )
@@ -79,7 +79,7 @@ async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Pat
 
 async def test_a_demo_that_cannot_start_shows_why(tmp_path: Path) -> None:
     broken = replace(SPEC, command=("python", "-c", "import sys; sys.exit('no luck today')"))
-    with pytest.raises(SuiteFailed, match="no luck today"):
+    with pytest.raises(SuiteError, match="no luck today"):
         await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [broken])
     assert "no luck today" in (tmp_path / "demo-suite" / "logs" / "edge.log").read_text()
 

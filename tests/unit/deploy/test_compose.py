@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from deploy.nats.server import server
+from deploy.nats.server import find_nats_server
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
@@ -185,7 +185,7 @@ def test_nats_has_every_write_on_its_volume_before_it_acknowledges(tmp_path: Pat
     assert nats_says("sync_interval") == "always"
     assert nats_says("store_dir") == volume.partition(":")[2]
     # The server itself checks the file; it opens nothing.
-    subprocess.run([server(), "-t", "-c", NATS], cwd=tmp_path, capture_output=True, check=True)
+    subprocess.run([find_nats_server(), "-t", "-c", NATS], cwd=tmp_path, capture_output=True, check=True)
 
 
 def test_all_processes_that_create_the_streams_use_the_same_settings(settings_of: SettingsOf[Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from deploy.local.__main__ import main
-from deploy.local.doctor import edge_diagnostics, report, run_checks, to_json
+from deploy.local.doctor import check_links, format_report, run_checks, to_json
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from tests.fakes.nats import running_nats
@@ -75,7 +75,7 @@ async def test_a_refused_key_and_a_valid_key_are_reported(environment: pytest.Mo
     host.pages["/v1/models"] = refuses
     problems = await found(Level.PROBLEM)
     assert problems == {"elevenlabs": "refuses ELEVENLABS_API_KEY", "gemini": "refuses GEMINI_API_KEY"}
-    assert "secret" not in report(await run_checks())
+    assert "secret" not in format_report(await run_checks())
 
 
 async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest
     environment.setenv("NATS_URL", "nats://name:secret@127.0.0.1:9")
     problems = await found(Level.PROBLEM)
     assert {"gemini", "MongoDB", "object store s3", "NATS"} == set(problems)
-    assert "secret" not in report(await run_checks())
+    assert "secret" not in format_report(await run_checks())
 
 
 async def test_nats_without_jetstream_is_a_problem(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -113,14 +113,14 @@ async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.Mo
 )
 def test_links_that_lead_nowhere_are_reported(url: str, level: Level) -> None:
     settings = GatewaySettings(_env_file=None, public_url=url)
-    assert [diagnostic.level for diagnostic in edge_diagnostics(settings, 8080)] == [level]
+    assert [diagnostic.level for diagnostic in check_links(settings, 8080)] == [level]
 
 
 DIAGNOSTICS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
 
 
 def test_the_report_shows_remedies_and_totals() -> None:
-    text = report(DIAGNOSTICS)
+    text = format_report(DIAGNOSTICS)
     assert "-> mend it" in text
     assert text.endswith("1 problems, 1 warnings")
     rows = json.loads(to_json(DIAGNOSTICS))

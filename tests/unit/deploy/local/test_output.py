@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.output import Files, Lines, Terminal
+from deploy.local.output import LineSplitter, LogFiles, Terminal
 
 
 def ignore_close() -> None:
@@ -20,18 +20,18 @@ def ignore_close() -> None:
 
 def test_prefixes_have_one_width() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=False, gone=ignore_close)
-    terminal.line("tts", "ready")
-    terminal.line("gateway", "ready")
-    terminal.note("all is well")
+    terminal = Terminal(stream, ["tts", "gateway"], color=False, on_close=ignore_close)
+    terminal.write_line("tts", "ready")
+    terminal.write_line("gateway", "ready")
+    terminal.write_note("all is well")
     assert stream.getvalue() == "tts     | ready\ngateway | ready\nsuite   | all is well\n"
 
 
 def test_colours_are_around_the_prefix_only_and_differ() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=True, gone=ignore_close)
-    terminal.line("tts", "ready")
-    terminal.line("gateway", "ready")
+    terminal = Terminal(stream, ["tts", "gateway"], color=True, on_close=ignore_close)
+    terminal.write_line("tts", "ready")
+    terminal.write_line("gateway", "ready")
     first, second = stream.getvalue().splitlines()
     assert first.startswith("\x1b[")
     assert first.endswith("tts     |\x1b[0m ready")
@@ -42,19 +42,19 @@ def test_a_closed_stream_is_reported_and_later_lines_are_dropped(tmp_path: Path)
     reading, writing = os.pipe()
     gone: list[bool] = []
     with os.fdopen(writing, "w") as stream:
-        terminal = Terminal(stream, ["tts"], color=False, gone=lambda: gone.append(True))
-        terminal.line("tts", "one")
+        terminal = Terminal(stream, ["tts"], color=False, on_close=lambda: gone.append(True))
+        terminal.write_line("tts", "one")
         os.close(reading)
-        terminal.line("tts", "two")
-        terminal.line("tts", "three")
+        terminal.write_line("tts", "two")
+        terminal.write_line("tts", "three")
     assert gone == [True]
 
 
 def test_each_process_has_its_own_file_which_each_start_overwrites(tmp_path: Path) -> None:
     for text in ("first run", "second run"):
-        with closing(Files(tmp_path / "logs", ["tts"])) as files:
-            files.line("tts", text)
-            files.note("note")
+        with closing(LogFiles(tmp_path / "logs", ["tts"])) as files:
+            files.write_line("tts", text)
+            files.write_note("note")
     assert (tmp_path / "logs" / "tts.log").read_text() == "second run\n"
     assert (tmp_path / "logs" / "suite.log").read_text() == "note\n"
 
@@ -64,13 +64,13 @@ def test_lines_do_not_depend_on_how_the_bytes_are_cut(lines: list[str], data: st
     content = "\n".join(lines).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
     blocks = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
-    cutter = Lines()
-    found = [line for block in blocks for line in cutter.feed(block)] + list(cutter.end())
+    splitter = LineSplitter()
+    found = [line for block in blocks for line in splitter.feed(block)] + list(splitter.finish())
     assert found == (lines if not lines or lines[-1] else lines[:-1])
 
 
 def test_a_line_without_end_is_cut() -> None:
-    found = list(Lines().feed(b"x" * 40_000))
+    found = list(LineSplitter().feed(b"x" * 40_000))
     assert [len(line) for line in found] == [16 * 1024, 16 * 1024]
 
 
@@ -85,4 +85,4 @@ def test_a_line_without_end_is_cut() -> None:
     ],
 )
 def test_a_line_cannot_steer_the_terminal(raw: bytes, shown: str) -> None:
-    assert list(Lines().feed(raw)) == [shown]
+    assert list(LineSplitter().feed(raw)) == [shown]

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deploy.local.ports import Port, choose_free_ports
-from deploy.local.readiness import check_for
+from deploy.local.readiness import build_readiness_check
 from services.common.rpc.server import ServerOptions, run_server
 
 NAME = "media.tts.v1.TextToSpeechService"
@@ -35,7 +35,7 @@ def free_port() -> int:
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
 async def test_a_page_that_answers_200_is_ready(status: int, ready: bool) -> None:
     async with a_page(status) as url:
-        assert await check_for(url)() is ready
+        assert await build_readiness_check(url)() is ready
 
 
 async def test_a_server_that_reports_serving_is_ready() -> None:
@@ -43,10 +43,10 @@ async def test_a_server_that_reports_serving_is_ready() -> None:
         return [NAME]
 
     async with run_server(register, ServerOptions("127.0.0.1", 0, "TTS_PORT")) as server:
-        assert await check_for(f"grpc://127.0.0.1:{server.port}/{NAME}")()
-        assert not await check_for(f"grpc://127.0.0.1:{server.port}/media.other.v1.OtherService")()
+        assert await build_readiness_check(f"grpc://127.0.0.1:{server.port}/{NAME}")()
+        assert not await build_readiness_check(f"grpc://127.0.0.1:{server.port}/media.other.v1.OtherService")()
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 async def test_an_address_without_a_listener_is_not_ready(scheme: str) -> None:
-    assert not await check_for(f"{scheme}://127.0.0.1:{free_port()}/health")()
+    assert not await build_readiness_check(f"{scheme}://127.0.0.1:{free_port()}/health")()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.nats.server import PROGRAM, render_config, server
+from deploy.nats.server import PROGRAM, find_nats_server, render_config
 from deploy.nats.settings import NatsSettings
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
 
@@ -54,7 +54,7 @@ def test_the_server_takes_its_configuration(tmp_path: Path, name: str) -> None:
     file = folder / "nats.conf"
     file.write_text(render_config(NatsSettings(_env_file=None), folder))
     checked = subprocess.run(
-        [server(), "-t", "-c", str(file)], capture_output=True, text=True, timeout=SECONDS, check=False
+        [find_nats_server(), "-t", "-c", str(file)], capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert checked.returncode == 0, checked.stderr
 
@@ -68,8 +68,8 @@ def test_the_containers_server_is_as_strict(tmp_path: Path) -> None:
 
 
 def test_the_wheel_brings_the_program() -> None:
-    assert Path(server()) == Path(sysconfig.get_path("scripts")) / PROGRAM
-    assert os.access(server(), os.X_OK)
+    assert Path(find_nats_server()) == Path(sysconfig.get_path("scripts")) / PROGRAM
+    assert os.access(find_nats_server(), os.X_OK)
 
 
 def test_without_the_wheel_the_program_is_looked_for_on_the_path(
@@ -81,14 +81,14 @@ def test_without_the_wheel_the_program_is_looked_for_on_the_path(
     own.chmod(0o755)
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(own.parent))
-    assert server() == str(own)
+    assert find_nats_server() == str(own)
 
 
 def test_without_any_program_the_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError, match="NATS_URL must be set"):
-        server()
+        find_nats_server()
 
 
 def test_help_says_what_it_is_for_and_starts_nothing(tmp_path: Path) -> None:
