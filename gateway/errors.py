@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.common.errors import MediaError, Reason
-from services.common.log import bind_request_id, logger, request_id, where
+from services.common.log import bind_request_id, list_frames, logger, request_id
 from services.common.rpc.metadata import choose_request_id
 from services.common.rpc.status import from_rpc_error
 
@@ -91,7 +91,7 @@ def _to_media_error(error: Exception) -> MediaError:
         case ConnectionError():
             return MediaError(Reason.CANCELLED)
         case _:
-            log.error("a route failed", error_type=type(error).__name__, frames=where(error))
+            log.error("a route failed", error_type=type(error).__name__, frames=list_frames(error))
             return MediaError(Reason.INTERNAL)
 
 

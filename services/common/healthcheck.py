@@ -18,18 +18,18 @@ _DEFAULT_SECONDS = 2.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if the process serves, else 1 with the reason on standard error."""
-    options = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     problem = _PROBES[options.address.scheme](options.address, options.seconds)
     if problem:
         sys.stderr.write(f"{options.address.geturl()}: {problem}\n")
     return 1 if problem else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.common.healthcheck", description=__doc__)
     parser.add_argument(
         "address",
-        type=_address,
+        type=_parse_address,
         help="grpc://HOST:PORT/SERVICE asks gRPC health for SERVICE; http://HOST:PORT/PATH asks for status 200",
     )
     parser.add_argument(
@@ -41,14 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _address(text: str) -> SplitResult:
+def _parse_address(text: str) -> SplitResult:
     parts = urlsplit(text)
     if parts.scheme not in _PROBES or not parts.hostname or not parts.port:
         raise argparse.ArgumentTypeError("must be grpc://HOST:PORT/SERVICE or http://HOST:PORT/PATH")
     return parts
 
 
-def _grpc_problem(address: SplitResult, seconds: float) -> str:
+def _check_grpc(address: SplitResult, seconds: float) -> str:
     request = health_pb2.HealthCheckRequest(service=address.path.removeprefix("/"))
     # The proxy variables are for outgoing calls, not for a process on this host.
     with grpc.insecure_channel(address.netloc, options=[("grpc.enable_http_proxy", 0)]) as channel:
@@ -64,7 +64,7 @@ def _grpc_problem(address: SplitResult, seconds: float) -> str:
     return "" if status == health_pb2.HealthCheckResponse.SERVING else f"health status {status}"
 
 
-def _http_problem(address: SplitResult, seconds: float) -> str:
+def _check_http(address: SplitResult, seconds: float) -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(address.geturl(), timeout=seconds):
@@ -76,7 +76,7 @@ def _http_problem(address: SplitResult, seconds: float) -> str:
         return type(error).__name__
 
 
-_PROBES: dict[str, Callable[[SplitResult, float], str]] = {"grpc": _grpc_problem, "http": _http_problem}
+_PROBES: dict[str, Callable[[SplitResult, float], str]] = {"grpc": _check_grpc, "http": _check_http}
 
 
 if __name__ == "__main__":

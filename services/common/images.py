@@ -90,37 +90,37 @@ def _decode(data: bytes) -> Image.Image:
             raise
         # Decoders raise exceptions of many types for a broken file.
         except Exception:  # noqa: BLE001 - see above
-            raise _invalid_image("must be a whole PNG, JPEG, WebP or AVIF file") from None
+            raise _build_invalid_image_error("must be a whole PNG, JPEG, WebP or AVIF file") from None
     if image.format == "PNG" and _END_OF_PNG not in data:
-        raise _invalid_image("was cut: its end is missing")
+        raise _build_invalid_image_error("was cut: its end is missing")
     return image
 
 
 def _check_size(size: Size) -> None:
     if size.pixels > MAX_PIXELS:
-        raise _invalid_image(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
+        raise _build_invalid_image_error(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
     if max(size.width, size.height) > MAX_ASPECT * min(size.width, size.height):
-        raise _invalid_image(
+        raise _build_invalid_image_error(
             f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}"
         )
 
 
-def _invalid_image(what: str) -> MediaError:
+def _build_invalid_image_error(what: str) -> MediaError:
     return MediaError(Reason.MEDIA_INVALID, f"The image {what}.")
 
 
-def upright(image: Image.Image) -> Image.Image:
+def normalize_image(image: Image.Image) -> Image.Image:
     """Return `image` upright and in sRGB, without its metadata."""
     turned = ImageOps.exif_transpose(image)
     mode = "RGBA" if turned.has_transparency_data else "RGB"
-    colored = _in_srgb(turned, mode) or _convert(turned, mode)
+    colored = _convert_to_srgb(turned, mode) or _convert(turned, mode)
     # Copy the pixels to a new image, which leaves the metadata behind.
     bare = Image.new(mode, colored.size)
     bare.paste(colored)
     return bare
 
 
-def _in_srgb(image: Image.Image, mode: str) -> Image.Image | None:
+def _convert_to_srgb(image: Image.Image, mode: str) -> Image.Image | None:
     """Return `image` converted to sRGB by its embedded profile; None without a usable profile."""
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):

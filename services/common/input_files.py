@@ -66,7 +66,7 @@ class InputFiles:
         if url[:5].lower() == "data:":
             return await _decode_data_uri(url, max_bytes)
         if (own := self.store.key_from_url(url)) is not None:
-            with naming("image_url"):
+            with name_field_in_errors("image_url"):
                 return (await read_all(self.store, own, max_bytes=max_bytes))[0]
         return (await self.downloads.fetch(url, field="image_url", max_bytes=max_bytes)).data
 
@@ -98,7 +98,7 @@ def _build_not_owned_error(field: str) -> MediaError:
 
 
 @contextmanager
-def naming(field: str) -> Iterator[None]:
+def name_field_in_errors(field: str) -> Iterator[None]:
     """Translate errors of the store so that they name the request field that leads to the object."""
     try:
         yield

@@ -52,7 +52,7 @@ def bind_request_id(value: str) -> Iterator[None]:
         request_id.reset(token)
 
 
-def where(error: BaseException) -> list[str]:
+def list_frames(error: BaseException) -> list[str]:
     """Return the frames that raised `error`, innermost last, without its text, which may quote a prompt or a key."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
@@ -121,7 +121,7 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, object] = {"library": record.name, "at": f"{record.module}:{record.lineno}"}
         if record.exc_info and record.exc_info[1] is not None:
-            fields |= {"error_type": type(record.exc_info[1]).__name__, "frames": where(record.exc_info[1])}
+            fields |= {"error_type": type(record.exc_info[1]).__name__, "frames": list_frames(record.exc_info[1])}
         logger("library").log(record.levelno, "a library reported a problem", **fields)
 
 

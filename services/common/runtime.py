@@ -28,7 +28,7 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
     argparse.ArgumentParser(
         prog=f"python -m {service}",
         description=description,
-        epilog=_variables_help(kind),
+        epilog=_build_variables_help(kind),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     try:
@@ -42,6 +42,6 @@ def run(service: str, description: str, kind: type[S], main: Callable[[S], Corou
         refuse_to_start(error)
 
 
-def _variables_help(kind: type[Settings]) -> str:
+def _build_variables_help(kind: type[Settings]) -> str:
     lines = [f"  {name:<38} {info.description}" for name, info in variables(kind).items()]
     return "environment variables:\n" + "\n".join(lines)

@@ -53,7 +53,7 @@ def load(kind: type[S]) -> S:
 
 def variables(kind: type[Settings]) -> dict[str, FieldInfo]:
     """Return every field of `kind` by the variable that sets it."""
-    return {_variable_names(kind, name, info)[0]: info for name, info in kind.model_fields.items()}
+    return {_list_variable_names(kind, name, info)[0]: info for name, info in kind.model_fields.items()}
 
 
 def refuse_to_start(error: ConfigurationError) -> NoReturn:
@@ -64,14 +64,14 @@ def refuse_to_start(error: ConfigurationError) -> NoReturn:
 
 def _explain(kind: type[Settings], location: int | str, message: str) -> str:
     for name, info in kind.model_fields.items():
-        names = _variable_names(kind, name, info)
+        names = _list_variable_names(kind, name, info)
         if location in {*names, name}:
             default = "" if info.is_required() else f" Default: {info.get_default(call_default_factory=True)!s}."
             return f"{names[0]}: {message}. {info.description}{default} See docs/configuration.md."
     return f"{kind.__name__}: {message}. See docs/configuration.md."
 
 
-def _variable_names(kind: type[Settings], name: str, info: FieldInfo) -> list[str]:
+def _list_variable_names(kind: type[Settings], name: str, info: FieldInfo) -> list[str]:
     alias = info.validation_alias
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices]

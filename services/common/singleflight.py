@@ -23,7 +23,7 @@ class SingleFlightLimits:
 
     ahead_bytes: int = 4 * 1024 * 1024
     """How far the work may run ahead of its fastest reader."""
-    kept_bytes: int = 64 * 1024 * 1024
+    max_cached_bytes: int = 64 * 1024 * 1024
     """How much is cached for slow readers and late joiners. Once the oldest items are dropped, later requests start a
     flight of their own, and a reader that still needs a dropped item fails with OVERLOADED."""
 
@@ -203,7 +203,7 @@ class _Flight(Generic[T]):
         self._sizes.append(size)
         self._produced_bytes += size
         self._cached_bytes += size
-        while self._cached_bytes > self._limits.kept_bytes and len(self._items) > 1:
+        while self._cached_bytes > self._limits.max_cached_bytes and len(self._items) > 1:
             self._cached_bytes -= self._sizes.pop(0)
             self._items.pop(0)
             self._first_index += 1

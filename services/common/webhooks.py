@@ -37,7 +37,7 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
-def key_in(secret: object) -> bytes | None:
+def parse_secret(secret: object) -> bytes | None:
     """Return the key in a secret such as whsec_MDEy...; None if the secret is malformed or too short."""
     if not isinstance(secret, str) or not secret.startswith(PREFIX):
         return None
@@ -48,7 +48,7 @@ def key_in(secret: object) -> bytes | None:
     return key if len(key) >= _LEAST_KEY_BYTES else None
 
 
-def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: list[str]) -> Mapping[str, str]:
+def build_headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: list[str]) -> Mapping[str, str]:
     """Return the headers for sending a webhook.
 
     Args:
@@ -57,12 +57,12 @@ def headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_with: lis
         body: Body of the webhook.
         signed_with: Secrets, the newest first: while one is replaced by another, both sign.
     """
-    keys = [key for key in map(key_in, signed_with) if key is not None]
+    keys = [key for key in map(parse_secret, signed_with) if key is not None]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(sent_at_seconds),
         "webhook-signature": " ".join(
-            _VERSION + _signature(key, webhook_id, str(sent_at_seconds), body).decode() for key in keys
+            _VERSION + _compute_signature(key, webhook_id, str(sent_at_seconds), body).decode() for key in keys
         ),
     }
 
@@ -78,23 +78,23 @@ def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
     Raises:
         MediaError: PERMISSION_DENIED; the signature is wrong or too old, or the secret is unusable.
     """
-    key = key_in(secret)
+    key = parse_secret(secret)
     if key is None:
-        raise _permission_denied("The secret of this account is not known, so that no webhook can be believed.")
-    expected = _signature(key, webhook.webhook_id, webhook.timestamp, webhook.body)
+        raise _build_denied_error("The secret of this account is not known, so that no webhook can be believed.")
+    expected = _compute_signature(key, webhook.webhook_id, webhook.timestamp, webhook.body)
     given = [item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)]
     if not any(hmac.compare_digest(expected, item) for item in given):
-        raise _permission_denied("The webhook is not signed with the secret of this account.")
+        raise _build_denied_error("The webhook is not signed with the secret of this account.")
     if not webhook.timestamp.isascii() or not webhook.timestamp.isdigit():
-        raise _permission_denied("The webhook does not tell when it was sent.")
+        raise _build_denied_error("The webhook does not tell when it was sent.")
     if abs(now_seconds - int(webhook.timestamp)) > TOLERANCE_SECONDS:
-        raise _permission_denied("The webhook is too old, or this machine's clock is wrong.")
+        raise _build_denied_error("The webhook is too old, or this machine's clock is wrong.")
 
 
-def _signature(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> bytes:
+def _compute_signature(key: bytes, webhook_id: str, timestamp: str, body: bytes) -> bytes:
     signed = f"{webhook_id}.{timestamp}.".encode() + body
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
 
 
-def _permission_denied(message: str) -> MediaError:
+def _build_denied_error(message: str) -> MediaError:
     return MediaError(Reason.PERMISSION_DENIED, message)

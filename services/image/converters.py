@@ -9,7 +9,7 @@ from media.image.v1 import image_pb2
 
 from services.common.images import Size
 from services.common.log import request_id
-from services.common.rpc.conversions import CACHE_STATUSES, to_timestamp
+from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
 from services.image.image_store import StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import PromptRequest

@@ -14,7 +14,7 @@ from services.common.cache import CacheStatus, TieredCache
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import ImageInfo, inspect
 from services.common.log import logger
-from services.common.resilience.failover import FailureLog, first_available
+from services.common.resilience.failover import FailureLog, try_candidates
 from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
@@ -223,4 +223,4 @@ async def generate_with_failover(candidates: Sequence[Candidate], policy: Provid
             )
         return GenerationResult(candidate, answered.answer, answered.queued_seconds)
 
-    return await first_available(candidates, generate, attempts)
+    return await try_candidates(candidates, generate, attempts)

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
-from services.common.rpc.conversions import to_timestamp
+from services.common.rpc.converters import to_timestamp
 from services.common.rpc.validation import validate
 from services.common.storage import ObjectStore
 from services.jobs.pipelines.requests import (

@@ -12,7 +12,7 @@ SUBJECT = "jobs"
 _SAFE_REPLICAS = 3
 
 
-def diagnostics(settings: QueueSettings) -> list[Diagnostic]:
+def diagnose_jobs(settings: QueueSettings) -> list[Diagnostic]:
     """Return the diagnostics of the NATS servers, the replicas and the credentials."""
     return [*_check_servers(settings), *_check_credentials(settings)]
 

@@ -12,7 +12,7 @@ from services.common.rpc.channel import open_channel
 from services.common.rpc.server import serve
 from services.common.storage import open_object_store
 from services.jobs.clients import ServiceClients
-from services.jobs.diagnostics import diagnostics
+from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.service import SERVICE_NAME, JobServicer
@@ -22,7 +22,7 @@ from services.jobs.webhooks.signing_secrets import SigningSecrets
 
 async def main(settings: JobsSettings) -> None:
     """Serve until the process is asked to stop."""
-    log_diagnostics(diagnostics(settings))
+    log_diagnostics(diagnose_jobs(settings))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_object_store(settings))
         streams = await stack.enter_async_context(

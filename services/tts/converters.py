@@ -5,7 +5,7 @@ from __future__ import annotations
 from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2
 
-from services.common.rpc.conversions import CACHE_STATUSES, to_timestamp
+from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
 from services.common.timing.alignment import Alignment
 from services.tts.events import AudioUrl, Done, Header, StoredAudio
 from services.tts.planning import SpeechRequest

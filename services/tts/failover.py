@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
-from services.common.resilience.failover import AttemptFailure, FailureLog, first_available
+from services.common.resilience.failover import AttemptFailure, FailureLog, try_candidates
 from services.common.resilience.retry import ProviderPolicy, report_rejections
 from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
@@ -47,7 +47,7 @@ async def open_with_failover(candidates: Sequence[Plan], policy: ProviderPolicy)
     """
     async with AsyncExitStack() as resources:
         opener = _StreamOpener(policy, resources)
-        yield await first_available(candidates, opener.open_stream, opener.attempts)
+        yield await try_candidates(candidates, opener.open_stream, opener.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from media.video.v1 import video_pb2
 
 from services.common.errors import invalid
-from services.common.rpc.conversions import to_timestamp
+from services.common.rpc.converters import to_timestamp
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import LengthPolicy
 from services.video.generation import GenerationRequest

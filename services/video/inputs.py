@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.input_files import InputFiles, naming
+from services.common.input_files import InputFiles, name_field_in_errors
 from services.common.worker_pool import WorkerPool
 from services.video.ffmpeg.arguments import Input
 from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, MediaType, sniff_media_type
@@ -97,13 +97,13 @@ class Inputs:
             field = f"{name}.key"
             info = await self._files.find_owned(source.key, principal, field)
             if info.size_bytes > max_bytes:
-                raise _too_large(field, max_bytes)
+                raise _build_too_large_error(field, max_bytes)
             async with self._files.store.open(source.key) as found:
                 yield found.chunks
         elif source.url and (own := self._files.store.key_from_url(source.url)) is not None:
             # A signed URL of our own store grants access by itself: read the object directly, not over the network.
             async with AsyncExitStack() as stack:
-                with naming(f"{name}.url"):
+                with name_field_in_errors(f"{name}.url"):
                     found = await stack.enter_async_context(self._files.store.open(own))
                 yield found.chunks
         elif source.url:
@@ -126,7 +126,7 @@ async def _write_file(pieces: AsyncIterator[bytes], folder: Path, name: str, max
         async for piece in pieces:
             written += len(piece)
             if written > max_bytes:
-                raise _too_large(name, max_bytes)
+                raise _build_too_large_error(name, max_bytes)
             if media_type is None:
                 head += piece[:HEAD_BYTES]
                 media_type = _require_media_type(bytes(head), name) if len(head) >= HEAD_BYTES else None
@@ -150,5 +150,5 @@ def _require_media_type(head: bytes, name: str) -> MediaType:
     return media_type
 
 
-def _too_large(field: str, max_bytes: int) -> MediaError:
+def _build_too_large_error(field: str, max_bytes: int) -> MediaError:
     return invalid(field, f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)

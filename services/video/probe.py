@@ -125,7 +125,7 @@ def probe_file(path: str, demuxer: str, container: str, max_seconds: float, fiel
         with av.open(path, format=demuxer, options=_ALONE) as media:
             has_header = _has_length_header(Path(path), demuxer)
             if has_header and media.duration and media.duration / av.time_base > max_seconds:
-                raise _invalid_media(field, _TOO_LONG.format(media.duration / av.time_base, max_seconds))
+                raise _build_invalid_media_error(field, _TOO_LONG.format(media.duration / av.time_base, max_seconds))
             streams = list(media.streams)
             spans = _read_spans(media, streams, max_seconds, field)
             begin_seconds = (media.start_time or 0) / av.time_base
@@ -134,10 +134,12 @@ def probe_file(path: str, demuxer: str, container: str, max_seconds: float, fiel
                 for stream in streams
             )
     except (av.FFmpegError, ValueError, EOFError):
-        raise _invalid_media(field, "must be a complete file of the format that its first bytes announce") from None
+        raise _build_invalid_media_error(
+            field, "must be a complete file of the format that its first bytes announce"
+        ) from None
     found = MediaFile(container, Path(path).stat().st_size, infos)
     if not any(stream.packets and stream.kind in (_VIDEO, _AUDIO) for stream in infos):
-        raise _invalid_media(field, "must contain a video or an audio stream")
+        raise _build_invalid_media_error(field, "must contain a video or an audio stream")
     return found
 
 
@@ -148,7 +150,7 @@ def _read_spans(
     spans = [PacketSpan() for _ in streams]
     for number, packet in enumerate(media.demux()):
         if number > _MAX_PACKETS:
-            raise _invalid_media(field, f"must have at most {_MAX_PACKETS:,} packets")
+            raise _build_invalid_media_error(field, f"must have at most {_MAX_PACKETS:,} packets")
         if packet.pts is None or packet.time_base is None:
             continue
         span, start = spans[packet.stream.index], float(packet.pts * packet.time_base)
@@ -161,7 +163,7 @@ def _read_spans(
         if packet.stream.type == _VIDEO:
             span.times.append(start)
         if span.last > max_seconds:
-            raise _invalid_media(field, _TOO_LONG.format(span.last, max_seconds))
+            raise _build_invalid_media_error(field, _TOO_LONG.format(span.last, max_seconds))
     return spans
 
 
@@ -211,9 +213,11 @@ def _choose_duration(stream: Stream, counted_seconds: float, field: str) -> floa
         return counted_seconds
     stated = float(stream.duration * stream.time_base)
     if counted_seconds and stated > counted_seconds + max(_CUT_SECONDS, _CUT_SHARE * stated):
-        raise _invalid_media(field, f"must be complete: it is cut after {counted_seconds:.1f} of {stated:.1f} seconds")
+        raise _build_invalid_media_error(
+            field, f"must be complete: it is cut after {counted_seconds:.1f} of {stated:.1f} seconds"
+        )
     return stated if abs(stated - counted_seconds) <= _PADDING_SECONDS else counted_seconds
 
 
-def _invalid_media(field: str, description: str) -> MediaError:
+def _build_invalid_media_error(field: str, description: str) -> MediaError:
     return invalid(field, description, Reason.MEDIA_INVALID)

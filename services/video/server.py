@@ -102,7 +102,7 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
     policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
         retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
-        wait_seconds=settings.patience_seconds,
+        wait_seconds=settings.wait_seconds,
     )
     with Workspaces(settings.temp_dir).open() as workspaces:
         generator = VideoGenerator(

@@ -32,7 +32,7 @@ class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSett
         validation_alias="VIDEO_DEFAULT_PROVIDER",
         description="Default provider. Unset: replicate if REPLICATE_API_TOKEN is set, else embedded.",
     )
-    patience_seconds: float = Field(
+    wait_seconds: float = Field(
         60.0,
         gt=0,
         validation_alias="VIDEO_PATIENCE_SECONDS",

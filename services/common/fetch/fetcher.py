@@ -14,7 +14,7 @@ from yarl import URL
 from services.common import VERSION
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch.addresses import AddressPolicy, ForbiddenAddressError, Lookup, PolicyResolver
-from services.common.fetch.urls import Target, forbidden_url_error, parse_target
+from services.common.fetch.urls import Target, build_forbidden_url_error, parse_target
 
 _CONNECT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024
@@ -138,7 +138,9 @@ class Fetcher:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise _unreachable_error(field, f"must answer within {self._options.timeout_seconds:g} seconds") from None
+            raise _build_unreachable_error(
+                field, f"must answer within {self._options.timeout_seconds:g} seconds"
+            ) from None
 
     @asynccontextmanager
     async def _request(
@@ -150,7 +152,7 @@ class Fetcher:
                     response = await self._follow(method, parse_target(text, field, self._options.allowed), field)
                 try:
                     if not any_status and response.status not in _OK:
-                        raise _unreachable_error(
+                        raise _build_unreachable_error(
                             field, f"must be publicly readable; the server answered with status {response.status}"
                         )
                     yield response
@@ -160,7 +162,7 @@ class Fetcher:
             if not limit.expired():
                 raise
             seconds = self._options.timeout_seconds
-            raise _unreachable_error(field, f"must deliver within {seconds:g} seconds") from None
+            raise _build_unreachable_error(field, f"must deliver within {seconds:g} seconds") from None
 
     async def _follow(self, method: str, target: Target, field: str) -> aiohttp.ClientResponse:
         for _ in range(self._options.max_redirects + 1):
@@ -169,17 +171,17 @@ class Fetcher:
                 return response
             response.close()
             target = self._resolve_redirect(target, response.headers, field)
-        raise _unreachable_error(field, f"must not need more than {self._options.max_redirects} redirects")
+        raise _build_unreachable_error(field, f"must not need more than {self._options.max_redirects} redirects")
 
     def _resolve_redirect(self, target: Target, headers: Mapping[str, str], field: str) -> Target:
         location = headers["Location"]
         try:
             resolved = target.url.join(URL(location, encoded=True))
         except ValueError:
-            raise _unreachable_error(field, "must not redirect to an invalid URL") from None
+            raise _build_unreachable_error(field, "must not redirect to an invalid URL") from None
         next_target = parse_target(str(resolved), field, self._options.allowed)
         if target.url.scheme == "https" and next_target.url.scheme == "http":
-            raise forbidden_url_error(field, "must not redirect from https to http")
+            raise build_forbidden_url_error(field, "must not redirect from https to http")
         return next_target
 
 
@@ -217,9 +219,9 @@ async def resolve_with_system(host: str, port: int) -> Sequence[str]:
 def _to_streamed_file(response: aiohttp.ClientResponse, field: str, max_bytes: int) -> StreamedFile:
     size_bytes = response.content_length
     if size_bytes is not None and size_bytes > max_bytes:
-        raise _too_large_error(field, max_bytes)
+        raise _build_too_large_error(field, max_bytes)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _unreachable_error(field, "must deliver the file uncompressed")
+        raise _build_unreachable_error(field, "must deliver the file uncompressed")
     return StreamedFile(_parse_content_type(response), size_bytes, _read_chunks(response, field, max_bytes))
 
 
@@ -229,7 +231,7 @@ async def _read_chunks(response: aiohttp.ClientResponse, field: str, max_bytes: 
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             read += len(chunk)
             if read > max_bytes:
-                raise _too_large_error(field, max_bytes)
+                raise _build_too_large_error(field, max_bytes)
             yield chunk
 
 
@@ -248,23 +250,23 @@ def _translate_errors(field: str) -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorDNSError as error:
         if isinstance(error.os_error, ForbiddenAddressError) or isinstance(error.__cause__, ForbiddenAddressError):
-            raise forbidden_url_error(field) from None
-        raise _unreachable_error(field, "must have an existing host") from None
+            raise build_forbidden_url_error(field) from None
+        raise _build_unreachable_error(field, "must have an existing host") from None
     except ForbiddenAddressError:
-        raise forbidden_url_error(field) from None
+        raise build_forbidden_url_error(field) from None
     except aiohttp.ClientPayloadError:
-        raise _unreachable_error(field, "must deliver the whole file; the connection ended early") from None
+        raise _build_unreachable_error(field, "must deliver the whole file; the connection ended early") from None
     except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
             raise
-        raise _unreachable_error(field, "must be reachable; the connection failed") from None
+        raise _build_unreachable_error(field, "must be reachable; the connection failed") from None
     except ValueError:
-        raise _unreachable_error(field, "must be a URL that can be requested") from None
+        raise _build_unreachable_error(field, "must be a URL that can be requested") from None
 
 
-def _unreachable_error(field: str, description: str) -> MediaError:
+def _build_unreachable_error(field: str, description: str) -> MediaError:
     return invalid(field, description, Reason.URL_UNREACHABLE)
 
 
-def _too_large_error(field: str, max_bytes: int) -> MediaError:
+def _build_too_large_error(field: str, max_bytes: int) -> MediaError:
     return invalid(field, f"must deliver at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)

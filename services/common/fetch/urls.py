@@ -52,20 +52,20 @@ def parse_target(text: str, field: str, allowed: AddressPolicy) -> Target:
     if url.scheme not in _SCHEMES or not host:
         raise invalid(field, "must be an http or https URL")
     if url.user is not None or url.password is not None:
-        raise forbidden_url_error(field, "must not contain a user or a password")
+        raise build_forbidden_url_error(field, "must not contain a user or a password")
     if not allowed.allows_name(host, port):
         if port not in _WEB_PORTS and port < _FIRST_FREE_PORT:
-            raise forbidden_url_error(field, "must have port 80, 443 or one above 1023")
+            raise build_forbidden_url_error(field, "must have port 80, 443 or one above 1023")
         address = _parse_address(host)
         if address is None and _NUMBER.fullmatch(host.rpartition(".")[2]):
             # No name ends in a number: this is an unusual spelling of an address, such as 127.1 or 0x7f000001.
-            raise forbidden_url_error(field)
+            raise build_forbidden_url_error(field)
         if address is not None and not is_public(address) and not allowed.allows_address(address):
-            raise forbidden_url_error(field)
+            raise build_forbidden_url_error(field)
     return Target(url, host, port)
 
 
-def forbidden_url_error(field: str, description: str = _FORBIDDEN_ADDRESS) -> MediaError:
+def build_forbidden_url_error(field: str, description: str = _FORBIDDEN_ADDRESS) -> MediaError:
     """Return the error for a URL that may not be fetched."""
     return invalid(field, description, Reason.URL_FORBIDDEN)
 

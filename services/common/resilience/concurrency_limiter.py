@@ -66,7 +66,7 @@ class ConcurrencyLimiter:
     @property
     def limit(self) -> int | None:
         """Most calls at once as known now; None if unlimited."""
-        return _least(self._configured, self._announced, self._lowered)
+        return _find_lowest(self._configured, self._announced, self._lowered)
 
     @property
     def in_flight(self) -> int:
@@ -79,16 +79,16 @@ class ConcurrencyLimiter:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def acquire(self, patience_seconds: float) -> AsyncIterator[Permit]:
+    async def acquire(self, max_wait_seconds: float) -> AsyncIterator[Permit]:
         """Wait for a permit and hold it for as long as the context is open.
 
         Args:
-            patience_seconds: Longest wait; 0 takes a permit only if one is free at once.
+            max_wait_seconds: Longest wait; 0 takes a permit only if one is free at once.
 
         Raises:
             LimitExceededError: PROVIDER_BUSY; the queue is full, or no permit became free in time.
         """
-        waited_seconds = await self._wait(patience_seconds)
+        waited_seconds = await self._wait(max_wait_seconds)
         began = self._clock()
         try:
             yield Permit(waited_seconds)
@@ -106,11 +106,11 @@ class ConcurrencyLimiter:
 
     def record_rejection(self) -> None:
         """Lower the limit after the provider rejected a call as one too many; call it while the permit is held."""
-        self._lowered = _least(self.limit, max(1, self._in_flight - 1))
+        self._lowered = _find_lowest(self.limit, max(1, self._in_flight - 1))
         self._recovered_at_seconds = self._clock()
         log.warning("provider rejected a call, concurrency limit lowered", provider=self._name, limit=self._lowered)
 
-    async def _wait(self, patience_seconds: float) -> float:
+    async def _wait(self, max_wait_seconds: float) -> float:
         self._recover()
         # A freed permit goes to the queue first; so if there is room here, the queue is empty.
         if self._has_room():
@@ -120,19 +120,19 @@ class ConcurrencyLimiter:
             raise self._build_busy_error(f"and {len(self._waiting)} calls wait already")
         began = self._clock()
         try:
-            await self._wait_for_admission(patience_seconds)
+            await self._wait_for_admission(max_wait_seconds)
         except TimeoutError:
             raise self._build_busy_error(
                 f"and none ended within {self._clock() - began:.1f} seconds of waiting"
             ) from None
         return self._clock() - began
 
-    async def _wait_for_admission(self, patience_seconds: float) -> None:
+    async def _wait_for_admission(self, max_wait_seconds: float) -> None:
         ticket = asyncio.get_running_loop().create_future()
         self._waiting.append(ticket)
         admitted = False
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(max_wait_seconds):
                 await ticket
             admitted = True
         finally:
@@ -170,7 +170,7 @@ class ConcurrencyLimiter:
         if steps < 1:
             return
         self._recovered_at_seconds += steps * RECOVERY_SECONDS
-        ceiling = _least(self._configured, self._announced)
+        ceiling = _find_lowest(self._configured, self._announced)
         raised = self._lowered + steps
         self._lowered = None if ceiling is not None and raised >= ceiling else raised
         self._admit()
@@ -190,5 +190,5 @@ class ConcurrencyLimiter:
         )
 
 
-def _least(*limits: int | None) -> int | None:
+def _find_lowest(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)

@@ -77,7 +77,7 @@ class FailureLog:
             raise
 
 
-async def first_available(
+async def try_candidates(
     candidates: Sequence[CandidateT], attempt: Callable[[CandidateT], Awaitable[ResultT]], attempts: FailureLog
 ) -> ResultT:
     """Return the result of the first candidate that succeeds.

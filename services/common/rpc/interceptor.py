@@ -15,10 +15,10 @@ from google.protobuf.message import Message
 
 from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
-from services.common.log import bind_request_id, logger, where
+from services.common.log import bind_request_id, list_frames, logger
 from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
 from services.common.rpc.status import from_rpc_error, to_status
-from services.common.rpc.validation import MalformedRequest, lenient_deserializer, validate
+from services.common.rpc.validation import MalformedRequest, make_lenient_deserializer, validate
 
 log = logger(__name__)
 
@@ -91,40 +91,42 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         serialization = {
-            "request_deserializer": lenient_deserializer(handler.request_deserializer),
+            "request_deserializer": make_lenient_deserializer(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         match handler.request_streaming, handler.response_streaming:
             case False, False:
-                return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **serialization)
+                return grpc.unary_unary_rpc_method_handler(
+                    self._wrap_unary(method, handler.unary_unary), **serialization
+                )
             case False, True:
                 return grpc.unary_stream_rpc_method_handler(
-                    self._server_stream(method, handler.unary_stream), **serialization
+                    self._wrap_server_stream(method, handler.unary_stream), **serialization
                 )
             case True, False:
                 return grpc.stream_unary_rpc_method_handler(
-                    self._client_stream(method, handler.stream_unary), **serialization
+                    self._wrap_client_stream(method, handler.stream_unary), **serialization
                 )
             case _:
                 return grpc.stream_stream_rpc_method_handler(
-                    self._bidirectional(method, handler.stream_stream), **serialization
+                    self._wrap_bidirectional(method, handler.stream_stream), **serialization
                 )
 
-    def _unary(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    def _wrap_unary(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         async def call(request: Message | MalformedRequest, context: Context) -> T:
             async with self._call(method, context):
                 return await behaviour(_check(request), context)
 
         return call
 
-    def _server_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    def _wrap_server_stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(request: Message | MalformedRequest, context: Context) -> None:
             async with self._call(method, context):
                 await _send(behaviour, _check(request), context)
 
         return call
 
-    def _client_stream(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    def _wrap_client_stream(self, method: str, behaviour: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> T:
             async with self._call(method, context):
                 try:
@@ -135,7 +137,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+    def _wrap_bidirectional(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         async def call(requests: AsyncIterator[Message | MalformedRequest], context: Context) -> None:
             async with self._call(method, context):
                 try:
@@ -157,12 +159,12 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
                 self._refuse_if_full()
                 self._running += 1
                 try:
-                    async with asyncio.timeout(self._seconds_left(context)):
+                    async with asyncio.timeout(self._compute_seconds_left(context)):
                         yield
                 finally:
                     self._running -= 1
             except asyncio.CancelledError:
-                if _caller_left():
+                if _has_caller_left():
                     outcome = Reason.CANCELLED.name
                     raise
                 # The handler raised it, not the end of the call: without a status the caller would wait forever.
@@ -189,7 +191,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         if self._running >= self._limits.concurrent_rpcs:
             raise MediaError(Reason.OVERLOADED, retry_after_seconds=1)
 
-    def _seconds_left(self, context: Context) -> float:
+    def _compute_seconds_left(self, context: Context) -> float:
         remaining = cast("float | None", context.time_remaining())  # the stubs omit None, the value without a deadline
         limit = self._limits.deadline_seconds
         # gRPC itself ends a call at the caller's deadline; ours comes later, as a second line of defence.
@@ -221,7 +223,7 @@ async def _read_to_end(requests: AsyncIterator[Message | MalformedRequest]) -> N
 
 def _check(request: Message | MalformedRequest) -> Message:
     if isinstance(request, MalformedRequest):
-        raise request.error()
+        raise request.to_error()
     validate(request)
     return request
 
@@ -231,7 +233,7 @@ async def _check_each(requests: AsyncIterator[Message | MalformedRequest]) -> As
         yield _check(request)
 
 
-def _caller_left() -> bool:
+def _has_caller_left() -> bool:
     """Return whether a CancelledError comes from the end of the call, not from inside the handler."""
     return is_cancelled()
 
@@ -245,7 +247,7 @@ def _to_media_error(error: Exception, method: str) -> MediaError:
         case TimeoutError():
             return MediaError(Reason.DEADLINE_EXCEEDED)
         case _:
-            log.error("a handler failed", method=method, error_type=type(error).__name__, frames=where(error))
+            log.error("a handler failed", method=method, error_type=type(error).__name__, frames=list_frames(error))
             return MediaError(Reason.INTERNAL)
 
 

@@ -88,7 +88,7 @@ async def run_server(
         ConfigurationError: The port is taken.
     """
     guard = GuardInterceptor(options.limits)
-    server = grpc.aio.server(interceptors=[guard], options=_channel_options(options))
+    server = grpc.aio.server(interceptors=[guard], options=_build_channel_options(options))
     health = health or HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = list(register(server))
@@ -143,7 +143,7 @@ def _bind(server: grpc.aio.Server, options: ServerOptions) -> int:
         ) from None
 
 
-def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+def _build_channel_options(options: ServerOptions) -> list[tuple[str, int]]:
     return [
         # Without this, two servers can share one port without an error.
         ("grpc.so_reuseport", 0),

@@ -34,7 +34,7 @@ def to_status(error: MediaError, request_id: str) -> grpc.Status:
     details = [error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)]
     packed = [_pack(detail) for detail in details]
     if error.violations:
-        packed.append(_pack(_bad_request(error)))
+        packed.append(_pack(_build_bad_request(error)))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
@@ -55,7 +55,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
     bad_request = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
     try:
-        for detail in _details(error):
+        for detail in _read_details(error):
             for kind in (info, bad_request, retry):
                 if detail.Is(kind.DESCRIPTOR):
                     detail.Unpack(kind)
@@ -73,7 +73,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
     )
 
 
-def _bad_request(error: MediaError) -> error_details_pb2.BadRequest:
+def _build_bad_request(error: MediaError) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(
         field_violations=[
             error_details_pb2.BadRequest.FieldViolation(field=item.field, description=item.description)
@@ -90,7 +90,7 @@ def _pack(
     return packed
 
 
-def _details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
+def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             return list(status_pb2.Status.FromString(value).details)

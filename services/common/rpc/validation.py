@@ -22,12 +22,12 @@ def validate(message: Message) -> None:
     found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
     if not found:
         return
-    violations = [FieldViolation(_path(item.proto), item.proto.message) for item in found]
+    violations = [FieldViolation(_build_path(item.proto), item.proto.message) for item in found]
     summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
     raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
 
 
-def _path(violation: protovalidate.ViolationPb) -> str:
+def _build_path(violation: protovalidate.ViolationPb) -> str:
     path = ""
     for element in violation.field.elements if violation.field else ():
         path += f".{element.field_name}"
@@ -43,14 +43,14 @@ class MalformedRequest:
     content: bytes
     descriptor: Descriptor | None
 
-    def error(self) -> MediaError:
+    def to_error(self) -> MediaError:
         """Return the error that names the first string field that is not UTF-8, if there is one."""
-        if self.descriptor is not None and (field := _first_broken_string(self.content, self.descriptor)):
+        if self.descriptor is not None and (field := _find_broken_string(self.content, self.descriptor)):
             return invalid(field, "must be valid UTF-8")
         return MediaError(Reason.VALIDATION_ERROR, "The request is not a valid protobuf message of this method.")
 
 
-def lenient_deserializer(
+def make_lenient_deserializer(
     deserialize: Callable[[bytes], Message] | None,
 ) -> Callable[[bytes], Message | MalformedRequest] | None:
     """Wrap `deserialize` to return MalformedRequest where it would raise.
@@ -70,7 +70,7 @@ def lenient_deserializer(
     return parse
 
 
-def _first_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
+def _find_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
     try:
         raw = unknown_fields.UnknownFieldSet(empty_pb2.Empty.FromString(content))
     except DecodeError:

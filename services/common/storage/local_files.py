@@ -127,15 +127,15 @@ def open_object(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise _not_found_error() from None
+        raise _build_not_found_error() from None
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         # The store never creates symbolic links.
-        raise _not_found_error() from None
+        raise _build_not_found_error() from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _not_found_error()
+        raise _build_not_found_error()
     file = os.fdopen(descriptor, "rb")
     try:
         return file, _read_properties(file, key)
@@ -175,7 +175,7 @@ def _read_properties(file: BinaryIO, key: str) -> ObjectInfo:
         )
     except (ValueError, KeyError, OSError, struct.error):
         log.warning("a file in the folder of objects is not an object", key=key)
-        raise _not_found_error() from None
+        raise _build_not_found_error() from None
 
 
 def delete(path: Path, root: Path) -> bool:
@@ -228,5 +228,5 @@ def _list_keys(root: Path, folder: str, after: str) -> Iterator[str]:
             yield from _list_keys(root, key, after)
 
 
-def _not_found_error() -> MediaError:
+def _build_not_found_error() -> MediaError:
     return MediaError(Reason.NOT_FOUND, "No object has this key.")

@@ -194,27 +194,31 @@ class S3Store(ObjectStore):
             yield
         except (NotFoundError, FileNotFoundError) as error:
             if "NoSuchBucket" in str(error):
-                raise _storage_error(f"The bucket of {bucket} does not exist; create it or set another one.") from None
+                raise _build_storage_error(
+                    f"The bucket of {bucket} does not exist; create it or set another one."
+                ) from None
             raise MediaError(Reason.NOT_FOUND, "No object has this key.") from None
         except AlreadyExistsError:
             raise MediaError(Reason.ALREADY_EXISTS) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError):
-            raise _storage_error(
+            raise _build_storage_error(
                 f"The store refuses {credentials}; check them and their permissions on the bucket."
             ) from None
         except (BaseError, OSError, ValueError) as error:
             log.warning("the object store failed", store=self.name, error_type=type(error).__name__)
             text = str(error)
             if any(code in text for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")):
-                raise _storage_error(
+                raise _build_storage_error(
                     f"The store refuses {credentials}; check them and their permissions on the bucket."
                 ) from None
             if "NoSuchBucket" in text:
-                raise _storage_error(f"The bucket of {bucket} does not exist; create it or set another one.") from None
-            raise _storage_error("The object store cannot be reached or fails; run `make doctor`.") from None
+                raise _build_storage_error(
+                    f"The bucket of {bucket} does not exist; create it or set another one."
+                ) from None
+            raise _build_storage_error("The object store cannot be reached or fails; run `make doctor`.") from None
 
 
-def _storage_error(message: str) -> MediaError:
+def _build_storage_error(message: str) -> MediaError:
     return MediaError(Reason.STORAGE_FAILED, message)
 
 

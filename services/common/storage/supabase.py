@@ -28,7 +28,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
-from services.common.storage.supabase_errors import connection_error, error_from_body, error_from_client
+from services.common.storage.supabase_errors import build_connection_error, error_from_body, error_from_client
 
 if TYPE_CHECKING:
     from storage3 import AsyncStorageClient
@@ -198,7 +198,7 @@ class SupabaseStore(ObjectStore):
         except MediaError:
             raise
         except (aiohttp.ClientError, OSError) as error:
-            raise connection_error(error) from None
+            raise build_connection_error(error) from None
         # The client raises its own errors and those of httpx. Both are imported on first use only.
         except Exception as error:  # noqa: BLE001 - see above
             raise error_from_client(error) from None

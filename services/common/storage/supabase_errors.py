@@ -47,13 +47,13 @@ def error_from_client(error: Exception) -> MediaError:
     """Return the error for an exception of the client, without its message."""
     code, status = getattr(error, "code", ""), getattr(error, "status", "")
     if not code and not status:
-        return connection_error(error)
+        return build_connection_error(error)
     # The client puts the `error` of the body into `code`. Only the message shows that the bucket is missing.
     about_bucket = getattr(error, "message", "") == "Bucket not found"
     return _find_error("Bucket not found" if about_bucket else str(code), "", str(status))
 
 
-def connection_error(error: Exception) -> MediaError:
+def build_connection_error(error: Exception) -> MediaError:
     """Log a failed connection and return its error."""
     log.warning("the object store failed", store="supabase", error_type=type(error).__name__)
     return MediaError(Reason.STORAGE_FAILED, _OTHER)

@@ -8,8 +8,8 @@ from services.common.usage.interface import (
     UsageRecord,
     UsageStore,
     UsageStoreError,
+    get_utc_today,
     sum_totals,
-    utc_today,
 )
 from services.common.usage.recorder import RecorderOptions, RecorderStats, UsageRecorder, open_usage
 
@@ -22,7 +22,7 @@ __all__ = [
     "UsageRecorder",
     "UsageStore",
     "UsageStoreError",
+    "get_utc_today",
     "open_usage",
     "sum_totals",
-    "utc_today",
 ]

@@ -14,7 +14,7 @@ COMPLETE = "OK"
 """Outcome of a call that delivered a complete result."""
 
 
-def utc_today() -> date:
+def get_utc_today() -> date:
     """Return the day that calls count for now."""
     return datetime.now(UTC).date()
 

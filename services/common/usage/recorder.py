@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.common.log import LogThrottle, logger, where
-from services.common.usage.interface import UsageRecord, UsageStore, UsageStoreError, utc_today
+from services.common.log import LogThrottle, list_frames, logger
+from services.common.usage.interface import UsageRecord, UsageStore, UsageStoreError, get_utc_today
 from services.common.usage.sqlite import open_sqlite_usage
 
 log = logger(__name__)
@@ -106,7 +106,7 @@ class UsageRecorder:
         options: RecorderOptions = RecorderOptions(),
         *,
         clock: Callable[[], float] = time.monotonic,
-        today: Callable[[], date] = utc_today,
+        today: Callable[[], date] = get_utc_today,
     ) -> None:
         self.store = store
         self._options = options
@@ -203,7 +203,7 @@ class UsageRecorder:
                 )
             return False
         except Exception as error:  # noqa: BLE001 - a batch that the store refuses must not block the next ones
-            log.error("usage records were refused", error_type=type(error).__name__, frames=where(error))
+            log.error("usage records were refused", error_type=type(error).__name__, frames=list_frames(error))
             self._lost += len(batch)
             return True
         self._written += len(batch)

@@ -12,7 +12,7 @@ from media.usage.v1 import usage_pb2, usage_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.metadata import get_principal
-from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, sum_totals, utc_today
+from services.common.usage import DayTotals, Totals, UsageRecorder, UsageStoreError, get_utc_today, sum_totals
 
 DEFAULT_DAYS = 30
 MAX_DAYS_BETWEEN = 366
@@ -25,7 +25,7 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 def register_usage_service(
-    server: grpc.aio.Server, recorder: UsageRecorder, today: Callable[[], date] = utc_today
+    server: grpc.aio.Server, recorder: UsageRecorder, today: Callable[[], date] = get_utc_today
 ) -> str:
     """Add the usage service to `server`, and return its full name."""
     usage_pb2_grpc.add_UsageServiceServicer_to_server(UsageServicer(recorder, today), server)
@@ -40,7 +40,7 @@ class UsageServicer(usage_pb2_grpc.UsageServiceServicer):
         today: Called for the current day in UTC.
     """
 
-    def __init__(self, recorder: UsageRecorder, today: Callable[[], date] = utc_today) -> None:
+    def __init__(self, recorder: UsageRecorder, today: Callable[[], date] = get_utc_today) -> None:
         self._recorder = recorder
         self._today = today
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import orjson
 
 from services.common.errors import MediaError, Reason
-from services.common.webhooks import headers
+from services.common.webhooks import build_headers
 from services.jobs.job_store import DELIVERIES, JobStore
 from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
@@ -38,7 +38,7 @@ def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster:
         record = lease.record
         job = (await job_store.get(record.spec["jobId"], record.principal)).record
         body = orjson.dumps(_build_body(job))
-        signed = headers(job.job_id, int(time.time()), body, await secrets.get(record.principal))
+        signed = build_headers(job.job_id, int(time.time()), body, await secrets.get(record.principal))
         status, error = 0, ""
         try:
             status = await poster.post(

@@ -17,7 +17,7 @@ from services.common.rpc.channel import open_channel
 from services.common.rpc.server import ServerOptions, run_server, stop_signal
 from services.common.storage import open_object_store
 from services.jobs.clients import ServiceClients
-from services.jobs.diagnostics import diagnostics
+from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
@@ -42,7 +42,7 @@ HEALTH_NAME = "services.jobs.worker"
 
 async def main(settings: WorkerSettings) -> None:
     """Run jobs until the process is asked to stop; unfinished jobs return to the queue."""
-    log_diagnostics(diagnostics(settings))
+    log_diagnostics(diagnose_jobs(settings))
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     async with AsyncExitStack() as stack:

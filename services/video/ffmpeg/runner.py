@@ -100,7 +100,7 @@ class FfmpegRunner:
                 if not limit.expired():
                     raise
                 log.warning("ffmpeg timed out", seconds=self._limits.wall_seconds, percent=parser.percent)
-                raise _too_slow(self._limits.wall_seconds) from None
+                raise _build_too_slow_error(self._limits.wall_seconds) from None
             if code != 0:
                 log.warning("ffmpeg failed", exit_code=code, messages=parser.messages)
                 raise self._to_error(code)
@@ -167,15 +167,15 @@ class FfmpegRunner:
             read += len(data)
             # RLIMIT_FSIZE limits files only, not pipes.
             if read > self._limits.output_bytes:
-                raise _too_large(self._limits.output_bytes)
+                raise _build_too_large_error(self._limits.output_bytes)
             await sink(data)
 
     def _to_error(self, code: int) -> MediaError:
         if code == -signal.SIGXFSZ:
-            return _too_large(self._limits.output_bytes)
+            return _build_too_large_error(self._limits.output_bytes)
         # ffmpeg catches SIGXCPU, stops as if interrupted, and exits with this code.
         if code in (-signal.SIGXCPU, _INTERRUPTED):
-            return _too_slow(self._limits.cpu_seconds)
+            return _build_too_slow_error(self._limits.cpu_seconds)
         if code < 0:
             return MediaError(Reason.GENERATION_FAILED, "A signal ended ffmpeg while it worked; retry.")
         return MediaError(
@@ -266,11 +266,11 @@ def _is_statistic(key: bytes, equals: bytes) -> bool:
     return bool(equals) and key.replace(b"_", b"").isalnum() and key.islower()
 
 
-def _too_large(max_bytes: int) -> MediaError:
+def _build_too_large_error(max_bytes: int) -> MediaError:
     return MediaError(Reason.OUTPUT_TOO_LARGE, f"The video would exceed {max_bytes} bytes; make it shorter.")
 
 
-def _too_slow(seconds: float) -> MediaError:
+def _build_too_slow_error(seconds: float) -> MediaError:
     return MediaError(Reason.MEDIA_INVALID, f"ffmpeg cannot finish the video within {seconds:g} seconds; shorten it.")
 
 

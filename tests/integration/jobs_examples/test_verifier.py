@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from services.common.webhooks import PREFIX, Webhook, headers, new_secret, verify
+from services.common.webhooks import PREFIX, Webhook, build_headers, new_secret, verify
 from tests.integration.jobs_examples.document import import_program
 
 IsOurs = Callable[[Mapping[str, str], bytes, str], bool]
@@ -32,7 +32,7 @@ def is_ours(tmp_path_factory: pytest.TempPathFactory) -> IsOurs:
 
 def sent(*secrets: str, seconds_ago: int = 0, body: bytes = BODY) -> dict[str, str]:
     """Return the headers of a webhook as the suite sends it."""
-    return dict(headers("0123456789abcdef" * 2, int(time.time()) - seconds_ago, body, list(secrets)))
+    return dict(build_headers("0123456789abcdef" * 2, int(time.time()) - seconds_ago, body, list(secrets)))
 
 
 def signed_by_hand(timestamp: str) -> dict[str, str]:

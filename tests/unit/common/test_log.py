@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from services.common.log import LogFormat, LogThrottle, bind_request_id, configure, logger, request_id, where
+from services.common.log import LogFormat, LogThrottle, bind_request_id, configure, list_frames, logger, request_id
 from tests.conftest import LogLines
 from tests.fakes.clocks import Clocks
 
@@ -85,7 +85,7 @@ def test_frames_tell_where_and_not_what() -> None:
 
     with pytest.raises(ValueError, match="secret") as caught:
         innermost()
-    frames = where(caught.value)
+    frames = list_frames(caught.value)
     assert frames[-1].endswith(" innermost")
     assert "secret" not in " ".join(frames)
 

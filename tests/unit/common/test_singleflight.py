@@ -146,7 +146,7 @@ async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> Non
 async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -> None:
     production = GenerationTask([b"x" * 100] * 100)
     production.more.set()
-    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500, kept_bytes=2000)) as flights:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500, max_cached_bytes=2000)) as flights:
         with flights.subscribe("key", production) as slow, flights.subscribe("key", production) as quick:
             slow_items = aiter(slow.items())
             await anext(slow_items)
@@ -160,7 +160,7 @@ async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
     long, new = GenerationTask([b"x" * 100] * 50), GenerationTask()
     long.more.set()
     new.more.set()
-    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=300, kept_bytes=1000)) as flights:
+    async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=300, max_cached_bytes=1000)) as flights:
         with flights.subscribe("key", long) as leader:
             items = aiter(leader.items())
             for _ in range(20):

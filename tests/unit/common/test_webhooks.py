@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.common.webhooks import PREFIX, TOLERANCE_SECONDS, Webhook, headers, key_in, new_secret, verify
+from services.common.webhooks import PREFIX, TOLERANCE_SECONDS, Webhook, build_headers, new_secret, parse_secret, verify
 
 SENT_AT = 1_800_000_000
 BODY = b'{"type": "job.succeeded"}'
@@ -44,7 +44,7 @@ def sent(
     *secrets: str, body: bytes = BODY, webhook_id: str = "f" * 32, sent_at_seconds: int = SENT_AT, **changes: Any
 ) -> Webhook:
     """Return a webhook that was signed with these secrets, and then changed."""
-    carried = headers(webhook_id, sent_at_seconds, body, list(secrets))
+    carried = build_headers(webhook_id, sent_at_seconds, body, list(secrets))
     webhook = Webhook(carried["webhook-id"], carried["webhook-timestamp"], carried["webhook-signature"], body)
     return replace(webhook, **changes)
 
@@ -72,7 +72,9 @@ def believed(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) 
 def test_the_vector_of_the_scheme_is_signed_as_it_says() -> None:
     # From the specification of standard-webhooks.
     body = b'{"test": 2432232314}'
-    carried = headers("msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    carried = build_headers(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+    )
     assert carried["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
@@ -154,7 +156,7 @@ def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str
 
 @pytest.mark.parametrize("secret", NO_SECRETS)
 def test_without_a_secret_that_keeps_one_nothing_is_believed(secret: str) -> None:
-    assert key_in(secret) is None
+    assert parse_secret(secret) is None
     assert "not known" in denied(sent(NEW), secret)
     # Not even what is signed with nothing at all.
     assert "not known" in denied(signed_by_hand(str(SENT_AT), key=b""), secret)
@@ -162,13 +164,13 @@ def test_without_a_secret_that_keeps_one_nothing_is_believed(secret: str) -> Non
 
 @pytest.mark.parametrize("secret", NO_SECRETS)
 def test_what_is_no_secret_signs_nothing(secret: str) -> None:
-    assert headers("id", SENT_AT, BODY, [secret])["webhook-signature"] == ""
+    assert build_headers("id", SENT_AT, BODY, [secret])["webhook-signature"] == ""
     assert sent(secret, OLD).signature == sent(OLD).signature
 
 
 @pytest.mark.parametrize("secret", [None, 7, NEW.encode(), [NEW]])
 def test_what_is_no_text_is_no_secret(secret: object) -> None:
-    assert key_in(secret) is None
+    assert parse_secret(secret) is None
 
 
 def test_a_new_secret_is_nobodys_and_long_enough() -> None:
@@ -176,11 +178,11 @@ def test_a_new_secret_is_nobodys_and_long_enough() -> None:
     assert len(made) == 100
     for secret in made:
         assert secret.startswith(PREFIX)
-        assert len(key_in(secret) or b"") == 32
+        assert len(parse_secret(secret) or b"") == 32
 
 
 def test_the_headers_are_those_of_the_scheme_and_hold_no_secret() -> None:
-    carried = headers("job-7", SENT_AT, BODY, [NEW, OLD])
+    carried = build_headers("job-7", SENT_AT, BODY, [NEW, OLD])
     assert set(carried) == {"webhook-id", "webhook-timestamp", "webhook-signature"}
     assert (carried["webhook-id"], carried["webhook-timestamp"]) == ("job-7", str(SENT_AT))
     for secret in (NEW, OLD):
@@ -189,7 +191,7 @@ def test_the_headers_are_those_of_the_scheme_and_hold_no_secret() -> None:
 
 def signed_by_hand(timestamp: str, key: bytes | None = None) -> Webhook:
     """Return a webhook that is signed with NEW, or with a key, over any text in place of a time."""
-    known = key_in(NEW) if key is None else key
+    known = parse_secret(NEW) if key is None else key
     assert known is not None
     digest = hmac.new(known, f"job-7.{timestamp}.".encode() + BODY, hashlib.sha256).digest()
     return Webhook("job-7", timestamp, f"v1,{base64.b64encode(digest).decode()}", BODY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.common.diagnostics import Level
-from services.jobs.diagnostics import diagnostics
+from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.settings import QueueSettings
 
 ONE, THREE = "nats://a:4222", "nats://a:4222,nats://b:4222,nats://c:4222"
@@ -24,7 +24,7 @@ ONE, THREE = "nats://a:4222", "nats://a:4222,nats://b:4222,nats://c:4222"
     ],
 )
 def test_replicas_that_do_not_fit_the_servers_are_a_warning(servers: str, replicas: int, level: Level) -> None:
-    found = diagnostics(QueueSettings(_env_file=None, NATS_URL=servers, JOBS_REPLICAS=replicas))
+    found = diagnose_jobs(QueueSettings(_env_file=None, NATS_URL=servers, JOBS_REPLICAS=replicas))
     assert [diagnostic.level for diagnostic in found] == [level]
     assert bool(found[0].remedy) is (level is Level.WARNING)
 
@@ -32,6 +32,6 @@ def test_replicas_that_do_not_fit_the_servers_are_a_warning(servers: str, replic
 def test_credentials_that_are_not_there_are_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "user.creds"
     settings = QueueSettings(_env_file=None, NATS_CREDENTIALS=str(file))
-    assert [diagnostic.level for diagnostic in diagnostics(settings)] == [Level.OK, Level.PROBLEM]
+    assert [diagnostic.level for diagnostic in diagnose_jobs(settings)] == [Level.OK, Level.PROBLEM]
     file.touch()
-    assert [diagnostic.level for diagnostic in diagnostics(settings)] == [Level.OK]
+    assert [diagnostic.level for diagnostic in diagnose_jobs(settings)] == [Level.OK]

@@ -18,7 +18,7 @@ from services.common.errors import MediaError, Reason
 from services.common.input_files import Downloads
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
-from services.common.webhooks import Webhook, key_in
+from services.common.webhooks import Webhook, parse_secret
 from services.video.progress import PROVIDER_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import ReportProgress, VideoProvider, VideoRequest, VideoSpec
 from services.video.providers.replicate.error_mapping import (
@@ -240,7 +240,7 @@ class ReplicateProvider(VideoProvider):
             if not self._secret:
                 answer = await self._request("GET", _SECRET, work_started=False)
                 secret = answer.body.get("key")
-                self._secret = secret if isinstance(secret, str) and key_in(secret) else ""
+                self._secret = secret if isinstance(secret, str) and parse_secret(secret) else ""
         return self._wake(parse_webhook(webhook, self._secret, time.time()))
 
     def _wake(self, prediction_id: str) -> bool:

@@ -67,7 +67,7 @@ def build_body(spec: VideoSpec, source_image: str, settings: ReplicateSettings) 
         source_image: URL or data URI of the source image.
         settings: URL for webhooks.
     """
-    body: dict[str, Any] = {"input": _inputs(spec, source_image)}
+    body: dict[str, Any] = {"input": _build_inputs(spec, source_image)}
     if version := _find_version(spec.model):
         body["version"] = version
     if settings.webhook_url:
@@ -87,13 +87,13 @@ def matches_spec(prediction: Mapping[str, Any], spec: VideoSpec, source_image: s
     version = _find_version(spec.model)
     if prediction.get("version" if version else "model") != (version or spec.model):
         return False
-    expected, inputs = _inputs(spec, source_image), prediction.get("input")
+    expected, inputs = _build_inputs(spec, source_image), prediction.get("input")
     if not source_image:
         del expected[_get_image_input_name(spec)]
     return isinstance(inputs, dict) and all(inputs.get(name) == value for name, value in expected.items())
 
 
-def _inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
+def _build_inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
     request = spec.request
     known = MODELS.get(spec.model)
     if known is not None:

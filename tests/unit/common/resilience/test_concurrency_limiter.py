@@ -27,20 +27,20 @@ def limiter_of(limit: int | None, max_queue: int = 100) -> ConcurrencyLimiter:
 class Caller:
     """Asks for a turn and keeps it until it is let go."""
 
-    def __init__(self, limiter: ConcurrencyLimiter, patience_seconds: float = 100) -> None:
+    def __init__(self, limiter: ConcurrencyLimiter, max_wait_seconds: float = 100) -> None:
         self.has_turn = False
         self.let_go = asyncio.Event()
-        self.task = asyncio.create_task(self._call(limiter, patience_seconds))
+        self.task = asyncio.create_task(self._call(limiter, max_wait_seconds))
 
-    async def _call(self, limiter: ConcurrencyLimiter, patience_seconds: float) -> None:
-        async with limiter.acquire(patience_seconds):
+    async def _call(self, limiter: ConcurrencyLimiter, max_wait_seconds: float) -> None:
+        async with limiter.acquire(max_wait_seconds):
             self.has_turn = True
             await self.let_go.wait()
 
 
-async def refused(limiter: ConcurrencyLimiter, patience_seconds: float = 0) -> LimitExceededError:
+async def refused(limiter: ConcurrencyLimiter, max_wait_seconds: float = 0) -> LimitExceededError:
     with pytest.raises(LimitExceededError) as failure:
-        async with limiter.acquire(patience_seconds):
+        async with limiter.acquire(max_wait_seconds):
             pytest.fail("there was a turn")
     return failure.value
 
@@ -102,7 +102,7 @@ async def test_a_wait_in_vain_says_how_long_it_was_and_when_to_come_back() -> No
     async with turns(limiter, 1):
         await asyncio.sleep(4)
     async with turns(limiter, 1):
-        failure = await refused(limiter, patience_seconds=2.5)
+        failure = await refused(limiter, max_wait_seconds=2.5)
     assert failure.reason is Reason.PROVIDER_BUSY
     assert "2.5 seconds" in failure.message
     assert "elevenlabs" in failure.message
@@ -126,7 +126,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     async with turns(limiter, 1):
         waiter = Caller(limiter)
         await settled()
-        assert "1 calls wait already" in (await refused(limiter, patience_seconds=100)).message
+        assert "1 calls wait already" in (await refused(limiter, max_wait_seconds=100)).message
         assert asyncio.get_running_loop().time() == 0
     waiter.let_go.set()
     await waiter.task
@@ -162,7 +162,7 @@ async def test_a_waiter_cancelled_around_its_turn_leaves_it_to_the_next(ticks: i
 async def test_a_turn_that_comes_at_the_deadline_is_not_lost() -> None:
     limiter = limiter_of(1)
     async with turns(limiter, 1):
-        late, next_one = Caller(limiter, patience_seconds=3), Caller(limiter)
+        late, next_one = Caller(limiter, max_wait_seconds=3), Caller(limiter)
         await asyncio.sleep(3)
     await settled()
     assert late.has_turn is not next_one.has_turn
@@ -194,7 +194,7 @@ async def test_a_lowered_limit_interrupts_no_call_and_admits_none() -> None:
     async with turns(limiter, 3) as held:
         limiter.learn(2)
         assert limiter.in_flight == 3
-        await refused(limiter, patience_seconds=1)
+        await refused(limiter, max_wait_seconds=1)
         await held.aclose()
         async with turns(limiter, 2):
             await refused(limiter)

@@ -13,7 +13,7 @@ from services.common.resilience.concurrency_limiter import ConcurrencyLimiter, L
 from tests.fakes.virtual_time import VirtualLoop
 
 MAX_QUEUE = 4
-PATIENCE_SECONDS = st.sampled_from([0.0, 1.0, 5.0, 1000.0])
+MAX_WAIT_SECONDS = st.sampled_from([0.0, 1.0, 5.0, 1000.0])
 
 
 @dataclass(eq=False)
@@ -76,10 +76,10 @@ class GateMachine(RuleBasedStateMachine):
         self.inside.append(caller)
         self.last_served = max(self.last_served, caller.number)
 
-    @rule(patience_seconds=PATIENCE_SECONDS)
-    def ask(self, patience_seconds: float) -> None:
+    @rule(max_wait_seconds=MAX_WAIT_SECONDS)
+    def ask(self, max_wait_seconds: float) -> None:
         self.asked += 1
-        caller = Caller(self.asked, self.loop.time() + patience_seconds)
+        caller = Caller(self.asked, self.loop.time() + max_wait_seconds)
         caller.task = self.loop.create_task(self._call(caller))
         self.settle()
         caller.has_queued = caller in self.waiting

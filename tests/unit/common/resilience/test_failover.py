@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.common.errors import FieldViolation, MediaError, Reason
-from services.common.resilience.failover import FAILOVER_REASONS, AttemptFailure, FailureLog, first_available
+from services.common.resilience.failover import FAILOVER_REASONS, AttemptFailure, FailureLog, try_candidates
 from tests.conftest import LogLines
 
 
@@ -30,7 +30,7 @@ FIRST, SECOND, THIRD = (Offer(Provider(name)) for name in ("first", "second", "t
 
 
 class Search:
-    """Runs `first_available` and remembers which candidates were tried."""
+    """Runs `try_candidates` and remembers which candidates were tried."""
 
     def __init__(self, errors: Mapping[Offer, MediaError]) -> None:
         self.attempts = FailureLog()
@@ -38,7 +38,7 @@ class Search:
         self._errors = errors
 
     async def run(self, *candidates: Offer) -> str:
-        return await first_available(candidates, self._attempt, self.attempts)
+        return await try_candidates(candidates, self._attempt, self.attempts)
 
     async def _attempt(self, candidate: Offer) -> str:
         self.tried.append(candidate)
@@ -111,7 +111,7 @@ async def test_retries_within_an_attempt_are_reported_one_by_one() -> None:
             raise MediaError(Reason.PROVIDER_UNAVAILABLE)
 
     with pytest.raises(MediaError) as caught:
-        await first_available([FIRST], attempt, attempts)
+        await try_candidates([FIRST], attempt, attempts)
     expected = "first:PROVIDER_BUSY first:PROVIDER_BUSY first:PROVIDER_UNAVAILABLE"
     assert caught.value.metadata["attempts"] == expected
 
@@ -124,7 +124,7 @@ async def test_an_error_that_is_no_media_error_is_not_an_attempt() -> None:
             raise ValueError
 
     with pytest.raises(ValueError, match=r"^$"):
-        await first_available([FIRST, SECOND], attempt, attempts)
+        await try_candidates([FIRST, SECOND], attempt, attempts)
     assert attempts.failures == ()
 
 

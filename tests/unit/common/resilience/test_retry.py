@@ -38,11 +38,9 @@ def longest(_least: float, most: float) -> float:
     return most
 
 
-async def run(
-    provider: Provider, time: PassingTime, patience_seconds: float = 100, policy: RetryPolicy = POLICY
-) -> str:
+async def run(provider: Provider, time: PassingTime, budget_seconds: float = 100, policy: RetryPolicy = POLICY) -> str:
     retries = Retrier(policy, time.sleep, longest)
-    return await retries.run(provider.ask, "elevenlabs", WaitBudget(patience_seconds, time))
+    return await retries.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time))
 
 
 @pytest.mark.parametrize("reason", SAFE)
@@ -98,11 +96,11 @@ async def test_delays_double_up_to_the_longest() -> None:
     assert time.slept_seconds == [0.5, 1, 2, 4, 4, 4]
 
 
-@pytest.mark.parametrize(("patience_seconds", "calls"), [(0.0, 1), (0.4, 1), (0.5, 2), (1.4, 2), (1.5, 3)])
-async def test_no_delay_outlasts_the_patience(patience_seconds: float, calls: int) -> None:
+@pytest.mark.parametrize(("budget_seconds", "calls"), [(0.0, 1), (0.4, 1), (0.5, 2), (1.4, 2), (1.5, 3)])
+async def test_no_delay_outlasts_the_wait_budget(budget_seconds: float, calls: int) -> None:
     provider, time = Provider(*[MediaError(Reason.PROVIDER_UNAVAILABLE)] * 3), PassingTime()
     with pytest.raises(MediaError):
-        await run(provider, time, patience_seconds)
+        await run(provider, time, budget_seconds)
     assert provider.calls == calls
 
 
@@ -143,14 +141,14 @@ async def test_every_further_attempt_is_logged(log_lines: LogLines) -> None:
     st.floats(0, 1000),
 )
 def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_told(
-    told: list[float | None], first: float, most: float, patience_seconds: float
+    told: list[float | None], first: float, most: float, budget_seconds: float
 ) -> None:
     failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in told]
     provider, time = Provider(*failures), PassingTime()
     retries = Retrier(RetryPolicy(10, first, most), time.sleep)
     with suppress(MediaError):
-        asyncio.run(retries.run(provider.ask, "elevenlabs", WaitBudget(patience_seconds, time)))
-    assert sum(time.slept_seconds) <= patience_seconds + 1e-6
+        asyncio.run(retries.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time)))
+    assert sum(time.slept_seconds) <= budget_seconds + 1e-6
     for number, slept in enumerate(time.slept_seconds):
         longest_spread = min(first * 2**number, most)
         assert longest_spread / 2 <= slept - (told[number] or 0) + 1e-6 <= longest_spread + 2e-6

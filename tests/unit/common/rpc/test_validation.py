@@ -13,7 +13,7 @@ from media.tts.v1 import tts_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.status import to_status
-from services.common.rpc.validation import MalformedRequest, lenient_deserializer, validate
+from services.common.rpc.validation import MalformedRequest, make_lenient_deserializer, validate
 
 SPEECH = [tts_pb2.SynthesizeRequest, tts_pb2.SynthesizeStreamRequest]
 of_each_speech_request = pytest.mark.parametrize("kind", SPEECH, ids=lambda kind: kind.DESCRIPTOR.name)
@@ -194,7 +194,7 @@ Request = tts_pb2.SynthesizeRequest
 
 
 def parse(content: bytes) -> tts_pb2.SynthesizeRequest | MalformedRequest:
-    deserialize = lenient_deserializer(Request.FromString)
+    deserialize = make_lenient_deserializer(Request.FromString)
     assert deserialize is not None
     message = deserialize(content)
     assert isinstance(message, Request | MalformedRequest)
@@ -204,7 +204,7 @@ def parse(content: bytes) -> tts_pb2.SynthesizeRequest | MalformedRequest:
 def field_at_fault(content: bytes) -> str | None:
     message = parse(content)
     assert isinstance(message, MalformedRequest)
-    error = message.error()
+    error = message.to_error()
     assert error.reason is Reason.VALIDATION_ERROR
     return error.violations[0].field if error.violations else None
 
@@ -247,7 +247,7 @@ def test_a_broken_string_before_the_end_is_cut_off_names_no_field() -> None:
 def test_no_bytes_make_parsing_raise(content: bytes) -> None:
     message = parse(content)
     if isinstance(message, MalformedRequest):
-        assert message.error().reason is Reason.VALIDATION_ERROR
+        assert message.to_error().reason is Reason.VALIDATION_ERROR
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
@@ -260,12 +260,12 @@ def test_without_a_descriptor_the_error_names_no_field() -> None:
     def without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
         return wrappers_pb2.StringValue.FromString(content)
 
-    deserialize = lenient_deserializer(without_descriptor)
+    deserialize = make_lenient_deserializer(without_descriptor)
     assert deserialize is not None
     broken = deserialize(b"\x0a\x01\xff")
     assert isinstance(broken, MalformedRequest)
-    assert broken.error().violations == ()
+    assert broken.to_error().violations == ()
 
 
 def test_a_method_without_deserializer_stays_without() -> None:
-    assert lenient_deserializer(None) is None
+    assert make_lenient_deserializer(None) is None

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.settings import ConfigurationError
-from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder, open_usage, utc_today
+from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder, get_utc_today, open_usage
 from tests.conftest import LogLines
 from tests.fakes.usage import TODAY, FakeUsageStore, make_store_error, usage_record
 
@@ -224,7 +224,7 @@ async def test_records_survive_a_restart(tmp_path: Path) -> None:
     async with open_usage("", path) as recorder:
         recorder.record(usage_record(at=datetime.now(UTC)))
     async with open_usage("", path) as recorder:
-        (found,) = await recorder.store.sum_days("alice", utc_today() - timedelta(days=1), utc_today())
+        (found,) = await recorder.store.sum_days("alice", get_utc_today() - timedelta(days=1), get_utc_today())
     assert found.totals.calls == 1
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.common.webhooks import key_in
+from services.common.webhooks import parse_secret
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.clocks import START_SECONDS, Clocks
 from tests.unit.jobs.memory_buckets import Bucket, Buckets, Entry
@@ -48,7 +48,7 @@ def secrets() -> SigningSecrets:
 
 async def test_the_first_secret_is_created_on_demand_and_stays(secrets: SigningSecrets) -> None:
     (made,) = await secrets.get("alice")
-    assert key_in(made) is not None
+    assert parse_secret(made) is not None
     assert await secrets.get("alice") == [made]
 
 

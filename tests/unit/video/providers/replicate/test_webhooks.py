@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.webhooks import Webhook, key_in
+from services.common.webhooks import Webhook, parse_secret
 from services.video.providers.replicate.prediction import parse_webhook
 from tests.fakes.replicate import signature
 
@@ -115,8 +115,8 @@ def test_a_signed_webhook_without_an_id_is_empty(body: bytes) -> None:
 
 
 def test_the_key_is_what_follows_the_prefix() -> None:
-    assert key_in(SECRET) == b"0123456789abcdef01234567"
-    assert key_in(f"whsec_{base64.b64encode(bytes(16)).decode()}") == bytes(16)
+    assert parse_secret(SECRET) == b"0123456789abcdef01234567"
+    assert parse_secret(f"whsec_{base64.b64encode(bytes(16)).decode()}") == bytes(16)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_key_is_what_follows_the_prefix() -> None:
     ],
 )
 def test_a_malformed_secret_denies_everything(secret: str) -> None:
-    assert key_in(secret) is None
+    assert parse_secret(secret) is None
     # Not even a webhook signed with an empty key.
     empty = base64.b64encode(hmac.digest(b"", f"{GIVEN.webhook_id}.{GIVEN.timestamp}.".encode() + GIVEN.body, "sha256"))
     for webhook in (GIVEN, replace(GIVEN, signature=f"v1,{empty.decode()}")):
@@ -145,7 +145,7 @@ def test_a_malformed_secret_denies_everything(secret: str) -> None:
 
 @pytest.mark.parametrize("secret", [None, 7, ["whsec_"], {"key": SECRET}, SECRET.encode()])
 def test_a_secret_that_is_not_text_is_malformed(secret: object) -> None:
-    assert key_in(secret) is None
+    assert parse_secret(secret) is None
 
 
 def test_neither_secret_nor_signature_is_in_the_error() -> None:
