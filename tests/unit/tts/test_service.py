@@ -203,6 +203,7 @@ async def test_cancellation_ends_a_provider_that_has_not_accepted() -> None:
         await provider.live.becomes(1)
         call.cancel()
         await provider.live.becomes(0)
+        assert (provider.live.total, provider.delivered, call.cancelled()) == (1, 0, True)
 
 
 async def test_cancellation_ends_a_silent_provider() -> None:

@@ -94,5 +94,6 @@ async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -
         task = asyncio.create_task(read_all_chunks(provider, build_spec()))
         await control.held()
     await fake.all_closed(WITHIN_SECONDS)
+    assert fake.abandoned == 1
     task.cancel()
     await asyncio.wait([task])

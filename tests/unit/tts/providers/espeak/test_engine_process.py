@@ -55,6 +55,7 @@ async def test_leaving_the_context_ends_the_child() -> None:
         async with AsyncExitStack() as stack:
             _, child = await start_utterance(stack, provider, engine)
         await wait_until_gone(child)
+        assert list_children(read_pid(engine)) == set()
 
 
 async def test_cancelling_the_caller_ends_the_child() -> None:
@@ -75,6 +76,7 @@ async def test_cancelling_the_caller_ends_the_child() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await wait_until_gone(children[0])
+        assert list_children(read_pid(engine)) == set()
 
 
 async def test_a_reader_that_waits_makes_its_child_wait() -> None:
@@ -220,6 +222,7 @@ async def test_sigterm_ends_the_engine() -> None:
         os.kill(read_pid(engine), signal.SIGTERM)
 
         await wait_until_gone(read_pid(engine))
+        assert not await engine.is_accepting()
 
 
 async def test_the_error_for_a_missing_package_contains_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
