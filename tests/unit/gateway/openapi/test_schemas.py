@@ -152,6 +152,6 @@ def test_comments_are_joined_spelled_as_json_and_free_of_presence() -> None:
         find_comment("media.tts.v1.SynthesizeRequest.seed")
         == "Seed for repeatable results, best effort, 0 to 4294967295."
     )
-    assert find_comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "A voice of this product; in the named table."
+    assert find_comment("media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM") == "A voice of the suite's own table, made for it."
     assert find_comment("media.tts.v1.SynthesizeStreamResponse.event") == "First the header, then chunks, then done."
     assert find_comment("no.such.Thing") == ""

@@ -95,7 +95,9 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateJobs(self, request, context):
-        """Accepts several jobs independently: a rejected job does not stop the others. Only a violation of this contract rejects the whole request.
+        """Accepts several jobs independently: a rejected job does not stop the others.
+
+        Only a violation of this contract rejects the whole request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +125,9 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Streams a job at each change until it has ended, from any replica. Repeats the unchanged job after 20 seconds without a change.
+        """Streams a job at each change until it has ended, from any replica.
+
+        After 20 seconds without a change, the unchanged job is sent again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

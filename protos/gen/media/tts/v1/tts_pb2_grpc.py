@@ -78,8 +78,7 @@ class TextToSpeechServiceServicer:
     def Synthesize(self, request, context):
         """Synthesizes speech and returns it in one response.
 
-        Nothing is returned unless the provider delivered the whole audio. gRPC only in this form; over HTTP,
-        POST /api/speech returns the bare audio.
+        Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,14 +88,14 @@ class TextToSpeechServiceServicer:
         """Synthesizes speech and streams it while it is generated.
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
-        was cut, whatever its status. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+        was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListVoices(self, request, context):
-        """Lists the voices: the named table, those of the embedded engine, and those of the provider account.
+        """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,17 +39,16 @@ class TextToSpeechServiceStub:
     Synthesize: _grpc.UnaryUnaryMultiCallable[_tts_pb2.SynthesizeRequest, _tts_pb2.SynthesizeResponse]
     """Synthesizes speech and returns it in one response.
 
-    Nothing is returned unless the provider delivered the whole audio. gRPC only in this form; over HTTP,
-    POST /api/speech returns the bare audio.
+    Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
     """
     SynthesizeStream: _grpc.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]
     """Synthesizes speech and streams it while it is generated.
 
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
-    was cut, whatever its status. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+    was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
     """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]
-    """Lists the voices: the named table, those of the embedded engine, and those of the provider account."""
+    """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
     GetVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]
     """Returns one voice by name or id."""
     GetStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]
@@ -68,17 +67,16 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     Synthesize: _aio.UnaryUnaryMultiCallable[_tts_pb2.SynthesizeRequest, _tts_pb2.SynthesizeResponse]  # type: ignore[assignment]
     """Synthesizes speech and returns it in one response.
 
-    Nothing is returned unless the provider delivered the whole audio. gRPC only in this form; over HTTP,
-    POST /api/speech returns the bare audio.
+    Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
     """
     SynthesizeStream: _aio.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]  # type: ignore[assignment]
     """Synthesizes speech and streams it while it is generated.
 
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
-    was cut, whatever its status. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+    was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
     """
     ListVoices: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]  # type: ignore[assignment]
-    """Lists the voices: the named table, those of the embedded engine, and those of the provider account."""
+    """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
     GetVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]  # type: ignore[assignment]
     """Returns one voice by name or id."""
     GetStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]  # type: ignore[assignment]
@@ -100,8 +98,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tts_pb2.SynthesizeResponse, _abc.Awaitable[_tts_pb2.SynthesizeResponse]]:
         """Synthesizes speech and returns it in one response.
 
-        Nothing is returned unless the provider delivered the whole audio. gRPC only in this form; over HTTP,
-        POST /api/speech returns the bare audio.
+        Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +110,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         """Synthesizes speech and streams it while it is generated.
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
-        was cut, whatever its status. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+        was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
         """
 
     @_abc_1.abstractmethod
@@ -122,7 +119,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.ListVoicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.ListVoicesResponse, _abc.Awaitable[_tts_pb2.ListVoicesResponse]]:
-        """Lists the voices: the named table, those of the embedded engine, and those of the provider account."""
+        """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
 
     @_abc_1.abstractmethod
     def GetVoice(

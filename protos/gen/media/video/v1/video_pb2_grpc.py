@@ -83,7 +83,7 @@ class VideoServiceServicer:
     def GenerateVideo(self, request, context):
         """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
 
-        When the caller leaves, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+        When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +125,9 @@ class VideoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReceiveWebhook(self, request, context):
-        """Accepts a webhook of a provider and wakes the generation that it names. A webhook without a valid signature is rejected.
+        """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+
+        A webhook without a valid signature is rejected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class VideoServiceStub:
     GenerateVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.GenerateVideoRequest, _video_pb2.GenerateVideoResponse]
     """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
 
-    When the caller leaves, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+    When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
     """
     ResumeVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]
     """Joins a running generation, or returns its finished video; nothing is paid twice."""
@@ -52,7 +52,10 @@ class VideoServiceStub:
     DeleteVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]
     """Deletes a video of the caller."""
     ReceiveWebhook: _grpc.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]
-    """Accepts a webhook of a provider and wakes the generation that it names. A webhook without a valid signature is rejected."""
+    """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+
+    A webhook without a valid signature is rejected.
+    """
 
 @_typing.type_check_only
 class VideoServiceAsyncStub(VideoServiceStub):
@@ -65,7 +68,7 @@ class VideoServiceAsyncStub(VideoServiceStub):
     GenerateVideo: _aio.UnaryStreamMultiCallable[_video_pb2.GenerateVideoRequest, _video_pb2.GenerateVideoResponse]  # type: ignore[assignment]
     """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
 
-    When the caller leaves, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+    When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
     """
     ResumeVideo: _aio.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]  # type: ignore[assignment]
     """Joins a running generation, or returns its finished video; nothing is paid twice."""
@@ -78,7 +81,10 @@ class VideoServiceAsyncStub(VideoServiceStub):
     DeleteVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]  # type: ignore[assignment]
     """Deletes a video of the caller."""
     ReceiveWebhook: _aio.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]  # type: ignore[assignment]
-    """Accepts a webhook of a provider and wakes the generation that it names. A webhook without a valid signature is rejected."""
+    """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+
+    A webhook without a valid signature is rejected.
+    """
 
 class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
     """Generates videos with paid providers or the embedded engine, adds speech to them, and stores them in the object store.
@@ -94,7 +100,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_video_pb2.GenerateVideoResponse], _abc.AsyncIterator[_video_pb2.GenerateVideoResponse]]:
         """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
 
-        When the caller leaves, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+        When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
         """
 
     @_abc_1.abstractmethod
@@ -143,6 +149,9 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.ReceiveWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.ReceiveWebhookResponse, _abc.Awaitable[_video_pb2.ReceiveWebhookResponse]]:
-        """Accepts a webhook of a provider and wakes the generation that it names. A webhook without a valid signature is rejected."""
+        """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+
+        A webhook without a valid signature is rejected.
+        """
 
 def add_VideoServiceServicer_to_server(servicer: VideoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
