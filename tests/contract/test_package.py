@@ -1,4 +1,4 @@
-"""The stubs as another project has them: built into a wheel, installed in a bare environment, typed and working."""
+"""Tests of the stubs as a package: built into a wheel, installed in an empty environment, typed and working."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def register(server: grpc.aio.Server) -> list[str]:
     return ["media.tts.v1.TextToSpeechService"]
 
 
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def require_output(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def wheel(workspace: Workspace) -> Path:
     """The wheel of the stubs, built without network."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     offline = ("--no-build-isolation", "--no-deps", "--no-index", "--quiet")
-    succeeded(
+    require_output(
         workspace.run(*pip, "wheel", *offline, "--wheel-dir", str(workspace.root / "dist"), str(workspace.protos))
     )
     (built,) = (workspace.root / "dist").glob("*.whl")
@@ -107,16 +107,16 @@ def wheel(workspace: Workspace) -> Path:
 
 @pytest.fixture(scope="module")
 def python(workspace: Workspace, wheel: Path) -> Path:
-    """The interpreter of a bare environment with the wheel in it, and what the wheel depends on within reach."""
+    """Interpreter of an environment that has the wheel, and the dependencies of the wheel on its path."""
     home = workspace.root / "bare"
-    succeeded(workspace.run(sys.executable, "-m", "venv", "--without-pip", str(home)))
+    require_output(workspace.run(sys.executable, "-m", "venv", "--without-pip", str(home)))
     interpreter = home / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(interpreter))
-    succeeded(workspace.run(*pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel)))
+    require_output(workspace.run(*pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel)))
     site = Path(
-        succeeded(workspace.run(str(interpreter), "-c", "import site; print(site.getsitepackages()[0])")).strip()
+        require_output(workspace.run(str(interpreter), "-c", "import site; print(site.getsitepackages()[0])")).strip()
     )
-    # A .pth file adds the folder alone: the import roots of this project, which are in .pth files there, stay out.
+    # A .pth file adds only the folder itself: the .pth files in it, with the import roots of this project, are ignored.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return interpreter
 
@@ -128,7 +128,7 @@ def client(workspace: Workspace) -> Path:
     return path
 
 
-def test_the_wheel_holds_stubs_types_and_descriptors(wheel: Path) -> None:
+def test_the_wheel_has_stubs_types_and_descriptors(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "media/py.typed",
@@ -145,7 +145,7 @@ def test_the_wheel_holds_stubs_types_and_descriptors(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names} == {"media", "buf", "media_protos-0.1.0.dist-info"}
 
 
-def test_the_wheel_asks_for_the_runtimes_that_its_stubs_need(wheel: Path) -> None:
+def test_the_wheel_requires_the_runtimes_that_its_stubs_need(wheel: Path) -> None:
     contents = zipfile.ZipFile(wheel)
     metadata = message_from_string(contents.read("media_protos-0.1.0.dist-info/METADATA").decode())
     required = set(metadata.get_all("Requires-Dist") or ())
@@ -168,24 +168,24 @@ def test_the_descriptors_describe_every_service_with_comments(wheel: Path) -> No
 
 async def test_an_installed_client_makes_typed_calls(workspace: Workspace, python: Path, client: Path) -> None:
     async with run_test_server(register) as running:
-        told = succeeded(await asyncio.to_thread(workspace.run, str(python), str(client), running.target))
-    installed_at, voice, seconds = told.splitlines()
+        output = require_output(await asyncio.to_thread(workspace.run, str(python), str(client), running.target))
+    installed_at, voice, seconds = output.splitlines()
     assert installed_at.startswith(str(workspace.root / "bare"))
     assert (voice, seconds) == ("Aria", "1.5")
 
 
-def checked(workspace: Workspace, python: Path, client: Path) -> subprocess.CompletedProcess[str]:
+def run_type_check(workspace: Workspace, python: Path, client: Path) -> subprocess.CompletedProcess[str]:
     command = (sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", str(python))
     return workspace.run(*command, "--cache-dir", str(workspace.root / "mypy"), "--output", "json", str(client))
 
 
 def test_an_installed_client_is_strictly_typed(workspace: Workspace, python: Path, client: Path) -> None:
-    assert succeeded(checked(workspace, python, client)).strip() == ""
+    assert require_output(run_type_check(workspace, python, client)).strip() == ""
 
 
 def test_a_client_that_misuses_a_stub_fails_the_type_check(workspace: Workspace, python: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from media.tts.v1 import tts_pb2\n\ntts_pb2.GetVoiceRequest(voice=1, colour='red')\n")
-    found = [json.loads(line)["code"] for line in checked(workspace, python, wrong).stdout.splitlines()]
+    found = [json.loads(line)["code"] for line in run_type_check(workspace, python, wrong).stdout.splitlines()]
     assert found
     assert set(found) <= {"arg-type", "call-arg"}

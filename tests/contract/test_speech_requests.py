@@ -1,4 +1,4 @@
-"""The two ways to ask for speech have the same fields and the same rules."""
+"""Tests that the unary and the streaming speech request have the same fields and rules."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from google.protobuf.message import Message
 from media.tts.v1 import tts_pb2
 
 
-def fields(kind: type[Message]) -> list[descriptor_pb2.FieldDescriptorProto]:
-    """Return the fields as they are declared: names, numbers, types, presence, and every rule."""
+def read_fields(kind: type[Message]) -> list[descriptor_pb2.FieldDescriptorProto]:
+    """Return the declared fields: names, numbers, types, presence, and every rule."""
     message = descriptor_pb2.DescriptorProto()
     kind.DESCRIPTOR.CopyToProto(message)
     return list(message.field)
 
 
 def test_unary_and_streamed_requests_have_the_same_fields() -> None:
-    whole = fields(tts_pb2.SynthesizeRequest)
-    streamed = fields(tts_pb2.SynthesizeStreamRequest)
+    whole = read_fields(tts_pb2.SynthesizeRequest)
+    streamed = read_fields(tts_pb2.SynthesizeStreamRequest)
     assert [field.name for field in whole] == [field.name for field in streamed]
     assert whole == streamed
     assert len(whole) >= 18
 
 
-def test_rules_are_part_of_what_is_compared() -> None:
-    by_name = {field.name: field for field in fields(tts_pb2.SynthesizeRequest)}
+def test_the_comparison_includes_rules() -> None:
+    by_name = {field.name: field for field in read_fields(tts_pb2.SynthesizeRequest)}
     assert by_name["speed"].HasField("options")
     assert by_name["speed"].options != by_name["style"].options
     assert by_name["stability"].options == by_name["style"].options

@@ -1,4 +1,4 @@
-"""A copy of the contracts in which a test may change, break and build things."""
+"""A copy of the contracts that a test may change, break and build."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class Workspace:
         assert content.count(old) == 1, f"{path} has {content.count(old)} times {old!r}"
         file.write_text(content.replace(old, new))
 
-    def contracts(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_tool(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the contract tool of this copy."""
         return self.run(sys.executable, str(self.protos / "contracts.py"), *arguments)
 
     def commit(self) -> None:
-        """Commit what is here as branch `main`."""
+        """Commit all files of the copy on the branch `main`."""
         if not (self.root / ".git").exists():
-            self.git("init", "--quiet", "--initial-branch=main")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "contracts")
+            self.run_git("init", "--quiet", "--initial-branch=main")
+        self.run_git("add", "--all")
+        self.run_git("commit", "--quiet", "--message", "contracts")
 
-    def git(self, *arguments: str) -> None:
-        """Run git here, without the user's configuration."""
-        done = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
-        assert done.returncode == 0, done.stderr
+    def run_git(self, *arguments: str) -> None:
+        """Run git in the copy, without the user's configuration."""
+        result = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
+        assert result.returncode == 0, result.stderr
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here and return the finished process."""
-        without_git = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        """Run a command in the copy, without the user's git settings and import paths, and return the ended process."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PYTHONPATH"))}
         return subprocess.run(
             command,
             cwd=self.root,
-            env={**without_git, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"},
+            env={**clean, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"},
             capture_output=True,
             text=True,
             check=False,
