@@ -65,7 +65,7 @@ async def run_checks() -> list[Diagnostic]:
         *tts_diagnostics.diagnostics(tts),
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
-        *job_diagnostics.diagnostics(worker),
+        *job_diagnostics.diagnose_jobs(worker),
         *check_links(gateway, choose_ports(list_ports(SUITE))[EDGE.variable]),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
