@@ -1,4 +1,4 @@
-"""What the gateway reads from the environment."""
+"""Settings of the HTTP gateway, read from the environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.common.storage import StorageSettings
 
 
 class GatewaySettings(StorageSettings, FetchSettings):
-    """Settings of the HTTP gateway."""
+    """Settings of the HTTP gateway; those of the object store and of downloads are inherited."""
 
     host: str = Field("127.0.0.1", validation_alias="GATEWAY_HOST", description="Address the gateway listens on.")
     port: int = Field(8081, ge=0, le=65535, validation_alias="GATEWAY_PORT", description="Port of the gateway (HTTP).")
@@ -18,35 +18,41 @@ class GatewaySettings(StorageSettings, FetchSettings):
         ge=0,
         le=65535,
         validation_alias="GATEWAY_GRPC_PORT",
-        description="Port where the gateway answers gRPC reflection and health for all services.",
+        description="Port of the gateway for gRPC reflection and health of all services.",
     )
     tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Where the TTS service is: host:port."
+        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
     )
     image_address: str = Field(
-        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Where the image service is: host:port."
+        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Address of the image service: host:port."
     )
     video_address: str = Field(
-        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Where the video service is: host:port."
+        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Address of the video service: host:port."
     )
     jobs_address: str = Field(
-        "127.0.0.1:50054", validation_alias="JOBS_ADDRESS", description="Where the service of jobs is: host:port."
+        "127.0.0.1:50054", validation_alias="JOBS_ADDRESS", description="Address of the job service: host:port."
     )
     max_body_bytes: int = Field(
-        1024 * 1024, ge=1024, validation_alias="MEDIA_MAX_BODY_BYTES", description="Largest JSON body of a request."
+        1024 * 1024,
+        ge=1024,
+        validation_alias="MEDIA_MAX_BODY_BYTES",
+        description="Largest JSON body of a request, in bytes.",
     )
     call_seconds: float = Field(
-        600, gt=0, validation_alias="GATEWAY_CALL_SECONDS", description="Deadline of the calls that a request makes."
+        600,
+        gt=0,
+        validation_alias="GATEWAY_CALL_SECONDS",
+        description="Deadline of each call to a service, in seconds.",
     )
     drain_notice_seconds: float = Field(
         1.0,
         ge=0,
         validation_alias="GATEWAY_DRAIN_NOTICE_SECONDS",
-        description="How long /health says 503 before a stop.",
+        description="Seconds for which /health answers 503 before the gateway stops.",
     )
     drain_grace_seconds: float = Field(
         20.0,
         ge=0,
         validation_alias="GATEWAY_DRAIN_GRACE_SECONDS",
-        description="How long requests in flight may go on at a stop.",
+        description="Seconds for which requests in flight may continue when the gateway stops.",
     )

@@ -1,1 +1,1 @@
-"""The edge: the one place where the configuration of Envoy is made, for a laptop, compose and Kubernetes alike."""
+"""The edge: renders the configuration of Envoy, the same for a laptop, compose and Kubernetes, and runs it."""

@@ -1,4 +1,4 @@
-"""The command `python -m gateway.envoy`: renders, checks and runs the edge."""
+"""The command `python -m gateway.envoy`: renders, validates and runs the edge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READY_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and returns its exit code."""
+    """Run one command and return its exit code."""
     options = _build_parser().parse_args(arguments)
     try:
         command: Callable[[EdgeSettings, argparse.Namespace], int] = options.command
@@ -33,14 +33,14 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gateway.envoy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    show = commands.add_parser("render", help="write the configuration, API keys included")
-    show.add_argument(
+    render = commands.add_parser("render", help="write the configuration, API keys included")
+    render.add_argument(
         "--output", type=Path, metavar="FILE", help="file to write, for its owner only; else standard output"
     )
-    show.set_defaults(command=_render)
+    render.set_defaults(command=_render)
 
     for name, command, text in (
-        ("validate", _validate, "let Envoy check the configuration"),
+        ("validate", _validate, "validate the configuration with Envoy"),
         ("run", _run, "run Envoy with the configuration; SIGTERM drains it"),
         ("ready", _check_ready, "exit with 0 if the running Envoy serves, else with 1"),
     ):
@@ -55,7 +55,7 @@ def _render(settings: EdgeSettings, options: argparse.Namespace) -> int:
         return 0
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        # A file that was there before keeps its mode otherwise.
+        # An existing file keeps its mode when it is opened.
         os.fchmod(file.fileno(), _OWNER_ONLY)
         file.write(text)
     return 0
@@ -74,7 +74,7 @@ def _run(settings: EdgeSettings, _: argparse.Namespace) -> int:
 def _check_ready(settings: EdgeSettings, _: argparse.Namespace) -> int:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{settings.admin_port}/ready", timeout=_READY_SECONDS) as answer:
-            return 0 if answer.status == 200 else 1  # noqa: PLR2004 - the status of a page that is well
+            return 0 if answer.status == 200 else 1  # noqa: PLR2004 - the status of a ready Envoy
     except (urllib.error.URLError, TimeoutError):
         return 1
 

@@ -1,4 +1,4 @@
-"""Authentication at the edge: bearer tokens, API keys, and the header that names the caller to the services."""
+"""Authentication at the edge: bearer tokens, API keys, and the header that carries the principal to the services."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _PROVIDER = "media"
 _API_KEY_FORWARDING: Config = {"header": PRINCIPAL, "hide_credentials": True}
 _JWT = "envoy.extensions.filters.http.jwt_authn.v3"
 _API_KEY = "envoy.extensions.filters.http.api_key_auth.v3"
-# What a proxy says about a caller is believed only from proxies, and x-envoy- headers change timeouts and retries.
+# Clients must not set these: they name the caller to the services, or change timeouts and retries (x-envoy-).
 _UNTRUSTED_PREFIXES = ("x-media-", "x-envoy-")
 _UNTRUSTED_HEADERS = ("x-forwarded-client-cert", "x-forwarded-host", "x-real-ip", "forwarded")
-# A principal becomes a header, a log field and a rate-limit key, so it must be a word that fits all three.
+# A principal becomes a header, a log field and a rate-limit key: printable ASCII without spaces fits all three.
 _PRINCIPAL = "[!-~]+"
 
 
 def build_identity_stripping(settings: EdgeSettings) -> Config:
-    """Return what removes a client's own identity headers before a route or a filter sees them."""
+    """Return the extension that removes a client's identity headers before any route or filter reads them."""
     names = _UNTRUSTED_HEADERS if settings.trusted_hops else (*_UNTRUSTED_HEADERS, "x-forwarded-for")
     return build_extension(
         "envoy.http.early_header_mutation.header_mutation",
@@ -47,9 +47,9 @@ def build_identity_stripping(settings: EdgeSettings) -> Config:
 
 
 def build_jwt_filter(settings: EdgeSettings) -> Config:
-    """Return the filter that asks every request for a bearer token, unless its route says otherwise.
+    """Return the filter that requires a bearer token of every request, unless the request's route disables it.
 
-    The one rule covers all paths, so that a route that says nothing is closed.
+    The one rule covers all paths, so that a route without settings is closed.
     """
     provider = {
         "issuer": settings.jwt_issuer,
@@ -67,8 +67,17 @@ def build_jwt_filter(settings: EdgeSettings) -> Config:
     return build_extension(JWT_FILTER, f"{_JWT}.JwtAuthentication", providers={_PROVIDER: provider}, rules=[rule])
 
 
+def _build_key_source(settings: EdgeSettings) -> Config:
+    if settings.jwt_jwks_file is not None:
+        return {"local_jwks": {"inline_string": read_jwks(settings.jwt_jwks_file)}}
+    http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": to_duration(_JWKS_FETCH_SECONDS)}
+    # Envoy fetches the keys at start and before they expire, so that no caller waits for them.
+    remote = {"http_uri": http_uri, "cache_duration": to_duration(_JWKS_CACHE_SECONDS), "async_fetch": {}}
+    return {"remote_jwks": remote}
+
+
 def build_api_key_filter(keys: Sequence[ApiKey]) -> Config:
-    """Return the filter that knows API keys; it works only on routes that turn it on."""
+    """Return the filter that checks API keys; it is active only on routes that enable it."""
     return {
         "disabled": True,
         **build_extension(
@@ -82,18 +91,18 @@ def build_api_key_filter(keys: Sequence[ApiKey]) -> Config:
 
 
 def build_public_route() -> Config:
-    """Return the filter settings of a route that asks for no credential."""
+    """Return the filter settings of a route that needs no credential."""
     return {JWT_FILTER: build_typed(f"{_JWT}.PerRouteConfig", disabled=True)}
 
 
 def build_api_key_route() -> Config:
-    """Return the filter settings of a route that asks for an API key in place of a token."""
-    # Envoy takes keys and their source from the filter, but forwards a client's name only where the route says so.
+    """Return the filter settings of a route that needs an API key instead of a token."""
+    # Keys and their source are in the filter; without these settings Envoy would not forward the client's name.
     return {**build_public_route(), API_KEY_FILTER: build_typed("envoy.config.route.v3.FilterConfig", config={})}
 
 
 def find_jwks_address(settings: EdgeSettings) -> Address | None:
-    """Return where public keys are fetched from; nowhere when they come from a file."""
+    """Return the host and port of the JWKS URL; None if the public keys come from a file."""
     if settings.jwt_jwks_uri is None:
         return None
     parts = urlsplit(settings.jwt_jwks_uri)
@@ -104,21 +113,12 @@ def find_ca_file(settings: EdgeSettings) -> Path:
     """Return the CA bundle for the JWKS URL.
 
     Raises:
-        ConfigurationError: No source of public keys is configured.
+        ConfigurationError: There is no CA bundle.
     """
     found = settings.ca_file or Path(ssl.get_default_verify_paths().cafile or "/nowhere")
     if not found.is_file():
         raise ConfigurationError(
-            "MEDIA_CA_FILE: there is no CA bundle to check the certificate of MEDIA_JWT_JWKS_URI with;"
-            " install the system's (ca-certificates) or name a PEM file."
+            "MEDIA_CA_FILE: there is no CA bundle to check the certificate of MEDIA_JWT_JWKS_URI;"
+            " install the system's bundle (ca-certificates) or name a PEM file."
         )
     return found
-
-
-def _build_key_source(settings: EdgeSettings) -> Config:
-    if settings.jwt_jwks_file is not None:
-        return {"local_jwks": {"inline_string": read_jwks(settings.jwt_jwks_file)}}
-    http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": to_duration(_JWKS_FETCH_SECONDS)}
-    # Fetched at start and ahead of expiry, so that no caller waits for it.
-    remote = {"http_uri": http_uri, "cache_duration": to_duration(_JWKS_CACHE_SECONDS), "async_fetch": {}}
-    return {"remote_jwks": remote}

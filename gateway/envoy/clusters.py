@@ -1,4 +1,4 @@
-"""The services behind the edge: how they are reached, and how it is known that they are well."""
+"""The services behind the edge: addresses, protocols, limits and health checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.envoy.typed_config import Config, build_extension, build_socket_add
 HEALTH_INTERVAL_SECONDS = 0.5
 _HEALTH_TIMEOUT_SECONDS = 2.0
 _CONNECT_TIMEOUT_SECONDS = 2.0
-# Shorter than the 75 s after which aiohttp closes an idle connection, so that no request meets a closing one.
+# Below the 75 s after which aiohttp closes an idle connection, so that no request uses a closing connection.
 _IDLE_CONNECTION_SECONDS = 60.0
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MAX_STREAMS_PER_CONNECTION = 100
@@ -22,15 +22,15 @@ HTTP2_OPTIONS: Config = {
     "initial_stream_window_size": _STREAM_WINDOW_BYTES,
     "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
 }
-"""Bounds of an HTTP/2 connection, on either side.
+"""Limits of an HTTP/2 connection, of clients and of services.
 
-No keepalive pings: a gRPC server counts more than one in five minutes as abuse and closes the connection.
+No keepalive pings: a gRPC server treats more than one ping in five minutes as abuse and closes the connection.
 """
 
 
 def build_clusters(settings: EdgeSettings) -> list[Config]:
-    """Return every service that the edge calls."""
-    found = [
+    """Return a cluster for every service that the edge calls."""
+    clusters = [
         _build_service_cluster(
             Upstream.GATEWAY, settings.gateway_address, settings, _build_http1_options(), _HTTP_HEALTH_CHECK
         ),
@@ -67,12 +67,12 @@ def build_clusters(settings: EdgeSettings) -> list[Config]:
         ),
     ]
     if keys := auth.find_jwks_address(settings):
-        found.append(_build_jwks_cluster(keys, settings))
-    return found
+        clusters.append(_build_jwks_cluster(keys, settings))
+    return clusters
 
 
 _HTTP_HEALTH_CHECK: Config = {"http_health_check": {"path": "/health"}}
-# What it says about health is said of all services: one of them down may not take away the place that tells so.
+# The health of GATEWAY_GRPC covers all services. If one of them is down, this address must still report it.
 _TCP_HEALTH_CHECK: Config = {"tcp_health_check": {}}
 
 
@@ -86,7 +86,7 @@ def _build_service_cluster(
     return {
         **_build_dns_cluster(to.value, address),
         "circuit_breakers": limits.build_circuit_breakers(settings),
-        # A lone replica that says NOT_SERVING would otherwise still get every request.
+        # Otherwise Envoy would still send every request to a single replica that reports NOT_SERVING.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [{**_build_health_check_times(), **health}],
         "typed_extension_protocol_options": {_HTTP_OPTIONS: protocol},
@@ -134,7 +134,7 @@ def _build_health_check_times() -> Config:
     return {
         "timeout": to_duration(_HEALTH_TIMEOUT_SECONDS),
         "interval": interval,
-        # Otherwise a service is asked once a minute until its first request, and starts as unhealthy.
+        # Otherwise Envoy checks a service once a minute until its first request, and treats it as unhealthy at first.
         "no_traffic_interval": interval,
         "healthy_threshold": 1,
         "unhealthy_threshold": 2,

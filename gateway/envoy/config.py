@@ -1,4 +1,4 @@
-"""Puts the whole configuration of Envoy together."""
+"""Renders the configuration of Envoy: the only module that knows all parts of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l",
 
 
 def render_config(settings: EdgeSettings) -> Config:
-    """Return Envoy's configuration.
+    """Return the whole configuration of Envoy.
 
     Raises:
         ConfigurationError: A file that the settings name cannot be used.
@@ -24,7 +24,7 @@ def render_config(settings: EdgeSettings) -> Config:
     keys = read_api_keys(settings.api_keys_file)
     config: Config = {
         "node": {"id": "edge", "cluster": "media"},
-        # The page can stop Envoy and show its configuration, keys included: never beyond this machine.
+        # The admin page can stop Envoy and show API keys, so that it listens on loopback only.
         "admin": {
             "address": build_socket_address(Address(LOOPBACK, settings.admin_port)),
             "ignore_global_conn_limit": True,
@@ -39,12 +39,12 @@ def render_config(settings: EdgeSettings) -> Config:
 
 
 def to_json(config: Config) -> str:
-    """Return the configuration as the text that Envoy reads."""
+    """Return the configuration as JSON text, the form that Envoy reads."""
     return json.dumps(config, indent=2) + "\n"
 
 
 def _build_runtime() -> Config:
-    """Return what keeps clients that open streams only to reset them from starving the others."""
+    """Return runtime values that limit clients which open streams only to reset them (rapid reset)."""
     return {
         "http.max_requests_per_io_cycle": 1,
         "overload.premature_reset_total_stream_count": 500,

@@ -1,4 +1,4 @@
-"""What browsers of other origins may do."""
+"""Cross-origin requests of browsers: allowed origins, methods and headers."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _RESPONSE_HEADERS = (
 
 
 def build_cors_filter() -> Config:
-    """Return the filter that answers preflights, before anybody asks for a token that they cannot carry."""
+    """Return the filter that answers preflights; it stands before authentication, as a preflight carries no token."""
     return build_extension(CORS_FILTER, f"{_CORS}.Cors")
 
 
 def build_cors_policy(settings: EdgeSettings) -> Config:
-    """Return the filter settings that apply to every route.
+    """Return the filter settings of all routes.
 
-    Credentials stay off: tokens travel in a header that a page must set itself, never in cookies.
+    `allow_credentials` stays off: a page sends its token in a header that it sets itself, never in a cookie.
     """
     return {
         CORS_FILTER: build_typed(

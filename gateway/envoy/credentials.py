@@ -1,4 +1,4 @@
-"""Reads the files of public keys and API keys, and refuses one that would admit no caller or too many."""
+"""Reads the files of public keys and API keys, and refuses a file that would admit no caller or too many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.common.settings import ConfigurationError
 MIN_API_KEY_LENGTH = 16
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
 _KEY = re.compile(r"[!-~]+")
-# `oct` keys are shared secrets: a process that can check a token with one can also issue tokens.
+# `oct` keys are shared secrets: a process that can verify a token with one can also issue tokens.
 _PUBLIC_KEY_TYPES = frozenset({"EC", "RSA", "OKP"})
 _PRIVATE_MEMBER = "d"
 
@@ -22,7 +22,7 @@ class ApiKey:
     """A long-lived credential of one client."""
 
     client: str
-    """Name that the request carries on as its principal."""
+    """Principal of the requests with this key."""
     key: str
 
 
@@ -49,10 +49,10 @@ def read_jwks(path: Path) -> str:
 
 
 def read_api_keys(path: Path | None) -> tuple[ApiKey, ...]:
-    """Return the API keys of the file at `path`; none when there is no file.
+    """Return the API keys of the file at `path`; none if `path` is None.
 
     Raises:
-        ConfigurationError: The file cannot be read, or a line is not `client:key`. The text never quotes a line.
+        ConfigurationError: The file cannot be read, or a line is not `client:key`. The message never quotes a line.
     """
     if path is None:
         return ()

