@@ -36,28 +36,28 @@ _PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
     ("Local NATS (`python -m deploy.nats`)", NatsSettings),
     ("Local suite (`make run`, `make demo`, `make token`)", LocalSettings),
 )
-_NOTICE = "<!-- Written by `python -m tools.docs_reference`; `make check` fails where it differs from the code. -->"
+_NOTICE = "<!-- Written by `python -m tools.docs_reference`; `make check` fails if it differs from the code. -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or checks the documents and returns the exit code."""
+    """Write or check the documents, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.docs_reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 and a diff if one is stale")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="where the documents are (default: docs)")
+    parser.add_argument("--check", action="store_true", help="print a diff and exit with 1 if one is stale")
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="folder of the documents (default: docs)")
     options = parser.parse_args(arguments)
     documents = {
-        options.folder / "configuration.md": configuration(),
-        options.folder / "errors.md": errors(),
+        options.folder / "configuration.md": build_configuration(),
+        options.folder / "errors.md": build_errors(),
     }
     if options.check:
-        return _check(documents)
+        return _check_documents(documents)
     for file, text in documents.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return 0
 
 
-def configuration() -> str:
+def build_configuration() -> str:
     """Return docs/configuration.md."""
     common = variables(Settings)
     sections = [
@@ -65,23 +65,23 @@ def configuration() -> str:
         _NOTICE,
         _CONFIGURATION_TEXT,
         "## Every process",
-        _variables_table(common),
+        _build_variables_table(common),
     ]
     for title, kind in _PROCESSES:
-        own = {name: info for name, info in variables(kind).items() if not _same(info, common.get(name))}
-        sections += [f"## {title}", _variables_table(own)]
-    sections += [_PORTS_TEXT, _table(("Variable", "Default", "Port"), _port_rows())]
+        own = {name: info for name, info in variables(kind).items() if not _is_same(info, common.get(name))}
+        sections += [f"## {title}", _build_variables_table(own)]
+    sections += [_PORTS_TEXT, _build_table(("Variable", "Default", "Port"), _build_port_rows())]
     return "\n\n".join(sections) + "\n"
 
 
-def errors() -> str:
+def build_errors() -> str:
     """Return docs/errors.md."""
     rows = (
         (
             f"`{reason.name}`",
             reason.info.http_status,
             reason.info.grpc_code,
-            _yes(reason.info.retryable),
+            _format_boolean(reason.info.retryable),
             reason.info.meaning,
         )
         for reason in Reason
@@ -90,53 +90,53 @@ def errors() -> str:
         "# Errors",
         _NOTICE,
         _ERRORS_TEXT,
-        _table(("Reason", "HTTP", "gRPC", "Retry", "What happened, and what to do next"), rows),
+        _build_table(("Reason", "HTTP", "gRPC", "Retry", "What happened, and what to do next"), rows),
     ]
     return "\n\n".join(sections) + "\n"
 
 
 _CONFIGURATION_TEXT = """\
 Every process reads the environment, then a file `.env` in its working directory. An empty variable counts as not set. \
-A value that cannot be ends the process at its start with exit code 78 and a text that names the variable and the \
+An invalid value ends the process at its start, with exit code 78 and a message that names the variable and the \
 remedy."""
 
 _ERRORS_TEXT = """\
 Every error has a reason from this table. Over HTTP it is `error.code` of the body \
 `{"success": false, "error": {"code", "message", "details", "requestId"}}`; over gRPC it is `reason` of the \
-`google.rpc.ErrorInfo` (domain `media`) in the status details. *Retry* says whether the same request may succeed \
-later; where the wait is known, `Retry-After` or `google.rpc.RetryInfo` gives it."""
+`google.rpc.ErrorInfo` (domain `media`) in the status details. *Retry* is yes if the same request may succeed \
+later; if the necessary wait is known, `Retry-After` or `google.rpc.RetryInfo` gives it."""
 
 _PORTS_TEXT = f"""\
 ### Ports of the local suite
 
-`{EDGE.variable}` alone moves the whole suite: every port whose own variable is not set moves by as much as \
-`{EDGE.variable}` is away from {EDGE.default}, so that two suites on one machine differ in `{EDGE.variable}` and \
-`MEDIA_RUN_DIR` only. A port that is taken ends the start with a text that names it, its holder and its variable."""
+`{EDGE.variable}` alone moves the whole suite: the difference between its value and {EDGE.default} is added to each \
+port whose own variable is not set. Two suites on one machine therefore differ in `{EDGE.variable}` and \
+`MEDIA_RUN_DIR` only. If a port is taken, the start ends with a message that names the port, the process that uses it, and its variable."""
 
 
-def _same(info: FieldInfo, common: FieldInfo | None) -> bool:
+def _is_same(info: FieldInfo, common: FieldInfo | None) -> bool:
     return common is not None and (info.default, info.description) == (common.default, common.description)
 
 
-def _port_rows() -> Iterator[tuple[object, ...]]:
+def _build_port_rows() -> Iterator[tuple[object, ...]]:
     for port in list_ports(SUITE):
         yield f"`{port.variable}`", port.default, f"{port.purpose}"
 
 
-def _variables_table(fields: Mapping[str, FieldInfo]) -> str:
-    rows = ((_names(name, info), _default(info), info.description or "") for name, info in fields.items())
-    return _table(("Variable", "Default", "Meaning"), rows)
+def _build_variables_table(fields: Mapping[str, FieldInfo]) -> str:
+    rows = ((_format_names(name, info), _format_default(info), info.description or "") for name, info in fields.items())
+    return _build_table(("Variable", "Default", "Meaning"), rows)
 
 
-def _names(name: str, info: FieldInfo) -> str:
+def _format_names(name: str, info: FieldInfo) -> str:
     alias = info.validation_alias
     names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
     return " or ".join(f"`{each}`" for each in names)
 
 
-def _default(info: FieldInfo) -> str:
+def _format_default(info: FieldInfo) -> str:
     if info.default_factory is not None:
-        # What a factory makes differs from machine to machine; the description tells of it.
+        # The result of a factory may differ between machines; the description explains the default.
         return "not set"
     value = info.default
     if value is PydanticUndefined:
@@ -147,16 +147,16 @@ def _default(info: FieldInfo) -> str:
     return f"`{text.lower() if isinstance(value, bool) else text}`" if text else "not set"
 
 
-def _yes(value: bool) -> str:
+def _format_boolean(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _build_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _check(documents: Mapping[Path, str]) -> int:
+def _check_documents(documents: Mapping[Path, str]) -> int:
     stale = 0
     for file, text in documents.items():
         found = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -172,7 +172,7 @@ def _check(documents: Mapping[Path, str]) -> int:
         )
         sys.stdout.writelines(diff)
     if stale:
-        print("The documents do not match the code; `python -m tools.docs_reference` writes them again.")
+        print("The documents do not match the code; run `python -m tools.docs_reference` to write them.")
     return stale
 
 

@@ -38,7 +38,7 @@ _IRREGULAR = re.compile(
 
 
 def is_participle(name: str) -> bool:
-    """Say whether the first word of a function's name is a past participle that is not also a verb's base form."""
+    """Return whether the first word of a function's name is a past participle, and not also the base form of a verb."""
     word = name.strip("_").split("_")[0]
     if word in _SAME_AS_VERB:
         return False
@@ -86,7 +86,7 @@ def measure_source(root: Path) -> dict[str, float]:
 
 
 def measure_idle() -> dict[str, float]:
-    """Return idle memory and start time of this checkout's suite."""
+    """Return idle memory and start time of the suite of this checkout."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [sys.executable, "-m", "bench", "--scenario", "idle", "--json", str(report)]
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print one figure per line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--root", type=Path, default=ROOT, help="checkout to measure (default: this one)")
-    parser.add_argument("--idle", action="store_true", help="start this checkout's suite and measure it too")
+    parser.add_argument("--idle", action="store_true", help="also start this suite and measure it")
     options = parser.parse_args(arguments)
     figures = measure_source(options.root) | (measure_idle() if options.idle else {})
     for name, value in figures.items():

@@ -1,4 +1,4 @@
-"""`python -m tools.prose`: count words that hide the actor of a sentence, wherever the project writes prose.
+"""`python -m tools.prose`: count words that hide the actor of a sentence, in code, tests and documents.
 
 The check fails above `LIMIT_PER_1000_WORDS`. `--list` prints every place. CONTRIBUTING.md says what to write instead.
 """
@@ -23,7 +23,7 @@ MARKERS = re.compile(
     r"|(?:is|are|was|were|be|been|being) told|(?:is|are|was|were) none)\b",
     re.IGNORECASE,
 )
-"""Words that the style guide in CONTRIBUTING.md replaces: an actor that has no name, or an inverted sentence."""
+"""Words that the style guide in CONTRIBUTING.md forbids: they hide the actor, or invert the sentence."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -45,7 +45,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A marker and where it stands."""
+    """A marker and its place."""
 
     path: str
     line: int
@@ -103,7 +103,7 @@ READERS = {
     ".yaml": read_comments,
     ".toml": read_comments,
 }
-"""What reads the prose of a file, by the end of its name."""
+"""Function that reads the prose of a file, by the suffix of its name."""
 
 
 def count(path: str, source: str) -> Count:
@@ -111,7 +111,7 @@ def count(path: str, source: str) -> Count:
 
     Args:
         path: Name of the file, relative to the repository.
-        source: What it holds.
+        source: Content of the file.
     """
     words = 0
     markers: list[Marker] = []
@@ -125,7 +125,7 @@ def count(path: str, source: str) -> Count:
 
 
 def count_tree(root: Path) -> dict[str, Count]:
-    """Count every tracked file below a checkout, by area: the first folder, or the first two below services."""
+    """Count every tracked file of a checkout, by area: its first folder, or its first two below `services`."""
     areas: dict[str, Count] = {}
     listed = subprocess.run(["git", "ls-files"], cwd=root, check=True, capture_output=True, text=True)
     for path in listed.stdout.splitlines():
@@ -137,7 +137,7 @@ def count_tree(root: Path) -> dict[str, Count]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the count of each area; return 1 where one is above the limit."""
+    """Print the count of each area; return 1 if one is above the limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--list", metavar="PREFIX", nargs="?", const="", help="print each marker below this path")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Tests of the documents that are written from the code."""
+"""The documents that are generated from the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools import docs_reference as reference
 
 
 def test_every_reason_has_a_row() -> None:
-    rows = reference.errors().splitlines()
+    rows = reference.build_errors().splitlines()
     for reason in Reason:
         row = next(line for line in rows if line.startswith(f"| `{reason.name}` |"))
         assert f"| {reason.info.http_status} | {reason.info.grpc_code} |" in row
@@ -27,36 +27,36 @@ def test_every_reason_has_a_row() -> None:
     "kind", [EdgeSettings, GatewaySettings, TtsSettings, JobsSettings, WorkerSettings, NatsSettings, Settings]
 )
 def test_every_variable_has_a_row(kind: type[Settings]) -> None:
-    text = reference.configuration()
+    text = reference.build_configuration()
     for name in variables(kind):
         assert f"| `{name}`" in text
 
 
-def test_aliases_and_kinds_of_defaults_are_shown() -> None:
-    text = reference.configuration()
+def test_aliases_and_defaults_are_listed() -> None:
+    text = reference.build_configuration()
     assert "| `ELEVENLABS_API_KEY` or `ELEVEN_API_KEY` | not set |" in text
     assert "| `MEDIA_RUN_DIR` | `.run` |" in text
     assert "| `TTS_REFLECTION` | `false` |" in text
     assert "| `TTS_PORT` | `50051` |" in text
 
 
-def test_what_all_processes_read_is_listed_once() -> None:
-    text = reference.configuration()
+def test_a_variable_of_all_processes_is_listed_once() -> None:
+    text = reference.build_configuration()
     assert text.count("| `MEDIA_LOG_LEVEL` |") == 1
     assert "| `MEDIA_LOG_FORMAT` | `console` |" in text
 
 
 def test_documents_are_independent_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = reference.configuration()
+    before = reference.build_configuration()
     monkeypatch.setenv("TTS_PORT", "1")
-    assert reference.configuration() == before
+    assert reference.build_configuration() == before
 
 
 def test_documents_are_independent_of_the_machine() -> None:
-    assert "| `WORKER_NAME` | not set |" in reference.configuration()
+    assert "| `WORKER_NAME` | not set |" in reference.build_configuration()
 
 
-def test_a_stale_document_is_shown_and_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stale_document_fails_the_check_with_a_diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = ["--folder", str(tmp_path)]
     assert reference.main(folder) == 0
     assert reference.main([*folder, "--check"]) == 0

@@ -1,4 +1,4 @@
-"""The import rules of pyproject.toml fail on the trees that they forbid."""
+"""The import rules of pyproject.toml fail on forbidden imports."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_nested_functions_and_methods_are_listed() -> None:
     assert list_functions(source) == ["b", "c"]
 
 
-def test_a_run_that_two_files_share_counts_once_however_long_it_is() -> None:
+def test_a_run_that_two_files_share_counts_once_at_any_length() -> None:
     assert count_duplicate_runs({"a.py": BLOCK, "b.py": f"other = 1\n\n{BLOCK}"}) == 1
 
 

@@ -1,4 +1,4 @@
-"""Prose markers are found where people read prose, and not in code."""
+"""Prose markers are counted in prose, and not in code."""
 
 from __future__ import annotations
 
