@@ -1,4 +1,4 @@
-"""Tests of the fork server: a forked process behaves as one that `python -m` starts."""
+"""Tests of the fork server: a forked process behaves like one that `python -m` starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="there is no fork 
 
 
 async def run_host(request: str) -> Any:
-    """Return what a supervisor with a fork server reports of one process."""
+    """Return what a supervisor with a fork server reports about one process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fakes.fork_server_host", request),
@@ -27,74 +27,74 @@ async def run_host(request: str) -> Any:
         env=environment,
     )
     async with asyncio.timeout(30):
-        reported, _ = await process.communicate()
+        report, _ = await process.communicate()
     assert process.returncode == 0
-    return json.loads(reported)
+    return json.loads(report)
 
 
 @on_linux
-async def test_a_copy_behaves_as_python_m() -> None:
-    reported = await run_host("exits")
-    found = json.loads(reported["lines"][0])
-    assert found.pop("pid") != reported["host"]
-    assert found == {
+async def test_a_forked_process_behaves_like_python_m() -> None:
+    report = await run_host("exits")
+    state = json.loads(report["lines"][0])
+    assert state.pop("pid") != report["host"]
+    assert state == {
         "argv": ["exits"],
         "folder": str(ROOT),
         "word": "given",
         "home": False,
         "leads_a_session": True,
-        "parent": reported["host"],
+        "parent": report["host"],
         "stdin": "",
         "is_preloaded": True,
         "package": "tests.fakes",
     }
-    assert reported["code"] == 3
+    assert report["code"] == 3
 
 
 @on_linux
-async def test_a_copy_ends_by_a_signal_as_any_process_does() -> None:
+async def test_a_signal_ends_a_forked_process() -> None:
     assert (await run_host("waits"))["code"] == -signal.SIGTERM
 
 
 @on_linux
-async def test_a_copy_that_fails_prints_why_and_has_an_exit_code() -> None:
-    reported = await run_host("raises")
-    assert reported["code"] == 1
-    assert reported["lines"][-1] == "RuntimeError: no such luck"
+async def test_a_forked_process_that_fails_prints_its_error_and_has_an_exit_code() -> None:
+    report = await run_host("raises")
+    assert report["code"] == 1
+    assert report["lines"][-1] == "RuntimeError: no such luck"
 
 
 @on_linux
 @pytest.mark.parametrize("behavior", ["exits", "waits", "raises", "is abandoned"])
-async def test_nothing_is_left_of_the_fork_server_and_its_copies(behavior: str) -> None:
+async def test_no_process_remains_of_the_fork_server_and_its_forks(behavior: str) -> None:
     assert (await run_host(behavior))["children"] == []
 
 
 @on_linux
-async def test_a_supervisor_without_standard_input_starts_copies_all_the_same() -> None:
+async def test_a_supervisor_without_standard_input_can_fork() -> None:
     command = f"exec {sys.executable} -m tests.fakes.fork_server_host exits <&-"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, env=environment)
     async with asyncio.timeout(30):
-        reported, _ = await process.communicate()
-    assert json.loads(reported)["code"] == 3
+        report, _ = await process.communicate()
+    assert json.loads(report)["code"] == 3
 
 
 @on_linux
-async def test_a_copy_that_is_never_released_exits_without_output() -> None:
-    reported = await run_host("is abandoned")
-    assert (reported["code"], reported["lines"]) == (0, [])
+async def test_a_forked_process_that_is_never_released_exits_without_output() -> None:
+    report = await run_host("is abandoned")
+    assert (report["code"], report["lines"]) == (0, [])
 
 
 @on_linux
 async def test_without_a_fork_server_a_process_starts_as_a_new_interpreter() -> None:
-    reported = await run_host("has lost its fork server")
-    found = json.loads(reported["lines"][0])
-    assert (found["argv"], found["parent"]) == (["has lost its fork server"], reported["host"])
-    assert found["is_preloaded"] is False
+    report = await run_host("has lost its fork server")
+    state = json.loads(report["lines"][0])
+    assert (state["argv"], state["parent"]) == (["has lost its fork server"], report["host"])
+    assert state["is_preloaded"] is False
 
 
 @pytest.mark.parametrize("argv", [("nats-server",), ("/usr/bin/other", "-m", "gateway"), (sys.executable, "x.py")])
-def test_other_commands_than_python_m_are_not_forked(argv: tuple[str, ...]) -> None:
+def test_only_python_m_commands_are_forked(argv: tuple[str, ...]) -> None:
     assert parse_command(argv, {}, Path("/")) is None
 
 

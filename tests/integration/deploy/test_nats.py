@@ -1,4 +1,4 @@
-"""`python -m deploy.nats` becomes the server that settings ask for, and what was acknowledged outlives its death."""
+"""`python -m deploy.nats` starts the server with its settings; acknowledged messages survive when it is killed."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ async def start_module(folder: Path, port: int, monitor_port: int) -> asyncio.su
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Server]:
-    """Run it on free ports until the context is left."""
+async def run_nats_module(folder: Path) -> AsyncIterator[Server]:
+    """Run the server on free ports while the context is open."""
     port, monitor_port = find_free_ports(2)
     process = await start_module(folder, port, monitor_port)
     try:
-        serves = build_readiness_check(f"http://127.0.0.1:{monitor_port}/healthz")
-        await eventually(serves, READY_SECONDS)
+        is_ready = build_readiness_check(f"http://127.0.0.1:{monitor_port}/healthz")
+        await eventually(is_ready, READY_SECONDS)
         yield Server(process, port, monitor_port)
     finally:
         with suppress(ProcessLookupError):
@@ -77,8 +77,8 @@ async def running(folder: Path) -> AsyncIterator[Server]:
         await process.wait()
 
 
-async def test_it_stores_messages_in_the_state_folder_and_listens_on_loopback_only(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
+async def test_the_server_stores_messages_in_the_state_folder_and_listens_on_loopback_only(tmp_path: Path) -> None:
+    async with run_nats_module(tmp_path) as server:
         variables = await server.read_page("varz")
     assert variables["server_name"] == "media"
     assert (variables["host"], variables["port"]) == ("127.0.0.1", server.port)
@@ -90,8 +90,8 @@ async def test_it_stores_messages_in_the_state_folder_and_listens_on_loopback_on
     assert stat.S_IMODE((tmp_path / "state" / "nats").stat().st_mode) == 0o700
 
 
-async def test_the_process_is_the_server_itself_and_ends_on_sigterm(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
+async def test_the_process_becomes_the_server_and_ends_on_sigterm(tmp_path: Path) -> None:
+    async with run_nats_module(tmp_path) as server:
         server.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(READY_SECONDS):
             await server.process.wait()
@@ -99,24 +99,24 @@ async def test_the_process_is_the_server_itself_and_ends_on_sigterm(tmp_path: Pa
             await server.read_page("varz")
 
 
-async def test_what_was_acknowledged_is_there_after_it_was_killed(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
+async def test_acknowledged_messages_survive_when_the_server_is_killed(tmp_path: Path) -> None:
+    async with run_nats_module(tmp_path) as server:
         client = await nats.connect(server.url)
         stream = client.jetstream()
-        await stream.add_stream(name="KEPT", subjects=["kept.>"])
-        acknowledged = await stream.publish("kept.one", b"job")
+        await stream.add_stream(name="STORED", subjects=["stored.>"])
+        acknowledged = await stream.publish("stored.one", b"job")
         server.process.kill()
         await server.process.wait()
         await client.close()
-    async with running(tmp_path) as server:
+    async with run_nats_module(tmp_path) as server:
         client = await nats.connect(server.url)
-        found = await client.jetstream().get_msg("KEPT", seq=acknowledged.seq)
+        message = await client.jetstream().get_msg("STORED", seq=acknowledged.seq)
         await client.close()
-    assert found.data == b"job"
+    assert message.data == b"job"
 
 
-async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
-    async with running(tmp_path) as server:
+async def test_the_start_fails_if_a_port_is_taken(tmp_path: Path) -> None:
+    async with run_nats_module(tmp_path) as server:
         other = tmp_path / "other"
         other.mkdir()
         process = await start_module(other, server.port, find_free_ports(1)[0])

@@ -25,19 +25,19 @@ RUN = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The command `run` at work."""
+    """The command `run` while it runs."""
 
     process: asyncio.subprocess.Process
     output: Pipe
     port: int
 
-    async def says(self, until: str) -> str:
-        """Return what it says up to and with `until`."""
+    async def read_until(self, text: str) -> str:
+        """Return its output up to and including `text`."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            return (await self.output.reader.readuntil(until.encode())).decode()
+            return (await self.output.reader.readuntil(text.encode())).decode()
 
-    async def ends(self) -> int:
-        """Return its exit code."""
+    async def wait_for_exit(self) -> int:
+        """Wait until it ends and return its exit code."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self.process.wait()
 
@@ -46,9 +46,11 @@ class Run:
 async def run(tmp_path: Path) -> AsyncIterator[Run]:
     port = choose_free_ports([EDGE])[EDGE.variable]
     environment = {**os.environ, EDGE.variable: str(port), "MEDIA_RUN_DIR": str(tmp_path)}
-    output, outer = await Pipe.open()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", RUN, cwd=ROOT, env=environment, stdout=outer)
-    os.close(outer)
+    output, writing_end = await Pipe.open()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RUN, cwd=ROOT, env=environment, stdout=writing_end
+    )
+    os.close(writing_end)
     yield Run(process, output, port)
     if process.returncode is None:
         process.kill()
@@ -56,18 +58,18 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
     output.close()
 
 
-async def test_run_says_what_is_where_and_ends_well_on_ctrl_c(run: Run, tmp_path: Path) -> None:
-    text = await run.says("Ctrl-C stops everything.")
+async def test_run_prints_its_addresses_and_ends_with_exit_code_0_on_ctrl_c(run: Run, tmp_path: Path) -> None:
+    text = await run.read_until("Ctrl-C stops everything.")
     assert text.startswith("suite | starting edge\n")
     assert f"  edge      localhost:{run.port}" in text
     assert f"  state     {tmp_path}" in text
     run.process.send_signal(signal.SIGINT)
-    await run.says("suite | stopped\n")
-    assert await run.ends() == 0
+    await run.read_until("suite | stopped\n")
+    assert await run.wait_for_exit() == 0
 
 
-async def test_run_ends_well_when_its_terminal_is_closed(run: Run) -> None:
-    await run.says("Ctrl-C stops everything.")
+async def test_run_ends_with_exit_code_0_when_its_terminal_is_closed(run: Run) -> None:
+    await run.read_until("Ctrl-C stops everything.")
     run.output.close()
     run.process.send_signal(signal.SIGHUP)
-    assert await run.ends() == 0
+    assert await run.wait_for_exit() == 0

@@ -32,8 +32,8 @@ OPTIONS = Options(ready_seconds=DEADLINE_SECONDS, stop_seconds=4.0, poll_seconds
 
 @pytest.fixture
 async def server() -> AsyncIterator[ReportServer]:
-    async with run_report_server() as opened:
-        yield opened
+    async with run_report_server() as report_server:
+        yield report_server
 
 
 @pytest.fixture
@@ -46,16 +46,16 @@ async def stop() -> StopRequest:
     return StopRequest()
 
 
-async def never() -> bool:
+async def is_never_ready() -> bool:
     return False
 
 
-async def for_ever() -> None:
+async def wait_forever() -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         await asyncio.Event().wait()
 
 
-async def test_the_context_is_entered_once_every_process_is_ready_and_leaves_none(
+async def test_the_context_is_entered_when_all_processes_are_ready_and_stops_them_at_its_end(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, OPTIONS):
@@ -64,7 +64,7 @@ async def test_the_context_is_entered_once_every_process_is_ready_and_leaves_non
     await server.wait_until_all_ended()
 
 
-async def test_processes_stop_in_the_opposite_order_of_the_table(
+async def test_processes_stop_in_reverse_order_of_the_table(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     suite = [server.make_process(name) for name in ("one", "two", "three")]
@@ -74,7 +74,7 @@ async def test_processes_stop_in_the_opposite_order_of_the_table(
     assert server.ended_names == ["three", "two", "one"]
 
 
-async def test_a_process_starts_after_those_it_needs(
+async def test_a_process_starts_after_the_processes_that_it_needs(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     suite = [server.make_process("late", after=("early",)), server.make_process("early")]
@@ -82,7 +82,7 @@ async def test_a_process_starts_after_those_it_needs(
         assert [process.name for process in server.processes] == ["early", "late"]
 
 
-async def test_a_process_leads_a_session_of_its_own_so_that_no_ctrl_c_reaches_it(
+async def test_a_process_leads_its_own_session_so_that_ctrl_c_does_not_reach_it(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes([server.make_process("one")], output, stop, OPTIONS):
@@ -90,7 +90,7 @@ async def test_a_process_leads_a_session_of_its_own_so_that_no_ctrl_c_reaches_it
         assert os.getsid(pid) == pid == os.getpgid(pid)
 
 
-async def test_lines_of_both_streams_are_passed_on(
+async def test_lines_of_both_streams_are_forwarded(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes([server.make_process("one", PRINT_AND_WAIT)], output, stop, OPTIONS):
@@ -98,10 +98,10 @@ async def test_lines_of_both_streams_are_passed_on(
     assert output.lines == [("one", "to stdout"), ("one", "to stderr")]
 
 
-async def test_a_death_before_all_are_ready_ends_the_suite_with_the_last_lines(
+async def test_a_process_that_ends_before_all_are_ready_fails_the_suite_with_its_last_lines(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
-    dies = replace(server.make_process("dies", FAIL), ready=never)
+    dies = replace(server.make_process("dies", FAIL), ready=is_never_ready)
     with pytest.raises(SuiteError, match=r"dies ended with exit code 3 before the suite was ready\.") as failure:
         async with run_processes([server.make_process("lives"), dies], output, stop, OPTIONS):
             pytest.fail("the suite cannot be ready")
@@ -109,17 +109,17 @@ async def test_a_death_before_all_are_ready_ends_the_suite_with_the_last_lines(
     await server.wait_until_all_ended()
 
 
-async def test_a_command_that_does_not_exist_is_named(output: RecordingOutput, stop: StopRequest) -> None:
-    nothing = Process("nothing", ("/no/such/command",), {}, never)
+async def test_the_error_names_a_command_that_does_not_exist(output: RecordingOutput, stop: StopRequest) -> None:
+    nothing = Process("nothing", ("/no/such/command",), {}, is_never_ready)
     with pytest.raises(SuiteError, match="nothing cannot be started: /no/such/command: No such file"):
         async with run_processes([nothing], output, stop, OPTIONS):
             pytest.fail("the suite cannot be ready")
 
 
-async def test_what_is_not_ready_in_time_is_named_with_its_last_lines(
+async def test_the_error_names_processes_that_are_not_ready_in_time_with_their_last_lines(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
-    slow = replace(server.make_process("slow", PRINT_AND_WAIT), ready=never)
+    slow = replace(server.make_process("slow", PRINT_AND_WAIT), ready=is_never_ready)
     suite = [slow, server.make_process("other", after=("slow",))]
     with pytest.raises(SuiteError) as failure:
         async with run_processes(suite, output, stop, replace(OPTIONS, ready_seconds=0.5, poll_seconds=0.05)):
@@ -130,7 +130,7 @@ async def test_what_is_not_ready_in_time_is_named_with_its_last_lines(
     await server.wait_until_all_ended()
 
 
-async def test_a_process_that_dies_is_started_again(
+async def test_a_process_that_ends_is_restarted(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, OPTIONS):
@@ -141,7 +141,7 @@ async def test_a_process_that_dies_is_started_again(
     assert f"{again.name} was ended by SIGKILL; starting it again in 0 s" in output.notes
 
 
-async def test_what_a_dead_process_leaves_is_ended_before_its_next_life(
+async def test_children_of_a_dead_process_are_killed_before_it_is_restarted(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes([server.make_process("one", FORK_AND_WAIT)], output, stop, OPTIONS):
@@ -149,26 +149,27 @@ async def test_what_a_dead_process_leaves_is_ended_before_its_next_life(
         os.kill((await server.wait_for_process("one")).pid, signal.SIGKILL)
         await server.wait_for_process("one", 2)
         await server.wait_for_end(orphan)
+        assert orphan.ended.is_set()
     await server.wait_until_all_ended()
 
 
-async def test_a_process_that_keeps_dying_is_given_up(
+async def test_a_process_that_ends_quickly_too_often_fails_the_suite(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     options = replace(OPTIONS, quick_deaths=2, quick_seconds=DEADLINE_SECONDS)
 
-    async def kill_each_life() -> None:
+    async def kill_each_start() -> None:
         for number in (1, 2, 3):
             os.kill((await server.wait_for_process("one", number)).pid, signal.SIGKILL)
-        await for_ever()
+        await wait_forever()
 
     with pytest.raises(SuiteError, match="one was ended by SIGKILL too often; giving up"):
         async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, options):
-            await kill_each_life()
+            await kill_each_start()
     await server.wait_until_all_ended()
 
 
-async def test_a_process_that_lived_long_is_not_given_up(
+async def test_a_process_that_ran_long_enough_is_always_restarted(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     async with run_processes(
@@ -176,7 +177,8 @@ async def test_a_process_that_lived_long_is_not_given_up(
     ):
         for number in (1, 2, 3):
             os.kill((await server.wait_for_process("one", number)).pid, signal.SIGKILL)
-        await server.wait_for_process("one", 4)
+        fourth = await server.wait_for_process("one", 4)
+        assert not fourth.ended.is_set()
 
 
 async def test_a_process_that_ignores_sigterm_is_killed(
@@ -197,14 +199,14 @@ async def test_a_signal_stops_everything_in_order(
     with catch_stop_signals() as stop:
         async with run_processes([server.make_process("one"), server.make_process("two")], output, stop, OPTIONS):
             signal.raise_signal(number)
-            await for_ever()
+            await wait_forever()
     assert stop.requested
     await server.wait_until_all_ended()
     assert server.ended_names == ["two", "one"]
 
 
-async def test_a_signal_before_the_suite_is_ready_stops_it_too(server: ReportServer, output: RecordingOutput) -> None:
-    slow = replace(server.make_process("slow"), ready=never)
+async def test_a_signal_stops_a_suite_that_is_not_ready_yet(server: ReportServer, output: RecordingOutput) -> None:
+    slow = replace(server.make_process("slow"), ready=is_never_ready)
 
     async def stop_when_started() -> None:
         await server.wait_for_process("slow")
@@ -213,22 +215,26 @@ async def test_a_signal_before_the_suite_is_ready_stops_it_too(server: ReportSer
     stopping = asyncio.create_task(stop_when_started())
     with catch_stop_signals() as stop:
         async with run_processes([slow], output, stop, replace(OPTIONS, poll_seconds=0.05)):
-            await for_ever()
+            await wait_forever()
     await stopping
     await server.wait_until_all_ended()
+    assert stop.requested
+    assert server.ended_names == ["slow"]
 
 
-async def test_a_second_signal_does_not_wait(server: ReportServer, output: RecordingOutput) -> None:
-    patient = replace(OPTIONS, stop_seconds=3600)
+async def test_a_second_signal_kills_the_remaining_processes(server: ReportServer, output: RecordingOutput) -> None:
+    options = replace(OPTIONS, stop_seconds=3600)
     with catch_stop_signals() as stop:
-        async with run_processes([server.make_process("deaf", IGNORE_SIGTERM)], output, stop, patient):
+        async with run_processes([server.make_process("deaf", IGNORE_SIGTERM)], output, stop, options):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
-            await for_ever()
+            await wait_forever()
     await server.wait_until_all_ended()
+    assert stop.urgent.is_set()
+    assert server.ended_names == ["deaf"]
 
 
-async def test_a_failure_inside_the_context_comes_out_as_it_is(
+async def test_an_error_inside_the_context_is_raised_unchanged(
     server: ReportServer, output: RecordingOutput, stop: StopRequest
 ) -> None:
     with pytest.raises(LookupError, match="inside"):
@@ -252,7 +258,7 @@ async def run_supervisor(server: ReportServer) -> AsyncIterator[asyncio.subproce
         await process.wait()
 
 
-async def test_no_process_is_left_when_the_supervisor_itself_is_killed(server: ReportServer) -> None:
+async def test_no_process_remains_after_the_supervisor_is_killed(server: ReportServer) -> None:
     async with run_supervisor(server) as supervisor:
         supervisor.kill()
         await supervisor.wait()
@@ -260,8 +266,9 @@ async def test_no_process_is_left_when_the_supervisor_itself_is_killed(server: R
     assert sorted(server.ended_names) == ["deaf", "parent", "parent-child"]
 
 
-async def test_no_process_is_left_when_the_supervisor_is_terminated(server: ReportServer) -> None:
+async def test_no_process_remains_after_the_supervisor_is_terminated(server: ReportServer) -> None:
     async with run_supervisor(server) as supervisor:
         supervisor.terminate()
         assert await supervisor.wait() == 0
         await server.wait_until_all_ended()
+    assert sorted(server.ended_names) == ["deaf", "parent", "parent-child"]

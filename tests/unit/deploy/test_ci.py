@@ -1,4 +1,4 @@
-"""The merge check: a script that any machine can run, made of targets that exist."""
+"""Tests of the merge check: the script is valid and uses targets that exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / ".ci" / "run"
 
 
-def test_the_script_can_be_run_and_is_well_formed() -> None:
+def test_the_script_is_executable_and_valid() -> None:
     assert os.access(SCRIPT, os.X_OK)
     assert SCRIPT.read_text().startswith("#!/usr/bin/env bash\n")
     subprocess.run(["bash", "-n", SCRIPT], check=True)

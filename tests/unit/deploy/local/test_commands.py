@@ -1,4 +1,4 @@
-"""Tests of the command line: token, help, and how a start that cannot be ends."""
+"""Tests of the command line: token, help, and the errors that prevent a start."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def claims(token: str) -> dict[str, object]:
+def read_claims(token: str) -> dict[str, object]:
     return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
-def test_token_prints_a_token_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_token_prints_only_a_token(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token", "--subject", "alice", "--hours", "2"]) == 0
     printed = capsys.readouterr()
-    found = claims(printed.out.removesuffix("\n"))
-    assert found["sub"] == "alice"
-    assert (found["iss"], found["aud"]) == ("media-suite", "media-suite")
+    claims = read_claims(printed.out.removesuffix("\n"))
+    assert claims["sub"] == "alice"
+    assert (claims["iss"], claims["aud"]) == ("media-suite", "media-suite")
     assert printed.err == ""
 
 
@@ -46,12 +46,12 @@ def test_a_token_has_the_issuer_and_audience_of_the_edge(
     monkeypatch.setenv("MEDIA_JWT_ISSUER", "me")
     monkeypatch.setenv("MEDIA_JWT_AUDIENCE", "you")
     assert main(["token"]) == 0
-    found = claims(capsys.readouterr().out.strip())
-    assert (found["iss"], found["aud"]) == ("me", "you")
+    claims = read_claims(capsys.readouterr().out.strip())
+    assert (claims["iss"], claims["aud"]) == ("me", "you")
 
 
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "many"])
-def test_a_token_without_a_life_is_refused(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lifetime_that_is_not_positive_is_refused(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["token", "--hours", hours])
     assert end.value.code == 2
@@ -66,7 +66,7 @@ def test_help_names_the_variables(command: list[str], capsys: pytest.CaptureFixt
     assert "MEDIA_PORT" in capsys.readouterr().out
 
 
-def test_run_names_a_taken_port_before_it_starts_anything(
+def test_run_names_a_taken_port_and_starts_nothing(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -80,7 +80,7 @@ def test_run_names_a_taken_port_before_it_starts_anything(
     assert printed.out == ""
 
 
-def test_a_second_run_in_one_folder_names_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_in_the_same_folder_names_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = hold_lock(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
     with first, pytest.raises(SystemExit) as end:
         main(["run"])
@@ -88,7 +88,7 @@ def test_a_second_run_in_one_folder_names_the_first(folder: Path, capsys: pytest
     assert f"process {os.getpid()}, http://localhost:8080" in capsys.readouterr().err
 
 
-def test_a_wrong_setting_of_a_process_is_reported_before_anything_starts(
+def test_run_reports_a_wrong_setting_before_it_starts_a_process(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTS_STALL_SECONDS", "soon")
@@ -97,12 +97,12 @@ def test_a_wrong_setting_of_a_process_is_reported_before_anything_starts(
     assert "TTS_STALL_SECONDS" in capsys.readouterr().err
 
 
-def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> None:
-    chosen = {port.variable: port.default for port in list_ports(SUITE)}
-    text = format_welcome(SUITE, chosen, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
+def test_the_welcome_shows_every_process_with_its_port_and_three_commands_to_try() -> None:
+    ports = {port.variable: port.default for port in list_ports(SUITE)}
+    text = format_welcome(SUITE, ports, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
     for spec in SUITE:
         assert f"  {spec.name} " in text
-        assert str(chosen[spec.ports[0].variable]) in text
+        assert str(ports[spec.ports[0].variable]) in text
     for part in (
         "after 2.1 s",
         "http://localhost:8080/docs",
@@ -115,6 +115,6 @@ def test_the_welcome_names_every_process_its_port_and_three_things_to_try() -> N
         assert part in text
 
 
-def test_the_welcome_asks_for_tokens_of_the_folder_in_use() -> None:
-    chosen = {port.variable: port.default for port in list_ports(SUITE)}
-    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in format_welcome(SUITE, chosen, Path("/my run"), {}, 1)
+def test_the_token_command_of_the_welcome_names_the_folder_in_use() -> None:
+    ports = {port.variable: port.default for port in list_ports(SUITE)}
+    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in format_welcome(SUITE, ports, Path("/my run"), {}, 1)

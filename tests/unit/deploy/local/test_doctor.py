@@ -1,4 +1,4 @@
-"""Tests of the doctor: what is configured, which services answer, and what to do."""
+"""Tests of the doctor: what is configured, what can be reached, and what to do about a problem."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEYS = (
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A configuration in which only the folder is set."""
+    """Unset all variables but the folder."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -42,19 +42,19 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as opened:
-        yield opened
+    async with running_web_host() as web_host:
+        yield web_host
 
 
-async def found(level: Level) -> dict[str, str]:
+async def find_messages(level: Level) -> dict[str, str]:
     return {diagnostic.subject: diagnostic.message for diagnostic in await run_checks() if diagnostic.level is level}
 
 
 async def test_the_defaults_have_no_problems(tmp_path: Path) -> None:
-    assert await found(Level.PROBLEM) == await found(Level.WARNING) == {}
-    well = await found(Level.OK)
-    assert well["NATS"] == "comes with make run"
-    assert well["object store local"] == "stores, returns and deletes objects"
+    assert await find_messages(Level.PROBLEM) == await find_messages(Level.WARNING) == {}
+    healthy = await find_messages(Level.OK)
+    assert healthy["NATS"] == "comes with make run"
+    assert healthy["object store local"] == "stores, returns and deletes objects"
     assert not list((tmp_path / "objects").rglob("*.txt"))
 
 
@@ -65,15 +65,15 @@ async def test_a_refused_key_and_a_valid_key_are_reported(environment: pytest.Mo
         environment.setenv(f"{name}_BASE_URL", host.url("").rstrip("/"))
     environment.setenv("FAL_KEY", "secret-key")
     environment.setenv("FAL_QUEUE_BASE_URL", host.url(""))
-    well = await found(Level.OK)
-    assert well["elevenlabs"] == well["gemini"] == "can be reached and accepts the key"
-    assert "cannot be checked for free" in well["fal"]
+    healthy = await find_messages(Level.OK)
+    assert healthy["elevenlabs"] == healthy["gemini"] == "can be reached and accepts the key"
+    assert "cannot be checked for free" in healthy["fal"]
 
-    async def refuses(_: web.Request) -> web.Response:
+    async def refuse_key(_: web.Request) -> web.Response:
         return web.Response(status=401, text="secret words")
 
-    host.pages["/v1/models"] = refuses
-    problems = await found(Level.PROBLEM)
+    host.pages["/v1/models"] = refuse_key
+    problems = await find_messages(Level.PROBLEM)
     assert problems == {"elevenlabs": "refuses ELEVENLABS_API_KEY", "gemini": "refuses GEMINI_API_KEY"}
     assert "secret" not in format_report(await run_checks())
 
@@ -86,7 +86,7 @@ async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest
     environment.setenv("S3_BUCKET", "b")
     environment.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
     environment.setenv("NATS_URL", "nats://name:secret@127.0.0.1:9")
-    problems = await found(Level.PROBLEM)
+    problems = await find_messages(Level.PROBLEM)
     assert {"gemini", "MongoDB", "object store s3", "NATS"} == set(problems)
     assert "secret" not in format_report(await run_checks())
 
@@ -94,10 +94,10 @@ async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest
 async def test_nats_without_jetstream_is_a_problem(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async with running_nats(tmp_path) as url:
         environment.setenv("NATS_URL", url)
-        assert (await found(Level.OK))["NATS"] == "can be reached and stores 0 streams"
+        assert (await find_messages(Level.OK))["NATS"] == "can be reached and stores 0 streams"
     async with running_nats(tmp_path, streams=False) as url:
         environment.setenv("NATS_URL", url)
-        assert (await found(Level.PROBLEM))["NATS"] == "has no JetStream"
+        assert (await find_messages(Level.PROBLEM))["NATS"] == "has no JetStream"
 
 
 async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.MonkeyPatch) -> None:
@@ -111,23 +111,29 @@ async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.Mo
     ("url", "level"),
     [("http://localhost:8080", Level.OK), ("http://localhost:9090", Level.WARNING), ("https://media.io", Level.OK)],
 )
-def test_links_that_lead_nowhere_are_reported(url: str, level: Level) -> None:
+def test_links_to_another_port_are_reported(url: str, level: Level) -> None:
     settings = GatewaySettings(_env_file=None, public_url=url)
     assert [diagnostic.level for diagnostic in check_links(settings, 8080)] == [level]
 
 
-DIAGNOSTICS = [ok("speech", "espeak speaks"), warning("links", "odd", "mend it"), problem("store", "gone", "make it")]
+DIAGNOSTICS = [
+    ok("speech", "espeak is the default"),
+    warning("links", "the port differs", "set the port"),
+    problem("store", "cannot be reached", "start it"),
+]
 
 
-def test_the_report_shows_remedies_and_totals() -> None:
+def test_the_report_shows_remedies_and_the_number_of_problems() -> None:
     text = format_report(DIAGNOSTICS)
-    assert "-> mend it" in text
+    assert "-> set the port" in text
     assert text.endswith("1 problems, 1 warnings")
     rows = json.loads(to_json(DIAGNOSTICS))
     assert [Diagnostic(Level(row.pop("level")), **row) for row in rows] == DIAGNOSTICS
 
 
-def test_problems_are_an_exit_code(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_is_1_if_there_is_a_problem(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["doctor"]) == 0
     assert "0 problems" in capsys.readouterr().out
     environment.setenv("IMAGE_DEFAULT_PROVIDER", "fal")

@@ -1,4 +1,4 @@
-"""Tests of the lines at the terminal and in files."""
+"""Tests of the output at the terminal and in log files."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 from deploy.local.output import LineSplitter, LogFiles, Terminal
 
 
-def ignore_close() -> None:
-    pytest.fail("somebody reads")
+def fail_on_close() -> None:
+    pytest.fail("the stream is open")
 
 
-def test_prefixes_have_one_width() -> None:
+def test_prefixes_have_the_same_width() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=False, on_close=ignore_close)
+    terminal = Terminal(stream, ["tts", "gateway"], color=False, on_close=fail_on_close)
     terminal.write_line("tts", "ready")
     terminal.write_line("gateway", "ready")
-    terminal.write_note("all is well")
-    assert stream.getvalue() == "tts     | ready\ngateway | ready\nsuite   | all is well\n"
+    terminal.write_note("started")
+    assert stream.getvalue() == "tts     | ready\ngateway | ready\nsuite   | started\n"
 
 
-def test_colours_are_around_the_prefix_only_and_differ() -> None:
+def test_only_prefixes_are_coloured_and_their_colours_differ() -> None:
     stream = io.StringIO()
-    terminal = Terminal(stream, ["tts", "gateway"], color=True, on_close=ignore_close)
+    terminal = Terminal(stream, ["tts", "gateway"], color=True, on_close=fail_on_close)
     terminal.write_line("tts", "ready")
     terminal.write_line("gateway", "ready")
     first, second = stream.getvalue().splitlines()
@@ -40,17 +40,17 @@ def test_colours_are_around_the_prefix_only_and_differ() -> None:
 
 def test_a_closed_stream_is_reported_and_later_lines_are_dropped(tmp_path: Path) -> None:
     reading, writing = os.pipe()
-    gone: list[bool] = []
+    closings: list[bool] = []
     with os.fdopen(writing, "w") as stream:
-        terminal = Terminal(stream, ["tts"], color=False, on_close=lambda: gone.append(True))
+        terminal = Terminal(stream, ["tts"], color=False, on_close=lambda: closings.append(True))
         terminal.write_line("tts", "one")
         os.close(reading)
         terminal.write_line("tts", "two")
         terminal.write_line("tts", "three")
-    assert gone == [True]
+    assert closings == [True]
 
 
-def test_each_process_has_its_own_file_which_each_start_overwrites(tmp_path: Path) -> None:
+def test_each_process_has_a_log_file_that_the_next_start_overwrites(tmp_path: Path) -> None:
     for text in ("first run", "second run"):
         with closing(LogFiles(tmp_path / "logs", ["tts"])) as files:
             files.write_line("tts", text)
@@ -60,22 +60,22 @@ def test_each_process_has_its_own_file_which_each_start_overwrites(tmp_path: Pat
 
 
 @given(st.lists(st.text(alphabet="aé€😀 ", max_size=20), max_size=8), st.data())
-def test_lines_do_not_depend_on_how_the_bytes_are_cut(lines: list[str], data: st.DataObject) -> None:
+def test_lines_do_not_depend_on_the_blocks_in_which_they_arrive(lines: list[str], data: st.DataObject) -> None:
     content = "\n".join(lines).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
     blocks = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     splitter = LineSplitter()
-    found = [line for block in blocks for line in splitter.feed(block)] + list(splitter.finish())
-    assert found == (lines if not lines or lines[-1] else lines[:-1])
+    split = [line for block in blocks for line in splitter.feed(block)] + list(splitter.finish())
+    assert split == (lines if not lines or lines[-1] else lines[:-1])
 
 
-def test_a_line_without_end_is_cut() -> None:
-    found = list(LineSplitter().feed(b"x" * 40_000))
-    assert [len(line) for line in found] == [16 * 1024, 16 * 1024]
+def test_a_very_long_line_is_split() -> None:
+    split = list(LineSplitter().feed(b"x" * 40_000))
+    assert [len(line) for line in split] == [16 * 1024, 16 * 1024]
 
 
 @pytest.mark.parametrize(
-    ("raw", "shown"),
+    ("raw", "expected"),
     [
         (b"\x1b[31mred\x1b[0m\n", "red"),
         (b"\x1b[2J\x1b[Hcleared\n", "cleared"),
@@ -84,5 +84,5 @@ def test_a_line_without_end_is_cut() -> None:
         (b"bad \xff byte\n", "bad \ufffd byte"),
     ],
 )
-def test_a_line_cannot_steer_the_terminal(raw: bytes, shown: str) -> None:
-    assert list(LineSplitter().feed(raw)) == [shown]
+def test_control_characters_are_removed(raw: bytes, expected: str) -> None:
+    assert list(LineSplitter().feed(raw)) == [expected]

@@ -20,29 +20,29 @@ ALL = list_ports(SUITE)
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def unset_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for port in ALL:
         monkeypatch.delenv(port.variable, raising=False)
 
 
-def test_without_variables_every_port_is_the_documented_one() -> None:
+def test_without_variables_every_port_has_its_default() -> None:
     assert choose_ports(ALL) == {port.variable: port.default for port in ALL}
 
 
-def test_media_port_moves_every_port_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_media_port_moves_all_ports_by_the_same_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_PORT", "8090")
     assert choose_ports(ALL) == {port.variable: port.default + 10 for port in ALL}
 
 
-def test_a_port_of_its_own_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_with_its_own_variable_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_PORT", "8090")
     monkeypatch.setenv("TTS_PORT", "7000")
     assert choose_ports(ALL)["TTS_PORT"] == 7000
 
 
 @given(st.integers(1, 65535))
-def test_wherever_the_edge_is_ports_are_distinct_and_need_no_privilege(edge: int) -> None:
+def test_for_every_media_port_the_other_ports_are_distinct_and_need_no_privilege(edge: int) -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MEDIA_PORT", str(edge))
         inner = [port for port in ALL if port is not EDGE]
@@ -51,44 +51,44 @@ def test_wherever_the_edge_is_ports_are_distinct_and_need_no_privilege(edge: int
     assert all(1024 <= port <= 65535 for port in moved)
 
 
-def test_two_variables_with_one_port_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_two_variables_with_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "8080")
     with pytest.raises(ConfigurationError, match="GATEWAY_PORT and MEDIA_PORT are both 8080"):
         choose_ports(ALL)
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "http", "-1", "80.5"])
-def test_what_is_no_port_is_refused_by_its_variable(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_invalid_port_names_its_variable(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_PORT", value)
     with pytest.raises(ConfigurationError, match="TTS_PORT: "):
         choose_ports(ALL)
 
 
 def test_free_ports_are_distinct_and_free() -> None:
-    chosen = choose_free_ports(ALL)
-    assert len(set(chosen.values())) == len(ALL)
-    require_free_ports(chosen)
+    numbers = choose_free_ports(ALL)
+    assert len(set(numbers.values())) == len(ALL)
+    require_free_ports(numbers)
 
 
-def test_a_free_port_is_given_to_one_only() -> None:
-    given = find_free_ports(500)
-    assert len({*given, *find_free_ports(500)}) == 1000
+def test_a_free_port_is_never_returned_twice() -> None:
+    found = find_free_ports(500)
+    assert len({*found, *find_free_ports(500)}) == 1000
 
 
 def test_a_free_port_is_outside_the_ephemeral_range() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
-        handed_out = [server.getsockname()[1], client.getsockname()[1]]
-    given = find_free_ports(1000)
-    assert max(given) < min(handed_out) or min(given) > max(handed_out)
+        ephemeral = [server.getsockname()[1], client.getsockname()[1]]
+    found = find_free_ports(1000)
+    assert max(found) < min(ephemeral) or min(found) > max(ephemeral)
 
 
-def test_a_port_that_is_taken_is_left_out() -> None:
+def test_a_port_that_is_taken_is_skipped() -> None:
     (port,) = find_free_ports(1)
     with socket.create_server(("127.0.0.1", port + 1)):
         assert port + 1 not in find_free_ports(3)
 
 
-def test_every_taken_port_is_named_with_its_variable() -> None:
+def test_the_error_names_every_taken_port_with_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("0.0.0.0", 0)) as two:
         taken = {"ONE_PORT": one.getsockname()[1], "TWO_PORT": two.getsockname()[1]}
         with pytest.raises(ConfigurationError) as failure:

@@ -1,4 +1,4 @@
-"""Tests of the questions whether a process serves."""
+"""Tests of the readiness checks."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ NAME = "media.tts.v1.TextToSpeechService"
 
 
 @asynccontextmanager
-async def a_page(status: int) -> AsyncIterator[str]:
-    async def answer(_: web.Request) -> web.Response:
+async def run_page(status: int) -> AsyncIterator[str]:
+    async def respond(_: web.Request) -> web.Response:
         return web.Response(status=status)
 
     app = web.Application()
-    app.router.add_get("/health", answer)
+    app.router.add_get("/health", respond)
     async with TestServer(app) as server:
         yield str(server.make_url("/health"))
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     return choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
-async def test_a_page_that_answers_200_is_ready(status: int, ready: bool) -> None:
-    async with a_page(status) as url:
+async def test_a_page_with_status_200_is_ready(status: int, ready: bool) -> None:
+    async with run_page(status) as url:
         assert await build_readiness_check(url)() is ready
 
 
@@ -49,4 +49,4 @@ async def test_a_server_that_reports_serving_is_ready() -> None:
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 async def test_an_address_without_a_listener_is_not_ready(scheme: str) -> None:
-    assert not await build_readiness_check(f"{scheme}://127.0.0.1:{free_port()}/health")()
+    assert not await build_readiness_check(f"{scheme}://127.0.0.1:{find_free_port()}/health")()

@@ -7,7 +7,7 @@ import pytest
 from deploy.local.suite import list_default_engines
 
 
-def test_without_a_key_everything_is_free() -> None:
+def test_without_keys_all_default_engines_are_free() -> None:
     assert all("free" in line and "paid" not in line for line in list_default_engines().values())
 
 
@@ -19,7 +19,7 @@ def test_without_a_key_everything_is_free() -> None:
         ("GEMINI_API_KEY", "images", "gemini"),
     ],
 )
-def test_a_key_makes_its_medium_cost_money(
+def test_with_a_key_the_default_engine_is_paid(
     monkeypatch: pytest.MonkeyPatch, variable: str, medium: str, name: str
 ) -> None:
     monkeypatch.setenv(variable, "a-key-of-a-provider")

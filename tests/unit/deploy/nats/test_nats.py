@@ -1,4 +1,4 @@
-"""The server of the local suite's jobs: how it is configured, where its program is, and how it refuses to start."""
+"""Tests of the local NATS server: its configuration, the path of its program, and errors at its start."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[4]
 SECONDS = 30
 
 
-def lines(folder: Path) -> list[str]:
+def render_lines(folder: Path) -> list[str]:
     settings = NatsSettings(_env_file=None, port=4001, monitor_port=4002)
     return [line.strip() for line in render_config(settings, folder).splitlines()]
 
 
-def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_module(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the module in `folder` until it ends."""
     roots = os.pathsep.join((str(ROOT), str(ROOT / "protos" / "gen")))
     return subprocess.run(
@@ -37,69 +37,67 @@ def started(folder: Path, *arguments: str, **variables: str) -> subprocess.Compl
     )
 
 
-def test_every_write_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
-    assert "sync_interval: always" in lines(tmp_path)
-    assert f'store_dir: "{tmp_path}"' in lines(tmp_path)
+def test_each_write_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    assert "sync_interval: always" in render_lines(tmp_path)
+    assert f'store_dir: "{tmp_path}"' in render_lines(tmp_path)
 
 
-def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
-    assert 'listen: "127.0.0.1:4001"' in lines(tmp_path)
-    assert 'http: "127.0.0.1:4002"' in lines(tmp_path)
+def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
+    assert 'listen: "127.0.0.1:4001"' in render_lines(tmp_path)
+    assert 'http: "127.0.0.1:4002"' in render_lines(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["plain", "with a space", "état"])
-def test_the_server_takes_its_configuration(tmp_path: Path, name: str) -> None:
+def test_the_server_accepts_its_configuration(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     file = folder / "nats.conf"
     file.write_text(render_config(NatsSettings(_env_file=None), folder))
-    checked = subprocess.run(
+    validation = subprocess.run(
         [find_nats_server(), "-t", "-c", str(file)], capture_output=True, text=True, timeout=SECONDS, check=False
     )
-    assert checked.returncode == 0, checked.stderr
+    assert validation.returncode == 0, validation.stderr
 
 
-def test_the_containers_server_is_as_strict(tmp_path: Path) -> None:
-    ours = set(lines(tmp_path))
-    theirs = {line.strip() for line in (ROOT / "deploy" / "nats" / "nats.conf").read_text().splitlines()}
+def test_the_server_in_a_container_stores_jobs_in_the_same_way(tmp_path: Path) -> None:
+    local_lines = set(render_lines(tmp_path))
+    container_lines = {line.strip() for line in (ROOT / "deploy" / "nats" / "nats.conf").read_text().splitlines()}
     for line in ("sync_interval: always", "server_name: media", "max_memory_store: 64MB"):
-        assert line in ours
-        assert line in theirs
+        assert line in local_lines
+        assert line in container_lines
 
 
-def test_the_wheel_brings_the_program() -> None:
+def test_the_wheel_installs_the_program() -> None:
     assert Path(find_nats_server()) == Path(sysconfig.get_path("scripts")) / PROGRAM
     assert os.access(find_nats_server(), os.X_OK)
 
 
-def test_without_the_wheel_the_program_is_looked_for_on_the_path(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    own = tmp_path / "bin" / PROGRAM
-    own.parent.mkdir()
-    own.write_text("#!/bin/sh\n")
-    own.chmod(0o755)
+def test_without_the_wheel_the_program_is_found_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / PROGRAM
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
-    monkeypatch.setenv("PATH", str(own.parent))
-    assert find_nats_server() == str(own)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_nats_server() == str(program)
 
 
-def test_without_any_program_the_variable_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_names_the_variable_if_there_is_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigurationError, match="NATS_URL must be set"):
         find_nats_server()
 
 
-def test_help_says_what_it_is_for_and_starts_nothing(tmp_path: Path) -> None:
-    ended = started(tmp_path, "--help", MEDIA_STATE_DIR=str(tmp_path / "state"))
-    assert ended.returncode == 0
-    assert "usage: python -m deploy.nats" in ended.stdout
+def test_help_starts_nothing(tmp_path: Path) -> None:
+    result = run_module(tmp_path, "--help", MEDIA_STATE_DIR=str(tmp_path / "state"))
+    assert result.returncode == 0
+    assert "usage: python -m deploy.nats" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_port_ends_the_start_and_is_named(tmp_path: Path) -> None:
-    ended = started(tmp_path, NATS_PORT="70000", MEDIA_STATE_DIR=str(tmp_path / "state"))
-    assert ended.returncode == EXIT_CONFIGURATION
-    assert "NATS_PORT" in ended.stderr
+def test_the_error_names_a_wrong_port(tmp_path: Path) -> None:
+    result = run_module(tmp_path, NATS_PORT="70000", MEDIA_STATE_DIR=str(tmp_path / "state"))
+    assert result.returncode == EXIT_CONFIGURATION
+    assert "NATS_PORT" in result.stderr
     assert list(tmp_path.iterdir()) == []
