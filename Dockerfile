@@ -1,6 +1,6 @@
 # One image for every process of the suite; the command chooses the process: python -m services.tts, python -m services.image,
 # python -m services.video, python -m services.jobs, python -m services.jobs.worker, python -m gateway,
-# python -m gateway.envoy run. Each of them has --help.
+# python -m gateway.envoy run. Each has --help.
 
 FROM python:3.13-slim AS build
 
@@ -38,6 +38,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 USER 10001:10001
-# Edge; gateway over HTTP and gRPC; speech; images; videos; jobs; health of the workers.
+# The edge; the gateway (HTTP, gRPC); speech; images; videos; jobs; health of the workers.
 EXPOSE 8080 8081 8082 50051 50052 50053 50054 50055
 STOPSIGNAL SIGTERM

@@ -11,7 +11,7 @@ from deploy.local.dev_keys import issue_token
 from deploy.local.doctor import format_report, run_checks, to_json
 from deploy.local.fork_server import start_fork_server
 from deploy.local.settings import LocalSettings
-from deploy.local.state_dir import prepare
+from deploy.local.state_dir import prepare_folder
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteError
 from services.common.diagnostics import Level
@@ -79,7 +79,7 @@ def _run_doctor(_: LocalSettings, options: argparse.Namespace) -> int:
 def _print_token(settings: LocalSettings, options: argparse.Namespace) -> int:
     print(
         issue_token(
-            prepare(settings.run_dir),
+            prepare_folder(settings.run_dir),
             options.subject,
             options.hours * 3600,
             issuer=settings.jwt_issuer,

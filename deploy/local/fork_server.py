@@ -81,7 +81,7 @@ class ForkServer:
         self._lock = asyncio.Lock()
 
     async def start(self, request: ForkRequest, output: int) -> ForkedProcess:
-        """Fork a process that waits for `ForkedProcess.release`, and exits if its start pipe closes before.
+        """Fork a process that waits for `ForkedProcess.release`; it exits if its start pipe closes first.
 
         Args:
             request: What to run.
@@ -91,15 +91,15 @@ class ForkServer:
             OSError: The fork server has ended, or the system cannot start another process.
         """
         message = json.dumps(asdict(request)).encode()
-        waiting, start_pipe = os.pipe()
+        reading_end, start_pipe = os.pipe()
         try:
             async with self._lock:
-                pid = await asyncio.to_thread(self._request_fork, message, [output, waiting])
+                pid = await asyncio.to_thread(self._request_fork, message, [output, reading_end])
         except BaseException:
             os.close(start_pipe)
             raise
         finally:
-            os.close(waiting)
+            os.close(reading_end)
         return ForkedProcess(pid, start_pipe)
 
     def end(self) -> None:
@@ -113,10 +113,10 @@ class ForkServer:
 
     def _request_fork(self, message: bytes, descriptors: list[int]) -> int:
         socket.send_fds(self._connection, [message], descriptors)
-        answer = self._connection.recv(_PID_BYTES)
-        if not answer:
+        response = self._connection.recv(_PID_BYTES)
+        if not response:
             raise BrokenPipeError("the fork server has ended")
-        return int.from_bytes(answer, "little")
+        return int.from_bytes(response, "little")
 
 
 class ForkedProcess:
@@ -133,7 +133,7 @@ class ForkedProcess:
         self._ended = False
 
     def release(self) -> None:
-        """Let the process run. Call it only after the watchdog knows the process."""
+        """Let the process run. Call it only after the process is registered with the watchdog."""
         os.write(self.start_pipe, _RELEASE)
         os.close(self.start_pipe)
 
@@ -229,11 +229,11 @@ def _serve(connection: socket.socket, preloaded: Sequence[str]) -> ForkRequest:
                 connection.send(pid.to_bytes(_PID_BYTES, "little"))
             continue
         connection.close()
-        output, waiting = descriptors
-        if os.read(waiting, 1) != _RELEASE:
+        output, start_pipe = descriptors
+        if os.read(start_pipe, 1) != _RELEASE:
             os._exit(0)
-        os.close(waiting)
-        _redirect(output)
+        os.close(start_pipe)
+        _redirect_streams(output)
         return ForkRequest(**json.loads(message))
 
 
@@ -255,11 +255,12 @@ def _fork_twice() -> int:
     return 0
 
 
-def _redirect(output: int) -> None:
-    nowhere = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nowhere, 0), (output, 1), (output, 2)):
+def _redirect_streams(output: int) -> None:
+    """Connect standard input to the null device, and both output streams to `output`."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    os.close(nowhere)
+    os.close(null)
     os.close(output)
 
 

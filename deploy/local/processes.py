@@ -47,7 +47,7 @@ SUITE: tuple[ProcessSpec, ...] = (
             Port("NATS_MONITOR_PORT", 8222, "monitoring page of the local NATS"),
         ),
         ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
-        # Users who have a NATS cluster set the variable.
+        # Users with a NATS cluster set the variable.
         defaults={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
     ),
     ProcessSpec(

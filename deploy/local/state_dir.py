@@ -13,7 +13,7 @@ from services.common.settings import ConfigurationError
 _OWNER_ONLY = 0o700
 
 
-def prepare(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
+def prepare_folder(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
     """Create `folder` with access for its owner only, and return its absolute path.
 
     Args:

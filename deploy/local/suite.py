@@ -17,7 +17,7 @@ from deploy.local.ports import EDGE, PortNumbers, choose_ports, require_free_por
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.shutdown import catch_stop_signals
-from deploy.local.state_dir import hold_lock, prepare
+from deploy.local.state_dir import hold_lock, prepare_folder
 from deploy.local.supervisor import Options, run_processes
 from services.common.settings import load
 from services.image.settings import ImageSettings
@@ -57,7 +57,7 @@ async def run_suite(
         SuiteError: A process cannot run.
     """
     started = time.monotonic()
-    folder = prepare(settings.run_dir)
+    folder = prepare_folder(settings.run_dir)
     engines = list_default_engines()
     ports = choose_ports(list_ports(specs))
     with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{ports[EDGE.variable]}"):

@@ -28,7 +28,7 @@ class Options:
     quick_seconds: float = 10.0
     """A process that runs for less than this counts as a quick death."""
     quick_deaths: int = 5
-    """Number of quick deaths in a row after which the suite fails."""
+    """Largest number of quick deaths in a row; one more fails the suite."""
     backoff_seconds: float = 0.2
     """Wait before the first restart; doubled for each further quick death."""
     max_backoff_seconds: float = 5.0

@@ -20,7 +20,7 @@ from deploy.local.ports import EDGE, LOOPBACK, choose_free_ports
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import LocalSettings
 from deploy.local.shutdown import catch_stop_signals
-from deploy.local.state_dir import hold_lock, prepare
+from deploy.local.state_dir import hold_lock, prepare_folder
 from deploy.local.suite import list_default_engines
 from deploy.local.supervisor import Options, run_processes
 from examples.talking_video.progress import Progress
@@ -81,8 +81,10 @@ async def run_demo(
         VideoFailed: The suite generated no video.
     """
     # The demo has its own jobs, keys and logs: two suites must not store jobs in one folder.
-    folder = prepare(prepare(settings.run_dir) / "demo-suite")
-    target = prepare(request.output or settings.run_dir / "demo", "--output" if request.output else "MEDIA_RUN_DIR")
+    folder = prepare_folder(prepare_folder(settings.run_dir) / "demo-suite")
+    target = prepare_folder(
+        request.output or settings.run_dir / "demo", "--output" if request.output else "MEDIA_RUN_DIR"
+    )
     engines = list_default_engines()
     chosen = choose_free_ports(list_ports(specs))
     logs = folder / "logs"

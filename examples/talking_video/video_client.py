@@ -137,7 +137,9 @@ async def download(url: str, file: Path) -> None:
     except (aiohttp.ClientError, TimeoutError) as error:
         raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_RETRY_HINT}") from None
     except OSError as error:
-        raise VideoFailed(f"{file} cannot be written ({error.strerror}). Choose another folder with --output.") from None
+        raise VideoFailed(
+            f"{file} cannot be written ({error.strerror}). Choose another folder with --output."
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -167,7 +169,9 @@ async def _wait_for_end(
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise VideoFailed(f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_RETRY_HINT}")
+    raise VideoFailed(
+        f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_RETRY_HINT}"
+    )
 
 
 def _describe_failure(job: Mapping[str, Any]) -> str:

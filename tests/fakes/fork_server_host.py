@@ -23,8 +23,8 @@ def main() -> None:
     """Do what the argument says and print the result as JSON."""
     with start_fork_server(["wave"]) as fork_server:
         assert fork_server is not None
-        reported = asyncio.run(_run(fork_server, sys.argv[1]))
-    sys.stdout.write(json.dumps({**reported, "children": _children()}))
+        report = asyncio.run(_run(fork_server, sys.argv[1]))
+    sys.stdout.write(json.dumps({**report, "children": _list_children()}))
 
 
 async def _run(fork_server: ForkServer, request: str) -> dict[str, object]:
@@ -32,15 +32,15 @@ async def _run(fork_server: ForkServer, request: str) -> dict[str, object]:
         return await _start_and_abandon(fork_server)
     if request == "has lost its fork server":
         fork_server.end()
-    notebook, command = RecordingOutput(), (sys.executable, "-m", MODULE, request)
-    process = Process(name="child", argv=command, environment=ENVIRONMENT, ready=_never)
+    output, command = RecordingOutput(), (sys.executable, "-m", MODULE, request)
+    process = Process(name="child", argv=command, environment=ENVIRONMENT, ready=_is_never_ready)
     async with open_watchdog(1) as watchdog, asyncio.TaskGroup() as tasks:
-        child = await start_child(process, notebook, watchdog, tasks, fork_server)
-        await until(lambda: bool(notebook.lines))
+        child = await start_child(process, output, watchdog, tasks, fork_server)
+        await until(lambda: bool(output.lines))
         if request == "waits":
             child.terminate()
         code = await child.exit
-    return {"code": code, "lines": [line for _, line in notebook.lines], "host": os.getpid()}
+    return {"code": code, "lines": [line for _, line in output.lines], "host": os.getpid()}
 
 
 async def _start_and_abandon(fork_server: ForkServer) -> dict[str, object]:
@@ -56,11 +56,11 @@ async def _start_and_abandon(fork_server: ForkServer) -> dict[str, object]:
     return {"code": code, "lines": os.read(reading, 1000).decode().splitlines()}
 
 
-def _children() -> list[str]:
+def _list_children() -> list[str]:
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
-async def _never() -> bool:
+async def _is_never_ready() -> bool:
     return False
 
 

@@ -13,7 +13,7 @@ from deploy.local.__main__ import main
 from deploy.local.ports import choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT
-from deploy.local.state_dir import hold_lock, prepare
+from deploy.local.state_dir import hold_lock, prepare_folder
 from deploy.local.suite import format_welcome
 from services.common.settings import EXIT_CONFIGURATION
 
@@ -81,7 +81,7 @@ def test_run_names_a_taken_port_and_starts_nothing(
 
 
 def test_a_second_run_in_the_same_folder_names_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = hold_lock(prepare(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
+    first = hold_lock(prepare_folder(folder), "lock", f"process {os.getpid()}, http://localhost:8080")
     with first, pytest.raises(SystemExit) as end:
         main(["run"])
     assert end.value.code == EXIT_CONFIGURATION
