@@ -1,4 +1,4 @@
-"""The whole suite, as `make run` starts it, on ports of its own; started once for all tests."""
+"""Fixtures of the end-to-end tests: the whole suite as `make run` starts it, on free ports, once for all tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from deploy.local.dev_keys import issue_token
@@ -22,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 LAST_LINE = "Ctrl-C stops everything."
-# Those of make would have it tell of the folders it enters.
-_OURS = re.compile(
+# Variables of the suite, which must not change the tests, and of make, with which it prints the folders it enters.
+_REMOVED = re.compile(
     r"MAKE|(MEDIA|TTS|IMAGE|VIDEO|JOBS|WORKER|NATS|REPLICATE|FFMPEG|GATEWAY|ELEVENLABS|ELEVEN|FAL|GEMINI|SUPABASE|S3"
     r"|DIGITALOCEAN|BRAND|MONGODB|ENVOY|ALLOWED)_"
 )
@@ -36,11 +37,11 @@ class Suite:
     port: int
     """Its public port."""
     run_dir: Path
-    """Where its keys are."""
+    """Folder of its keys and state."""
     environment: Mapping[str, str]
-    """The environment it was started with."""
+    """Its environment."""
     welcome: str
-    """What it said until it was ready."""
+    """Its output until it was ready."""
 
     @property
     def url(self) -> str:
@@ -58,7 +59,7 @@ class Suite:
 
 
 class _Reader:
-    """Collects what a process says, so that it never waits for us."""
+    """Collects the output of a process, so that a full pipe never blocks it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._lines: list[str] = []
@@ -67,14 +68,14 @@ class _Reader:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def welcome(self) -> str:
-        """Return what was said until the suite was ready."""
-        assert self._ready.wait(READY_SECONDS), self.everything()
-        assert self._process.poll() is None, self.everything()
-        return self.everything()
+    def wait_for_welcome(self) -> str:
+        """Return the output until the suite was ready."""
+        assert self._ready.wait(READY_SECONDS), self.read_output()
+        assert self._process.poll() is None, self.read_output()
+        return self.read_output()
 
-    def everything(self) -> str:
-        """Return what was said up to now."""
+    def read_output(self) -> str:
+        """Return the output so far."""
         return "".join(self._lines)
 
     def join(self) -> None:
@@ -92,10 +93,10 @@ class _Reader:
 
 @pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    """Run the suite with the embedded engine, whatever the environment of the tests has set."""
+    """Run the suite with the embedded engines, even if the environment of the tests has keys."""
     run_dir = tmp_path_factory.mktemp("suite")
     chosen = choose_free_ports(list_ports(SUITE))
-    environment = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
+    environment = {name: value for name, value in os.environ.items() if not _REMOVED.match(name)}
     environment |= {variable: str(port) for variable, port in chosen.items()}
     environment |= {"MEDIA_RUN_DIR": str(run_dir), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -109,7 +110,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     )
     reader = _Reader(process)
     try:
-        yield Suite(chosen[EDGE.variable], run_dir, environment, reader.welcome())
+        yield Suite(chosen[EDGE.variable], run_dir, environment, reader.wait_for_welcome())
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -120,3 +121,11 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
             reader.join()
             if process.stdout is not None:
                 process.stdout.close()
+
+
+@pytest.fixture
+async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
+    """HTTP client with a token."""
+    headers = {"Authorization": f"Bearer {suite.token()}"}
+    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
+        yield session

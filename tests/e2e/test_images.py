@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from io import BytesIO
 
 import aiohttp
@@ -23,78 +22,69 @@ PROMPT = "A lighthouse at dusk"
 GRPCURL = shutil.which("grpcurl")
 
 
-@pytest.fixture
-async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
-    headers = {"Authorization": f"Bearer {suite.token()}"}
-    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
-        yield session
+async def generate_image(http: aiohttp.ClientSession, route: str = "generate", **body: object) -> dict[str, object]:
+    async with http.post(f"/api/image/{route}", json={"prompt": PROMPT, **body}) as response:
+        image: dict[str, object] = await response.json()
+        assert response.status == 200, image
+    return image
 
 
-async def generated(http: aiohttp.ClientSession, route: str = "generate", **body: object) -> dict[str, object]:
-    async with http.post(f"/api/image/{route}", json={"prompt": PROMPT, **body}) as answer:
-        told: dict[str, object] = await answer.json()
-        assert answer.status == 200, told
-    return told
-
-
-async def fetched(url: object) -> Image.Image:
+async def open_link(url: object) -> Image.Image:
     """Open the image behind a link, without a token."""
-    async with aiohttp.ClientSession() as nobody, nobody.get(str(url)) as answer:
-        assert answer.status == 200
-        return Image.open(BytesIO(await answer.read()))
+    async with aiohttp.ClientSession() as anonymous, anonymous.get(str(url)) as response:
+        assert response.status == 200
+        return Image.open(BytesIO(await response.read()))
 
 
 @pytest.mark.parametrize("name", PRESETS)
-async def test_every_size_with_a_name_has_its_pixels(http: aiohttp.ClientSession, name: str) -> None:
-    told = await generated(http, "generate-fast", imageSize=name, output={"format": "jpeg"})
-    assert (await fetched(told["imageUrl"])).size == (PRESETS[name].size.width, PRESETS[name].size.height)
+async def test_every_named_size_has_its_pixels(http: aiohttp.ClientSession, name: str) -> None:
+    image = await generate_image(http, "generate-fast", imageSize=name, output={"format": "jpeg"})
+    assert (await open_link(image["imageUrl"])).size == (PRESETS[name].size.width, PRESETS[name].size.height)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "avif"])
 async def test_every_format_opens(http: aiohttp.ClientSession, kind: str) -> None:
-    told = await generated(http, imageSize="custom", width=321, height=123, output={"format": kind})
-    image = await fetched(told["imageUrl"])
+    generated = await generate_image(http, imageSize="custom", width=321, height=123, output={"format": kind})
+    image = await open_link(generated["imageUrl"])
     assert (image.format, image.size) == (kind.upper(), (321, 123))
 
 
-async def test_the_second_request_is_not_drawn_again(http: aiohttp.ClientSession) -> None:
-    first = await generated(http, prompt="A harbour in the fog", seed=11)
-    second = await generated(http, prompt="A harbour in the fog", seed=11)
+async def test_a_repeated_request_is_served_from_the_cache(http: aiohttp.ClientSession) -> None:
+    first = await generate_image(http, prompt="A harbour in the fog", seed=11)
+    second = await generate_image(http, prompt="A harbour in the fog", seed=11)
     assert (first["cacheStatus"], second["cacheStatus"]) == ("CACHE_STATUS_MISS", "CACHE_STATUS_HIT")
     assert first["sha256"] == second["sha256"]
 
 
-async def test_an_upload_is_changed_shown_and_deleted_by_its_owner_alone(
+async def test_only_the_owner_of_an_upload_can_transform_read_and_delete_it(
     http: aiohttp.ClientSession, suite: Suite
 ) -> None:
     file = BytesIO()
     Image.new("RGB", (300, 200), "teal").save(file, "PNG")
     form = aiohttp.FormData()
     form.add_field("file", file.getvalue(), filename="teal.png", content_type="image/png")
-    async with http.post("/api/image/upload", data=form) as answer:
-        uploaded = await answer.json()
-        assert answer.status == 200, uploaded
-    changed = await generated(http, "generate/transform", imageKey=uploaded["key"], strength=0.5)
-    # The source's shape is kept; sides are those that models take.
-    assert (
-        abs((await fetched(changed["imageUrl"])).size[0] / 300 - (await fetched(changed["imageUrl"])).size[1] / 200)
-        < 0.1
-    )
+    async with http.post("/api/image/upload", data=form) as response:
+        uploaded = await response.json()
+        assert response.status == 200, uploaded
+    changed = await generate_image(http, "generate/transform", imageKey=uploaded["key"], strength=0.5)
+    # The service keeps the shape of the source image, but models support certain sides only.
+    width, height = (await open_link(changed["imageUrl"])).size
+    assert abs(width / 300 - height / 200) < 0.1
     stranger = {"Authorization": f"Bearer {suite.token('mallory')}"}
-    async with http.delete(f"/api/image/{uploaded['key']}", headers=stranger) as answer:
-        assert answer.status == 404
-    async with http.get(f"/media/{uploaded['key']}", headers=stranger) as answer:
-        assert answer.status == 404
-    async with http.get(f"/media/{uploaded['key']}") as answer:
-        assert answer.status == 200
-    async with http.delete(f"/api/image/{uploaded['key']}") as answer:
-        assert answer.status == 200
-    async with http.get(f"/media/{uploaded['key']}") as answer:
-        assert answer.status == 404
+    async with http.delete(f"/api/image/{uploaded['key']}", headers=stranger) as response:
+        assert response.status == 404
+    async with http.get(f"/media/{uploaded['key']}", headers=stranger) as response:
+        assert response.status == 404
+    async with http.get(f"/media/{uploaded['key']}") as response:
+        assert response.status == 200
+    async with http.delete(f"/api/image/{uploaded['key']}") as response:
+        assert response.status == 200
+    async with http.get(f"/media/{uploaded['key']}") as response:
+        assert response.status == 404
 
 
-async def answered(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]:
-    """Return the head and the body of the answer to an upload, whether or not all of it was taken."""
+async def upload_chunks(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]:
+    """Return head and body of the response to an upload, even if the suite did not read all of it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", suite.port)
 
     async def send() -> None:
@@ -128,9 +118,9 @@ async def answered(suite: Suite, query: str, pieces: int) -> tuple[bytes, bytes]
 async def test_a_refusal_during_an_upload_carries_its_reason(
     suite: Suite, query: str, pieces: int, status: int, code: str
 ) -> None:
-    # A reason that gets lost does so now and then only.
+    # If a reason is lost, it is lost in some of the calls only.
     for _ in range(10):
-        head, body = await answered(suite, query, pieces)
+        head, body = await upload_chunks(suite, query, pieces)
         assert head.startswith(f"HTTP/1.1 {status} ".encode()), body
         assert orjson.loads(body)["error"]["code"] == code
 
@@ -149,30 +139,30 @@ async def test_a_refusal_during_an_upload_carries_its_reason(
         ("generate", {"output": {"objectKey": "../a.png"}}, "output.objectKey"),
     ],
 )
-async def test_bad_input_is_refused_by_its_field(
+async def test_an_error_names_the_invalid_field(
     http: aiohttp.ClientSession, route: str, body: dict[str, object], field: str
 ) -> None:
-    async with http.post(f"/api/image/{route}", json={"prompt": PROMPT, **body}) as answer:
-        text = await answer.text()
-        assert 400 <= answer.status < 500, text
-        told = orjson.loads(text)["error"]
-    assert field in [detail["field"] for detail in told["details"]], told
+    async with http.post(f"/api/image/{route}", json={"prompt": PROMPT, **body}) as response:
+        text = await response.text()
+        assert 400 <= response.status < 500, text
+        error = orjson.loads(text)["error"]
+    assert field in [detail["field"] for detail in error["details"]], error
 
 
-async def test_stored_speech_has_an_address_and_a_record(http: aiohttp.ClientSession) -> None:
-    async with http.post("/api/speech", json={"text": "This is kept.", "store": True}) as answer:
-        audio = await answer.read()
-        assert answer.status == 200
-        name, link = answer.headers["X-Media-Id"], answer.headers["X-Media-Url"]
-    async with aiohttp.ClientSession() as nobody, nobody.get(link, headers={"Range": "bytes=0-9"}) as answer:
-        assert (answer.status, await answer.read()) == (206, audio[:10])
-    async with http.get(f"/api/audio/{name}") as answer:
-        record = await answer.json()
-        assert (answer.status, record["sizeBytes"]) == (200, len(audio)), record
-    async with http.delete(f"/api/audio/{name}") as answer:
-        assert answer.status == 200
-    async with http.get(f"/api/audio/{name}") as answer:
-        assert answer.status == 404
+async def test_stored_speech_has_a_link_and_a_record(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech", json={"text": "This is stored.", "store": True}) as response:
+        audio = await response.read()
+        assert response.status == 200
+        name, link = response.headers["X-Media-Id"], response.headers["X-Media-Url"]
+    async with aiohttp.ClientSession() as anonymous, anonymous.get(link, headers={"Range": "bytes=0-9"}) as response:
+        assert (response.status, await response.read()) == (206, audio[:10])
+    async with http.get(f"/api/audio/{name}") as response:
+        record = await response.json()
+        assert (response.status, record["sizeBytes"]) == (200, len(audio)), record
+    async with http.delete(f"/api/audio/{name}") as response:
+        assert response.status == 200
+    async with http.get(f"/api/audio/{name}") as response:
+        assert response.status == 404
 
 
 async def test_a_stub_uploads_and_gets_a_batch(suite: Suite) -> None:
@@ -200,7 +190,7 @@ async def test_a_stub_uploads_and_gets_a_batch(suite: Suite) -> None:
 
 if GRPCURL is not None:
 
-    async def test_grpcurl_draws(suite: Suite) -> None:
+    async def test_grpcurl_generates_an_image(suite: Suite) -> None:
         assert GRPCURL is not None
         process = await asyncio.create_subprocess_exec(
             *(GRPCURL, "-plaintext", "-H", f"authorization: Bearer {suite.token()}"),
@@ -209,4 +199,4 @@ if GRPCURL is not None:
         )
         output, _ = await process.communicate()
         assert process.returncode == 0
-        assert (await fetched(orjson.loads(output)["image"]["image_url"])).size == (512, 512)
+        assert (await open_link(orjson.loads(output)["image"]["image_url"])).size == (512, 512)

@@ -1,82 +1,85 @@
-"""Jobs as their callers see them through the edge: named, listed, ended, kept from others, and refused."""
+"""Tests of a caller's jobs through the edge: request ids, lists, cancellation, isolation and refused requests."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.e2e.conftest import Suite
-from tests.e2e.jobs import answered, created, ended, endless, events, refused, talking, uploaded
+from tests.e2e.jobs import (
+    build_long_video,
+    build_talking_video,
+    call,
+    call_refused,
+    create_job,
+    upload_image,
+    wait_for_end,
+    watch_job,
+)
 
 UNKNOWN = "0" * 32
 
 
 @pytest.fixture
-async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
-    headers = {"Authorization": f"Bearer {suite.token()}"}
-    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
-        yield session
-
-
-@pytest.fixture
 async def image(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Bring an image along."""
-    return await uploaded(http)
+    """Upload an image."""
+    return await upload_image(http)
 
 
-async def test_the_same_name_is_the_same_job_and_no_other(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
-    body = talking(image, requestId="order-7")
-    first, second = await created(http, body), await created(http, body)
+async def test_a_repeated_request_id_returns_the_same_job(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    body = build_talking_video(image, requestId="lighthouse-1")
+    first, second = await create_job(http, body), await create_job(http, body)
     assert first["id"] == second["id"]
     body["talkingVideo"]["narration"]["text"] = "Something else."
-    status, error = await refused(http, "POST", "/api/jobs", json=body)
+    status, error = await call_refused(http, "POST", "/api/jobs", json=body)
     assert (status, error["code"], error["details"][0]["field"]) == (409, "ALREADY_EXISTS", "requestId")
-    await ended(http, first["id"])
+    await wait_for_end(http, first["id"])
 
 
-async def test_jobs_are_listed_newest_first_in_pages_and_by_kind_and_status(suite: Suite) -> None:
+async def test_jobs_are_listed_newest_first_in_pages_and_by_type_and_status(suite: Suite) -> None:
     headers = {"Authorization": f"Bearer {suite.token('lister')}"}
     headlines = [{"headline": {"headline": f"Number {number}"}} for number in range(3)]
-    nobody = {"animate": {"video": {"imageKey": "images/nobody.png", "prompt": "zoom in"}}}
+    unreadable = {"animate": {"video": {"imageKey": "images/missing.png", "prompt": "zoom in"}}}
     async with aiohttp.ClientSession(suite.url, headers=headers) as http:
-        batch = {"requests": [*headlines, {"headline": {"headline": "Long", "narration": {"text": "x" * 601}}}, nobody]}
-        outcomes = (await answered(http, "POST", "/api/jobs/batch", json=batch))["outcomes"]
+        batch = {
+            "requests": [*headlines, {"headline": {"headline": "Long", "narration": {"text": "x" * 601}}}, unreadable]
+        }
+        outcomes = (await call(http, "POST", "/api/jobs/batch", json=batch))["outcomes"]
         assert [outcome.get("error", {}).get("reason") for outcome in outcomes] == [*[None] * 3, "TEXT_TOO_LONG", None]
         ids = [outcome["job"]["id"] for outcome in outcomes if "job" in outcome]
-        ends = [(await ended(http, job_id))["status"] for job_id in ids]
+        ends = [(await wait_for_end(http, job_id))["status"] for job_id in ids]
         assert ends == [*["JOB_STATUS_SUCCEEDED"] * 3, "JOB_STATUS_FAILED"]
-        pages = [await answered(http, "GET", "/api/jobs?pageSize=3")]
-        pages.append(await answered(http, "GET", f"/api/jobs?pageSize=3&pageToken={pages[0]['nextPageToken']}"))
+        pages = [await call(http, "GET", "/api/jobs?pageSize=3")]
+        pages.append(await call(http, "GET", f"/api/jobs?pageSize=3&pageToken={pages[0]['nextPageToken']}"))
         assert [job["id"] for page in pages for job in page["jobs"]] == ids[::-1]
         assert pages[1]["nextPageToken"] == ""
-        of_a_kind = await answered(http, "GET", "/api/jobs?kind=JOB_KIND_HEADLINE")
-        assert [job["id"] for job in of_a_kind["jobs"]] == ids[2::-1]
-        bad = await answered(http, "GET", "/api/jobs?status=JOB_STATUS_FAILED")
-        assert [job["id"] for job in bad["jobs"]] == ids[3:]
-        assert bad["jobs"][0]["error"]["stage"] == "video"
+        of_type = await call(http, "GET", "/api/jobs?kind=JOB_KIND_HEADLINE")
+        assert [job["id"] for job in of_type["jobs"]] == ids[2::-1]
+        failed = await call(http, "GET", "/api/jobs?status=JOB_STATUS_FAILED")
+        assert [job["id"] for job in failed["jobs"]] == ids[3:]
+        assert failed["jobs"][0]["error"]["stage"] == "video"
 
 
-async def test_a_video_that_is_being_made_can_be_ended(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
-    job_id = (await created(http, endless(image)))["id"]
-    told = events(http, job_id)
-    async for event in told:
+async def test_a_running_video_job_can_be_cancelled(http: aiohttp.ClientSession, image: dict[str, Any]) -> None:
+    job_id = (await create_job(http, build_long_video(image)))["id"]
+    events = watch_job(http, job_id)
+    async for event in events:
         if event.job["stage"] == "video":
             break
-    await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
-    rest = [event async for event in told]
+    await call(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    rest = [event async for event in events]
     assert (rest[-1].name, rest[-1].job["status"]) == ("end", "JOB_STATUS_CANCELLED")
-    again = await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    again = await call(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
     assert again["status"] == "JOB_STATUS_CANCELLED"
 
 
-async def test_a_job_that_has_succeeded_stays_so(http: aiohttp.ClientSession) -> None:
-    job_id = (await created(http, {"headline": {"headline": "It stays."}}))["id"]
-    await ended(http, job_id)
-    await answered(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
-    assert (await answered(http, "GET", f"/api/jobs/{job_id}"))["status"] == "JOB_STATUS_SUCCEEDED"
+async def test_cancelling_a_succeeded_job_does_not_change_it(http: aiohttp.ClientSession) -> None:
+    job_id = (await create_job(http, {"headline": {"headline": "It succeeds."}}))["id"]
+    await wait_for_end(http, job_id)
+    await call(http, "POST", f"/api/jobs/{job_id}/cancel", json={})
+    assert (await call(http, "GET", f"/api/jobs/{job_id}"))["status"] == "JOB_STATUS_SUCCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -85,14 +88,14 @@ async def test_a_job_that_has_succeeded_stays_so(http: aiohttp.ClientSession) ->
 async def test_a_caller_cannot_see_the_job_of_another_caller(
     suite: Suite, http: aiohttp.ClientSession, method: str, path: str
 ) -> None:
-    job_id = (await created(http, {"headline": {"headline": "Mine"}, "requestId": "mine"}))["id"]
+    job_id = (await create_job(http, {"headline": {"headline": "Mine"}, "requestId": "mine"}))["id"]
     sent: dict[str, Any] = {"json": {}} if method == "POST" else {}
     stranger = {"Authorization": f"Bearer {suite.token('mallory')}"}
-    status, error = await refused(http, method, f"/api/jobs/{job_id}{path}", headers=stranger, **sent)
+    status, error = await call_refused(http, method, f"/api/jobs/{job_id}{path}", headers=stranger, **sent)
     assert (status, error["code"]) == (404, "JOB_NOT_FOUND")
-    assert (await refused(http, method, f"/api/jobs/{UNKNOWN}{path}", **sent))[0] == 404
-    async with aiohttp.ClientSession(suite.url) as nobody:
-        assert (await refused(nobody, method, f"/api/jobs/{job_id}{path}", **sent))[0] == 401
+    assert (await call_refused(http, method, f"/api/jobs/{UNKNOWN}{path}", **sent))[0] == 404
+    async with aiohttp.ClientSession(suite.url) as anonymous:
+        assert (await call_refused(anonymous, method, f"/api/jobs/{job_id}{path}", **sent))[0] == 401
 
 
 VIDEO = {"imageKey": "images/a.png", "prompt": "zoom in"}
@@ -113,8 +116,8 @@ VIDEO = {"imageKey": "images/a.png", "prompt": "zoom in"}
         ({"headline": {"headline": "Hi"}, "webhookUrl": "somewhere"}, "webhookUrl"),
     ],
 )
-async def test_a_wrong_field_is_named(http: aiohttp.ClientSession, body: dict[str, Any], field: str) -> None:
-    status, error = await refused(http, "POST", "/api/jobs", json=body)
+async def test_an_error_names_the_invalid_field(http: aiohttp.ClientSession, body: dict[str, Any], field: str) -> None:
+    status, error = await call_refused(http, "POST", "/api/jobs", json=body)
     assert (status, error["code"]) == (400, "VALIDATION_ERROR")
     assert field in [detail["field"] for detail in error["details"]], error
 
@@ -130,9 +133,9 @@ async def test_a_wrong_field_is_named(http: aiohttp.ClientSession, body: dict[st
         ("POST", "/jobs_prompt_only", {"json": {"image_url": "https://example.com/a.png"}}, "prompt"),
     ],
 )
-async def test_an_invalid_request_is_answered_with_its_fields(
+async def test_an_error_names_the_invalid_parameter(
     http: aiohttp.ClientSession, method: str, path: str, sent: dict[str, Any], field: str
 ) -> None:
-    status, error = await refused(http, method, path, **sent)
+    status, error = await call_refused(http, method, path, **sent)
     assert (status, error["code"]) == (400, "VALIDATION_ERROR")
     assert field in [detail["field"] for detail in error["details"]], error

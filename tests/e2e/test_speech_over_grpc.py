@@ -1,4 +1,4 @@
-"""Native gRPC through the same port: typed stubs, reflection, health, and grpcurl where the machine has it."""
+"""Tests of native gRPC through the edge: typed stubs, reflection, health, and grpcurl if it is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.common.rpc.channel import open_stream
 from services.common.rpc.status import from_rpc_error
 from tests.e2e.conftest import Suite
 
-TEXT = "Typed stubs speak as well."
+TEXT = "This is requested through a typed stub."
 SERVICE = "media.tts.v1.TextToSpeechService"
 GRPCURL = shutil.which("grpcurl")
 
@@ -67,52 +67,52 @@ async def test_voices_come_in_pages(
 async def test_an_error_carries_reason_and_field(
     stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, metadata: tuple[tuple[str, str], ...]
 ) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.aio.AioRpcError) as error_info:
         await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", speed=1.21), metadata=metadata, timeout=20)
-    error = from_rpc_error(caught.value)
+    error = from_rpc_error(error_info.value)
     assert error.reason is Reason.VALIDATION_ERROR
     assert [violation.field for violation in error.violations] == ["speed"]
 
 
 async def test_a_call_without_a_token_is_unauthenticated(stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.aio.AioRpcError) as error_info:
         await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi"), timeout=20)
-    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert error_info.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_health_of_every_service_is_reported(suite: Suite, metadata: tuple[tuple[str, str], ...]) -> None:
+async def test_health_reports_every_service(suite: Suite, metadata: tuple[tuple[str, str], ...]) -> None:
     async with grpc.aio.insecure_channel(suite.target) as channel:
-        # The published types know nothing of asynchronous channels here.
+        # The published types of this stub do not know asynchronous channels.
         health: Any = health_pb2_grpc.HealthStub(channel)
         for name in ("", SERVICE):
             reply = await health.Check(health_pb2.HealthCheckRequest(service=name), metadata=metadata, timeout=5)
             assert reply.status == health_pb2.HealthCheckResponse.SERVING
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(grpc.aio.AioRpcError) as error_info:
             await health.Check(health_pb2.HealthCheckRequest(service="no.such"), metadata=metadata, timeout=5)
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert error_info.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_reflection_describes_every_service(suite: Suite, metadata: tuple[tuple[str, str], ...]) -> None:
     async with grpc.aio.insecure_channel(suite.target) as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub
         reflection = stub(channel)
-        question = reflection_pb2.ServerReflectionRequest(list_services="")
-        answers = [answer async for answer in reflection.ServerReflectionInfo(iter([question]), metadata=metadata)]
-    services = {service.name for service in answers[0].list_services_response.service}
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        responses = [response async for response in reflection.ServerReflectionInfo(iter([request]), metadata=metadata)]
+    services = {service.name for service in responses[0].list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health"} <= services
 
 
 if GRPCURL is not None:
 
-    async def test_grpcurl_lists_and_speaks(suite: Suite) -> None:
+    async def test_grpcurl_lists_services_and_streams_speech(suite: Suite) -> None:
         header = f"authorization: Bearer {suite.token()}"
         listed = await _grpcurl("-plaintext", "-H", header, suite.target, "list")
         assert SERVICE in listed.splitlines()
-        spoken = await _grpcurl(
+        streamed = await _grpcurl(
             *("-plaintext", "-H", header, "-d", '{"text": "Hello."}', suite.target, f"{SERVICE}/SynthesizeStream")
         )
-        assert '"header"' in spoken
-        assert orjson.loads(spoken[spoken.rindex("\n{") :])["done"]["characters"] == 6
+        assert '"header"' in streamed
+        assert orjson.loads(streamed[streamed.rindex("\n{") :])["done"]["characters"] == 6
 
     async def _grpcurl(*arguments: str) -> str:
         assert GRPCURL is not None

@@ -1,4 +1,4 @@
-"""Speech through the edge over HTTP, from text to a playable file, and requests that are refused."""
+"""Tests of speech through the edge over HTTP: from text to a playable file, and refused requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import io
-from collections.abc import AsyncIterator
 
 import aiohttp
 import jwt
@@ -19,35 +18,28 @@ from services.tts.formats import FORMATS
 from tests.e2e.conftest import Suite
 
 TEXT = "The quick brown fox jumps over the lazy dog. Nothing of this sentence is paid for."
-# 84 characters at the 14 a second of ordinary reading, give or take a half.
+# Bounds around 84 characters at 14 per second, the pace of ordinary reading.
 SPOKEN_SECONDS = (4, 9)
-
-
-@pytest.fixture
-async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
-    headers = {"Authorization": f"Bearer {suite.token()}"}
-    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
-        yield session
 
 
 @pytest.mark.parametrize("output_format", ["mp3_44100_128", "mp3_22050_32", "wav_22050", "pcm_16000"])
 async def test_streamed_and_whole_speech_are_the_same_audio(http: aiohttp.ClientSession, output_format: str) -> None:
     body = {"text": TEXT, "outputFormat": output_format}
-    async with http.post("/api/speech/stream", json=body) as answer:
-        assert answer.status == 200
-        streamed = await answer.read()
-    async with http.post("/api/speech", json=body) as answer:
-        whole = await answer.read()
-        assert answer.content_length == len(whole)
+    async with http.post("/api/speech/stream", json=body) as response:
+        assert response.status == 200
+        streamed = await response.read()
+    async with http.post("/api/speech", json=body) as response:
+        whole = await response.read()
+        assert response.content_length == len(whole)
     assert streamed == whole
     meter = build_duration_meter(FORMATS[output_format])
     meter.feed(whole)
     assert SPOKEN_SECONDS[0] < meter.seconds < SPOKEN_SECONDS[1]
 
 
-async def test_timestamps_spell_the_text_and_cover_the_audio(http: aiohttp.ClientSession) -> None:
-    async with http.post("/api/speech/timestamps", json={"text": TEXT}) as answer:
-        lines = [orjson.loads(line) async for line in answer.content]
+async def test_timestamps_contain_the_text_and_cover_the_audio(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech/timestamps", json={"text": TEXT}) as response:
+        lines = [orjson.loads(line) async for line in response.content]
     pieces, done = lines[1:-1], lines[-1]["done"]
     audio = b"".join(base64.b64decode(piece["audioBase64"]) for piece in pieces)
     alignments = [piece["alignment"] for piece in pieces if "alignment" in piece]
@@ -61,16 +53,16 @@ async def test_timestamps_spell_the_text_and_cover_the_audio(http: aiohttp.Clien
     assert abs(ends[-1] - done["durationSeconds"]) < 0.2
 
 
-async def test_a_named_voice_speaks_and_is_named_in_the_headers(http: aiohttp.ClientSession) -> None:
-    async with http.post("/api/speech", json={"text": TEXT, "voice": "george"}) as answer:
-        assert answer.headers["X-Media-Voice-Name"] == "George"
-        assert answer.headers["X-Media-Provider"] == "espeak"
+async def test_the_headers_name_the_requested_voice(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech", json={"text": TEXT, "voice": "george"}) as response:
+        assert response.headers["X-Media-Voice-Name"] == "George"
+        assert response.headers["X-Media-Provider"] == "espeak"
 
 
-async def test_the_paid_provider_without_a_key_says_which_key(http: aiohttp.ClientSession) -> None:
-    async with http.post("/api/speech/stream", json={"text": TEXT, "provider": "elevenlabs"}) as answer:
-        assert answer.status == 500
-        error = (await answer.json())["error"]
+async def test_the_error_of_a_provider_without_a_key_names_the_variable(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech/stream", json={"text": TEXT, "provider": "elevenlabs"}) as response:
+        assert response.status == 500
+        error = (await response.json())["error"]
     assert error["code"] == "API_KEY_MISSING"
     assert "ELEVENLABS_API_KEY" in error["message"]
 
@@ -86,24 +78,26 @@ async def test_the_paid_provider_without_a_key_says_which_key(http: aiohttp.Clie
         ({"text": "x" * 100_001}, "text"),
     ],
 )
-async def test_a_wrong_field_is_named(http: aiohttp.ClientSession, body: dict[str, object], field: str) -> None:
-    async with http.post("/api/speech/stream", json=body) as answer:
-        assert answer.status == 400
-        assert [item["field"] for item in (await answer.json())["error"]["details"]] == [field]
+async def test_an_error_names_the_invalid_field(
+    http: aiohttp.ClientSession, body: dict[str, object], field: str
+) -> None:
+    async with http.post("/api/speech/stream", json=body) as response:
+        assert response.status == 400
+        assert [item["field"] for item in (await response.json())["error"]["details"]] == [field]
 
 
 async def test_a_body_over_the_limit_is_refused(http: aiohttp.ClientSession) -> None:
     body = io.BytesIO(orjson.dumps({"text": "x" * 2_000_000}))
-    async with http.post("/api/speech", data=body, headers={"Content-Type": "application/json"}) as answer:
-        assert answer.status == 413
-        assert (await answer.json())["error"]["code"] == "PAYLOAD_TOO_LARGE"
+    async with http.post("/api/speech", data=body, headers={"Content-Type": "application/json"}) as response:
+        assert response.status == 413
+        assert (await response.json())["error"]["code"] == "PAYLOAD_TOO_LARGE"
 
 
 async def test_many_callers_are_served_at_once(http: aiohttp.ClientSession) -> None:
     async def speak(number: int) -> int:
-        async with http.post("/api/speech/stream", json={"text": f"Caller number {number}."}) as answer:
-            assert answer.status == 200
-            return len(await answer.read())
+        async with http.post("/api/speech/stream", json={"text": f"Caller number {number}."}) as response:
+            assert response.status == 200
+            return len(await response.read())
 
     assert all(await asyncio.gather(*(speak(number) for number in range(20))))
 
@@ -117,19 +111,19 @@ async def test_speech_without_a_valid_token_is_refused(suite: Suite, kind: str) 
     )
     tokens = {"garbage": "garbage", "expired": suite.token(lifetime_seconds=-3600), "foreign": foreign}
     headers = {"Authorization": f"Bearer {tokens[kind]}"} if kind in tokens else {}
-    async with aiohttp.ClientSession(suite.url) as http, http.post("/api/speech", json={}, headers=headers) as answer:
-        assert answer.status == 401
-        error = (await answer.json())["error"]
+    async with aiohttp.ClientSession(suite.url) as http, http.post("/api/speech", json={}, headers=headers) as response:
+        assert response.status == 401
+        error = (await response.json())["error"]
     assert error["code"] == "UNAUTHENTICATED"
 
 
 async def test_health_and_documents_are_public(suite: Suite) -> None:
     async with aiohttp.ClientSession(suite.url) as http:
-        async with http.get("/health") as answer:
-            assert (answer.status, await answer.json()) == (200, {"ok": True})
-        async with http.get("/openapi.json") as answer:
-            paths = (await answer.json())["paths"]
-        async with http.get("/docs") as answer:
-            assert answer.status == 200
-            assert "text/html" in answer.headers["Content-Type"]
+        async with http.get("/health") as response:
+            assert (response.status, await response.json()) == (200, {"ok": True})
+        async with http.get("/openapi.json") as response:
+            paths = (await response.json())["paths"]
+        async with http.get("/docs") as response:
+            assert response.status == 200
+            assert "text/html" in response.headers["Content-Type"]
     assert {"/api/speech", "/api/speech/stream", "/api/speech/timestamps", "/api/voices", "/health"} <= set(paths)

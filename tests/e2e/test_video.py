@@ -1,10 +1,9 @@
-"""A talking video through the edge, from one sentence and one image, as a browser and other people's tools see it."""
+"""Tests of a talking video through the edge: from a sentence and an image to a file that ffprobe and browsers play."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,65 +24,58 @@ GRPCURL = shutil.which("grpcurl")
 TEXT = "Hello! I am a cat, and I live at the sea. Every morning I watch the boats, and tell them all about it."
 PAGE = """<!doctype html><video muted src="/video.mp4"></video><script>
 const video = document.querySelector("video");
-const tell = (facts) => fetch("/told", {method: "POST", body: JSON.stringify(facts)});
-video.onerror = () => tell({error: video.error.message});
+const report = (facts) => fetch("/report", {method: "POST", body: JSON.stringify(facts)});
+video.onerror = () => report({error: video.error.message});
 video.ontimeupdate = () => {
   if (video.currentTime < 0.2) return;
   video.pause();
   const frames = video.getVideoPlaybackQuality().totalVideoFrames;
-  tell({seconds: video.duration, width: video.videoWidth, height: video.videoHeight, frames});
+  report({seconds: video.duration, width: video.videoWidth, height: video.videoHeight, frames});
 };
 video.play();
 </script>"""
 
 
-@pytest.fixture
-async def http(suite: Suite) -> AsyncIterator[aiohttp.ClientSession]:
-    headers = {"Authorization": f"Bearer {suite.token()}"}
-    async with aiohttp.ClientSession(suite.url, headers=headers) as session:
-        yield session
-
-
-async def last_line(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    async with http.post(path, json=body) as answer:
-        lines = [orjson.loads(line) async for line in answer.content]
-        assert answer.status == 200, lines
+async def read_last_line(http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async with http.post(path, json=body) as response:
+        lines = [orjson.loads(line) async for line in response.content]
+        assert response.status == 200, lines
     found: dict[str, Any] = lines[-1]
     return found
 
 
 @pytest.fixture
 async def talking(http: aiohttp.ClientSession) -> dict[str, Any]:
-    """Make a video that speaks."""
+    """Generate a video with speech."""
     body: dict[str, Any] = {"prompt": "A cat at the sea", "imageSize": "landscape_16_9"}
-    async with http.post("/api/image/generate", json=body) as answer:
-        image = await answer.json()
+    async with http.post("/api/image/generate", json=body) as response:
+        image = await response.json()
     body = {"prompt": "zoom in", "imageKey": image["key"], "seconds": 2, "resolution": "512p"}
-    video = (await last_line(http, "/api/video/generate", body))["video"]["file"]
-    async with http.post("/api/speech", json={"text": TEXT, "store": True}) as answer:
-        speech = answer.headers["X-Media-Key"]
+    video = (await read_last_line(http, "/api/video/generate", body))["video"]["file"]
+    async with http.post("/api/speech", json={"text": TEXT, "store": True}) as response:
+        speech = response.headers["X-Media-Key"]
     body = {"video": {"key": video["key"]}, "audio": {"key": speech}}
-    found: dict[str, Any] = (await last_line(http, "/api/video/mux", body))["video"]
+    found: dict[str, Any] = (await read_last_line(http, "/api/video/mux", body))["video"]
     return found
 
 
-async def test_an_image_speaks_to_its_end(talking: dict[str, Any], tmp_path: Path) -> None:
+async def test_a_talking_video_has_all_its_speech(talking: dict[str, Any], tmp_path: Path) -> None:
     assert talking["cutSpeechSeconds"] == 0
     assert talking["frozenSeconds"] > 1
     path = tmp_path / "video.mp4"
-    async with aiohttp.ClientSession() as nobody, nobody.get(talking["file"]["url"]) as answer:
-        assert (answer.status, answer.content_type) == (200, "video/mp4")
-        path.write_bytes(await answer.read())
+    async with aiohttp.ClientSession() as anonymous, anonymous.get(talking["file"]["url"]) as response:
+        assert (response.status, response.content_type) == (200, "video/mp4")
+        path.write_bytes(await response.read())
     if FFPROBE is not None:
-        probed = run_ffprobe(path)
-        assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
-        assert probed.seconds("video") == pytest.approx(talking["speechSeconds"] + 0.5, abs=1 / 24)
+        foreign = run_ffprobe(path)
+        assert (foreign.stream("video")["codec_name"], foreign.stream("audio")["codec_name"]) == ("h264", "aac")
+        assert foreign.seconds("video") == pytest.approx(talking["speechSeconds"] + 0.5, abs=1 / 24)
 
 
-async def test_a_stub_makes_a_video_and_probes_it(suite: Suite, http: aiohttp.ClientSession) -> None:
+async def test_a_stub_generates_a_video_and_probes_it(suite: Suite, http: aiohttp.ClientSession) -> None:
     metadata = (("authorization", f"Bearer {suite.token()}"),)
-    async with http.post("/api/image/generate", json={"prompt": "A harbour", "imageSize": "card"}) as answer:
-        key = (await answer.json())["key"]
+    async with http.post("/api/image/generate", json={"prompt": "A harbour", "imageSize": "card"}) as response:
+        key = (await response.json())["key"]
     async with grpc.aio.insecure_channel(suite.target) as channel:
         stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
         request = video_pb2.GenerateVideoRequest(prompt="pan left", image_key=key, seconds=1, resolution="512p")
@@ -100,23 +92,23 @@ if CHROMIUM is not None:
 
     async def test_chromium_plays_the_video(talking: dict[str, Any], tmp_path: Path) -> None:
         assert CHROMIUM is not None
-        told: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        async with aiohttp.ClientSession() as nobody, nobody.get(talking["file"]["url"]) as answer:
-            video = await answer.read()
+        report: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        async with aiohttp.ClientSession() as anonymous, anonymous.get(talking["file"]["url"]) as response:
+            video = await response.read()
 
-        async def page(_: web.Request) -> web.Response:
+        async def send_page(_: web.Request) -> web.Response:
             return web.Response(text=PAGE, content_type="text/html")
 
-        async def take(request: web.Request) -> web.Response:
-            if not told.done():
-                told.set_result(await request.json())
+        async def receive(request: web.Request) -> web.Response:
+            if not report.done():
+                report.set_result(await request.json())
             return web.Response()
 
-        async def serve(_: web.Request) -> web.Response:
+        async def send_video(_: web.Request) -> web.Response:
             return web.Response(body=video, content_type="video/mp4")
 
         app = web.Application()
-        app.add_routes([web.get("/", page), web.get("/video.mp4", serve), web.post("/told", take)])
+        app.add_routes([web.get("/", send_page), web.get("/video.mp4", send_video), web.post("/report", receive)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -128,7 +120,7 @@ if CHROMIUM is not None:
         )
         try:
             async with asyncio.timeout(40):
-                facts = await told
+                facts = await report
         finally:
             browser.terminate()
             await browser.wait()
