@@ -111,7 +111,8 @@ _PORTS_TEXT = f"""\
 
 `{EDGE.variable}` alone moves the whole suite: the difference between its value and {EDGE.default} is added to each \
 port whose own variable is not set. Two suites on one machine therefore differ in `{EDGE.variable}` and \
-`MEDIA_RUN_DIR` only. If a port is taken, the start ends with a message that names the port, the process that uses it, and its variable."""
+`MEDIA_RUN_DIR` only. \
+If a port is taken, the start ends with a message that names the port, the process that uses it, and its variable."""
 
 
 def _is_same(info: FieldInfo, common: FieldInfo | None) -> bool:

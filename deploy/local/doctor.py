@@ -62,7 +62,7 @@ async def run_checks() -> list[Diagnostic]:
     except ConfigurationError as error:
         return [problem("configuration", line, "correct the variable") for line in str(error).splitlines()]
     diagnostics = [
-        *tts_diagnostics.diagnostics(tts),
+        *tts_diagnostics.diagnose_speech(tts),
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnose_jobs(worker),

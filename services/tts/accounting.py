@@ -1,4 +1,4 @@
-"""Records every call, however it ends: for the usage of the caller and for the metrics of the operator."""
+"""Records usage and metrics of every call, including failed and cancelled ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Accounting:
                         case AudioChunk() if first_audio_seconds is None and event.audio:
                             first_audio_seconds = self._clock() - began
                         case Done():
-                            # The last message counts as delivered: a caller that leaves now has everything.
+                            # Count success before the last message is sent: a caller that leaves now has everything.
                             done, outcome = event, "OK"
                     yield event
         except MediaError as error:
@@ -103,7 +103,7 @@ def _build_usage_record(
 
 
 def _take_cost(header: Header | None, done: Done | None) -> int | None:
-    """Return the cost of the call; a caller that leaves the production it started pays what was charged so far."""
+    """Return the cost of the call; a caller that leaves its own production pays what was charged so far."""
     if done is not None:
         return done.cost_units
     return header.cost_report.take() if header is not None and header.cache_status in ("miss", "bypass") else None

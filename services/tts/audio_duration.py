@@ -1,4 +1,4 @@
-"""Measures the duration of streamed audio, in pieces of any size, from its samples or frame headers."""
+"""Measures the duration of audio from its samples or frame headers, in pieces of any size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DurationMeter(Protocol):
         """Duration of the audio fed so far."""
 
     def padding(self) -> bytes:
-        """Return the zero bytes that complete a cut sample or frame, so that other audio can follow."""
+        """Return bytes that complete a cut sample or frame, so that other audio can follow."""
 
 
 def build_duration_meter(output_format: OutputFormat) -> DurationMeter:
@@ -49,7 +49,7 @@ class _Raw:
 
 
 class _Walker:
-    """Base of the meters that step from header to header and skip the bytes between."""
+    """Base class of meters that read headers and skip the bytes between them."""
 
     header_bytes: int
 
@@ -107,15 +107,15 @@ class _Mp3(_Walker):
         super().__init__()
         self._seconds = 0.0
         self._first = True
-        self._known: dict[bytes, tuple[float, int, bytes]] = {}
+        self._frames_by_header: dict[bytes, tuple[float, int, bytes]] = {}
 
     def padding(self) -> bytes:
         cut = self._pending
         if not cut:
             return super().padding()
-        # The cut is inside a header: a decoder would misread the partial header and lose the next frame.
+        # The cut is inside a header: without the whole frame, a decoder would misread it and lose the next frame.
         cut_head = cut[:_HEADER_BYTES]
-        frames = (head.ljust(frame_bytes, b"\x00") for _, frame_bytes, head in self._known.values())
+        frames = (head.ljust(frame_bytes, b"\x00") for _, frame_bytes, head in self._frames_by_header.values())
         frame = next((frame for frame in frames if frame.startswith(cut_head)), cut)
         return frame[len(cut) :]
 
@@ -124,9 +124,11 @@ class _Mp3(_Walker):
         return self._seconds
 
     def step(self, data: bytes, position: int) -> int:
-        # An encoder uses few different headers: parsing each one only once is most of this function's speed.
+        # An encoder uses few different headers, so parse each one only once; that makes this function fast.
         following, last = position, len(data) - self.header_bytes
-        while following <= last and (frame := self._known.get(data[following : following + _DECISIVE_BYTES])):
+        while following <= last and (
+            frame := self._frames_by_header.get(data[following : following + _DECISIVE_BYTES])
+        ):
             self._seconds += frame[0]
             following += frame[1]
         return following - position or self._read(data, position)
@@ -159,7 +161,7 @@ class _Mp3(_Walker):
         self._first = False
         frame_bytes = samples // 8 * bit_rate // sample_rate_hz + padding
         header = data[position : position + _HEADER_BYTES]
-        self._known[header[:_DECISIVE_BYTES]] = samples / sample_rate_hz, frame_bytes, header
+        self._frames_by_header[header[:_DECISIVE_BYTES]] = samples / sample_rate_hz, frame_bytes, header
         return frame_bytes
 
 

@@ -1,4 +1,4 @@
-"""The store of speech: each audio is an object, with a record that is found by its id."""
+"""The store of generated speech: each audio is an object, with a record under the prefix of its owner."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def new_audio_id() -> str:
 
 
 class AudioStore:
-    """Stores audio per owner.
+    """Stores audio, each with a record for its owner.
 
-    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json, so that an
-    id is found without a search, and by its owner only.
+    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json, so that a
+    record is found by its id without a search, and by its owner only.
 
     Args:
-        store: Holds audio and records.
+        store: The object store for audio and records.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -46,7 +46,7 @@ class AudioStore:
     async def save(
         self, audio_id: str, principal: str, audio: bytes, alignment: Alignment, header: Header, done: Done
     ) -> StoredAudio:
-        """Store audio and its record, or nothing.
+        """Store audio and its record; if one of them fails, store nothing.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -69,8 +69,8 @@ class AudioStore:
             stored_at=now,
         )
         record = await asyncio.to_thread(_to_record, stored)
-        beside = {OWNER: principal, "audio_id": audio_id}
-        await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, beside))
+        metadata = {OWNER: principal, "audio_id": audio_id}
+        await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, metadata))
         try:
             spec = ObjectSpec(_RECORD_TYPE, {OWNER: principal}, _PRIVATE)
             await self._store.put(build_record_key(FOLDER, principal, audio_id), record, spec)

@@ -1,4 +1,4 @@
-"""The speech cache: the key of identical requests, the stored document, and its replay as a stream."""
+"""The speech cache: the key of a request, the stored document, and its replay as a stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettin
 COLLECTION = Collection(name="TTSCache", data_field="audioData")
 
 _KEY_VERSION = 1
-"""Increased whenever the same request may sound different from what older versions stored."""
+"""Increase it when the same request may sound different from what older versions stored."""
 _DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
 _SETTINGS = tuple(item.name for item in fields(VoiceSettings))
 _REPLAY_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ class CachedSpeech:
     done: Done
     ignored_fields: tuple[str, ...]
     document: dict[str, Any]
-    """Fields that describe the entry to a person reading the database."""
+    """Fields that describe the entry to a reader of the database."""
 
 
 def build_cache_key(plan: Plan) -> str:
@@ -74,7 +74,7 @@ def replay(cached: CachedSpeech, plan: Plan) -> Iterator[SpeechEvent]:
 
 
 class SpeechRecorder:
-    """Collects the events of a production, to cache it if it is complete."""
+    """Collects the events of a production for a cache entry."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan

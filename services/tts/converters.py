@@ -22,7 +22,7 @@ _VOICE_TYPES = {
 def from_synthesize_request(
     request: tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest, *, streamed: bool
 ) -> SpeechRequest:
-    """Return the request in the words of the service; unset optional fields become None."""
+    """Return the request as a `SpeechRequest`; unset optional fields become None."""
 
     def has_field(field: str) -> bool:
         return request.HasField(field)
@@ -47,7 +47,7 @@ def from_synthesize_request(
         previous_request_ids=tuple(request.previous_request_ids),
         next_request_ids=tuple(request.next_request_ids),
         apply_text_normalization=request.apply_text_normalization,
-        # Stored audio is stored with its timing, even if the response has none.
+        # Audio is stored with its timing, even if the response has none.
         include_alignment=request.include_alignment or request.store,
         use_cache=request.use_cache if has_field("use_cache") else True,
         streamed=streamed,

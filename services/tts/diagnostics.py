@@ -1,4 +1,4 @@
-"""Checks of the speech configuration that need no network."""
+"""Check the configuration of the speech service without network access."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from services.tts.settings import TtsSettings
 _SUBJECT = "speech"
 
 
-def diagnostics(settings: TtsSettings) -> list[Diagnostic]:
-    """Return the default provider, and settings that contradict each other."""
-    return list(_diagnostics(settings))
+def diagnose_speech(settings: TtsSettings) -> list[Diagnostic]:
+    """Return the default provider, and every contradiction of the settings."""
+    return list(_check_settings(settings))
 
 
-def _diagnostics(settings: TtsSettings) -> Iterator[Diagnostic]:
+def _check_settings(settings: TtsSettings) -> Iterator[Diagnostic]:
     default = settings.provider_by_default
     has_key = bool(settings.elevenlabs_api_key.get_secret_value())
     if default == "elevenlabs" and not has_key:

@@ -19,19 +19,19 @@ class Plan:
     with_alignment: bool
     """Whether the caller wants timing."""
     shared: bool = True
-    """Whether a cached or a running production of the same speech may be used, and this one be cached."""
+    """Whether the speech may come from the cache or from a running production, and may be cached."""
     resumable: bool = False
     """Whether another call may continue an interrupted stream, from the sentence that was cut."""
     streamed: bool = False
-    """Whether the caller plays it while it is generated."""
+    """Whether the caller plays the speech while it is generated."""
     fallbacks: tuple[Plan, ...] = ()
     """Plans of other providers to try if this one fails, in order."""
 
 
 class CostReport:
-    """What providers have charged for a production so far; shared by its callers, but each unit is reported once.
+    """Counts what providers have charged for a production so far; its callers share it, and each unit is reported once.
 
-    It grows with every call that a provider accepts, because an abandoned call is charged too.
+    Every call that a provider accepts is added, because the provider also charges abandoned calls.
     """
 
     def __init__(self, cost_units: int | None = None) -> None:
@@ -43,7 +43,7 @@ class CostReport:
             self._cost_units = (self._cost_units or 0) + cost_units
 
     def take(self) -> int | None:
-        """Return the units not taken so far and mark them as taken; None if no provider reported a cost."""
+        """Return the units that were not taken yet, and mark them as taken; None if no provider reported a cost."""
         taken = self._cost_units
         self._cost_units = None if taken is None else 0
         return taken
@@ -62,12 +62,12 @@ class Header:
     stored_audio_id: str = ""
     """Id under which the audio will be stored; empty if it is not."""
     cost_report: CostReport = field(default_factory=CostReport, compare=False)
-    """The charges of the production; grows until it ends."""
+    """The charges of the production, complete when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """A place where one provider call was interrupted and another continued."""
+    """A place where one provider call ended early and another continues."""
 
     text_offset: int
     """Code points of the text before the sentence that the new call begins with."""
@@ -76,7 +76,7 @@ class Seam:
     provider: str
     """Name of the provider that continues."""
     reason: str
-    """Why the call before ended, as the name of a services.common.errors.Reason."""
+    """Why the previous call ended: the name of a `Reason` of services/common/errors.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def size_bytes(event: SpeechEvent) -> int:
 
 
 def with_cache_status(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
-    """Return the event for a caller that shares a production or reads it from the cache, and so pays nothing."""
+    """Return the event for a caller that pays nothing, because it shares a production or reads from the cache."""
     match event:
         case Header():
             return replace(event, cache_status=status, queued_seconds=0.0)

@@ -1,4 +1,4 @@
-"""Open the stream of the first provider that speaks: with permits and retries, until the first audio arrives."""
+"""Opens a stream at the first provider that works, with permits and retries, and waits for its first audio."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ class ProviderStream:
     """An open stream of a provider that has sent its first audio."""
 
     plan: Plan
-    """The candidate that speaks."""
+    """The plan of the provider that works."""
     stream: SpeechStream
-    """What the provider answered when it accepted; its audio is read through `chunks` only."""
+    """The accepted request; read its audio through `chunks` only."""
     first: AudioChunk
     """The first chunk that has audio."""
     chunks: AsyncIterator[AudioChunk]
-    """All chunks from the beginning, including `first` and those before it. The reader limits the silence after
-    `first`."""
+    """All chunks from the beginning, including `first`. The reader must limit the wait for those after it."""
     queued_seconds: float
     """Time spent waiting for permits."""
     attempts: tuple[AttemptFailure, ...]
@@ -36,7 +35,7 @@ class ProviderStream:
 
 @asynccontextmanager
 async def open_with_failover(candidates: Sequence[Plan], policy: ProviderPolicy) -> AsyncIterator[ProviderStream]:
-    """Open the stream of the first candidate that speaks; leaving the context closes it and frees its permit at once.
+    """Open a stream at the first provider that works; leaving the context closes it and frees its permit at once.
 
     Args:
         candidates: The plans to try, in order of preference; at least one.
@@ -52,14 +51,14 @@ async def open_with_failover(candidates: Sequence[Plan], policy: ProviderPolicy)
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """A request that a provider accepted, and what must be closed after it."""
+    """A request that a provider accepted, and the resources to close after it."""
 
     stream: SpeechStream
     resources: AsyncExitStack
 
 
 class _StreamOpener:
-    """Opens streams on behalf of one call; `resources` owns the one that succeeds."""
+    """Opens the stream of one call; `resources` closes it."""
 
     def __init__(self, policy: ProviderPolicy, resources: AsyncExitStack) -> None:
         self.attempts = FailureLog()
@@ -70,7 +69,7 @@ class _StreamOpener:
 
     async def open_stream(self, plan: Plan) -> ProviderStream:
         provider = plan.provider.name
-        # Retry only until the provider has accepted: from then on the request may have been charged.
+        # Retry only until the provider accepts the request: after that it may be charged.
         accepted = await self._policy.retrier.run(lambda: self._request_stream(plan), provider, self._wait_budget)
         async with accepted.resources as held:
             with self.attempts.record(provider):
@@ -126,11 +125,11 @@ class _StreamOpener:
 
 
 class _ReplayedChunks(AsyncIterator[AudioChunk]):
-    """Yields the chunks that were read already, then the rest."""
+    """Yields the chunks that were read already, then those that follow."""
 
-    def __init__(self, read: Sequence[AudioChunk], rest: AsyncIterator[AudioChunk]) -> None:
+    def __init__(self, read: Sequence[AudioChunk], following: AsyncIterator[AudioChunk]) -> None:
         self._read = deque(read)
-        self._rest = rest
+        self._following = following
 
     async def __anext__(self) -> AudioChunk:
-        return self._read.popleft() if self._read else await anext(self._rest)
+        return self._read.popleft() if self._read else await anext(self._following)

@@ -22,13 +22,13 @@ class OutputFormat:
     """One audio format; every format is mono, and PCM is signed 16-bit little-endian."""
 
     name: str
-    """As in the request, such as mp3_44100_128."""
+    """Name in requests, such as mp3_44100_128."""
     family: Family
     """The codec or container."""
     sample_rate_hz: int
     """Samples per second."""
     bit_rate_kbps: int | None
-    """Bit rate in kbit/s, where the codec has one to choose."""
+    """Bit rate in kbit/s; None if the codec has no choice of rates."""
 
     @property
     def content_type(self) -> str:

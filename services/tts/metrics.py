@@ -29,7 +29,7 @@ class SpeechMetrics:
         )
         self._first_audio = Histogram(
             "media_speech_first_audio_seconds",
-            "From request to first audio.",
+            "Time from the request to the first audio.",
             ("cache",),
             buckets=_FIRST_AUDIO_SECONDS,
             registry=registry,

@@ -34,8 +34,8 @@ class Piece:
     """Code points that came from the cache; complete when `chunks` has ended."""
     saved_cost_units: int = 0
     """What the cached part cost when it was generated; complete when `chunks` has ended."""
-    rest: Callable[[float], Awaitable[None]] | None = None
-    """Pauses reading for so many seconds, so that audio gathers; None if the source cannot gather it."""
+    pause: Callable[[float], Awaitable[None]] | None = None
+    """Called with seconds to pause reading, so that audio gathers; None if the source cannot gather it."""
 
 
 OpenPiece = Callable[[Sequence[Plan]], AbstractAsyncContextManager[Piece]]
@@ -60,7 +60,7 @@ async def open_call(plans: Sequence[Plan], policy: ProviderPolicy) -> AsyncItera
             call.queued_seconds,
             call.attempts[-1].reason.name if call.attempts else "",
             CostReport(stream.cost_units),
-            rest=stream.rest,
+            pause=stream.pause,
         )
 
 

@@ -15,7 +15,7 @@ DEFAULT_VOICE = "Aria"
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """The request of a caller; empty values and None leave the choice to the service."""
+    """The request of a caller; for empty values and None, the service decides."""
 
     text: str
     voice: str = ""
@@ -50,7 +50,7 @@ class PlanningOptions:
 
 
 class Planner:
-    """Resolves requests from local tables; makes no calls."""
+    """Resolves requests with local tables; makes no provider calls."""
 
     def __init__(self, providers: Mapping[str, SpeechProvider], options: PlanningOptions) -> None:
         self._providers = providers

@@ -23,7 +23,7 @@ from services.common.usage.servicer import register_usage_service
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
-from services.tts.diagnostics import diagnostics
+from services.tts.diagnostics import diagnose_speech
 from services.tts.events import SpeechEvent, size_bytes
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import Planner, PlanningOptions
@@ -38,7 +38,7 @@ from services.tts.utterance import Pacing, UtteranceOptions
 
 async def main(settings: TtsSettings) -> None:
     """Open providers and stores, and serve until the process is stopped."""
-    log_diagnostics(diagnostics(settings))
+    log_diagnostics(diagnose_speech(settings))
     registry = CollectorRegistry()
     metrics = SpeechMetrics(registry)
     async with AsyncExitStack() as stack:

@@ -40,7 +40,7 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
-    """Answers media.tts.v1.TextToSpeechService."""
+    """Implements media.tts.v1.TextToSpeechService."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         response = tts_pb2.SynthesizeResponse()
         audio: list[bytes] = []
         collected_bytes = 0
-        async with aclosing(self._events(request, context, streamed=False)) as events:
+        async with aclosing(self._open_events(request, context, streamed=False)) as events:
             async for event in events:
                 match event:
                     case Header():
@@ -85,7 +85,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
         """Send each event as soon as it arrives, one message per provider read."""
-        async with aclosing(self._events(request, context, streamed=True)) as events:
+        async with aclosing(self._open_events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
                     yield tts_pb2.SynthesizeStreamResponse(done=await self._to_speech_done(event))
@@ -96,7 +96,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         """Return one page of the voices, provider by provider."""
         chosen = [self._planner.find_provider(request.provider)] if request.provider else self._providers.values()
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
-        shown, next_page_token = page(voices, request.page_size, request.page_token, request.provider)
+        shown, next_page_token = build_page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
@@ -107,7 +107,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def GetStoredAudio(
         self, request: tts_pb2.GetStoredAudioRequest, context: Context
     ) -> tts_pb2.GetStoredAudioResponse:
-        """Return the record of an audio that the caller owns, with a new URL."""
+        """Return the record of stored audio that the caller owns, with a new URL."""
         stored = await self._audio_store.find(request.id, get_principal(context))
         return tts_pb2.GetStoredAudioResponse(
             stored_audio=to_stored_audio(stored, await self._audio_store.build_url(stored), with_alignment=True)
@@ -116,11 +116,11 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:
-        """Delete an audio that the caller owns."""
+        """Delete stored audio that the caller owns."""
         await self._audio_store.delete(request.id, get_principal(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
-    def _events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
+    def _open_events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(from_synthesize_request(request, streamed=streamed))
         principal = get_principal(context)
         # Accounting comes first: a cost is recorded even if the audio cannot be stored.
@@ -143,7 +143,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         return message
 
 
-def page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:
+def build_page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:
     """Return one page of `items` and the token of the next, empty on the last.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the text-to-speech service reads from the environment."""
+"""Settings of the text-to-speech service."""
 
 from __future__ import annotations
 

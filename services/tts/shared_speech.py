@@ -1,4 +1,4 @@
-"""Speech that callers share: replayed from the cache, or one production for all that want it at the same time."""
+"""Speech that callers share: from the cache, or from one production for all concurrent requests."""
 
 from __future__ import annotations
 

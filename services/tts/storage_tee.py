@@ -20,17 +20,17 @@ class StorageTee:
     audio_store: AudioStore
     """Where the audio is stored."""
     max_bytes: int
-    """Largest audio that is stored; also bounds the memory of one stream."""
+    """Largest audio that is stored; it also limits the memory of one stream."""
 
     async def store_stream(
         self, events: AsyncGenerator[SpeechEvent, None], principal: str, *, include_alignment: bool
     ) -> AsyncGenerator[SpeechEvent, None]:
-        """Yield `events`; `Done` only after the audio is stored.
+        """Yield `events`, and `Done` only after the audio is stored.
 
         Args:
             events: Speech with its timing.
             principal: The owner of the stored audio.
-            include_alignment: Whether to yield the timing to the caller, too.
+            include_alignment: Whether the caller gets the timing, too.
 
         Raises:
             MediaError: OUTPUT_TOO_LARGE; STORAGE_FAILED; what `events` raises.

@@ -25,13 +25,13 @@ class SynthesisOptions:
     """How speech is produced and shared."""
 
     utterance: UtteranceOptions = UtteranceOptions()
-    """How failures in the middle of an utterance are treated."""
+    """Limits, resumes and pacing of an utterance."""
     reuse_sentences: bool = False
-    """Whether each sentence of a text is cached and looked up by itself."""
+    """Whether each sentence of a text is cached by itself."""
 
 
 class Synthesizer:
-    """Produces speech once for all callers that want the same at the same time, and caches it for later ones.
+    """Produces the speech of plans, once for all callers that request the same.
 
     Args:
         policy: Limits and retries of the providers.
@@ -55,10 +55,10 @@ class Synthesizer:
     async def stream(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
         """Yield the header once there is audio, then the audio, then `Done`.
 
-        The caller must close the generator. The provider's work ends when the last caller that shares it has left.
+        The caller must close the generator. The provider's work ends when the last caller that shares it closes.
 
         Raises:
-            MediaError: The provider refused, failed, stalled, broke off or delivered no audio.
+            MediaError: The provider refused, failed, stalled, was cut or delivered no audio.
         """
         if plan.shared:
             source = self._shared.stream(plan, self._speak_for_all)
@@ -87,7 +87,7 @@ class Synthesizer:
 
 
 def _with_timing_for_resume(plan: Plan) -> Plan:
-    """Return the plan with timing if the stream can be resumed: timing tells which sentences were spoken."""
+    """Return the plan with timing if the stream can be resumed: timing shows which sentences were spoken."""
     return _with_timing(plan) if plan.resumable and len(split_sentences(plan.spec.text)) > 1 else plan
 
 
@@ -104,6 +104,6 @@ def _strip_unwanted_timing(event: SpeechEvent, plan: Plan) -> SpeechEvent | None
 
 
 def _select_spoken(text: str, pieces: Sequence[TextSpan]) -> Sequence[TextSpan]:
-    """Return the pieces that contain a letter or digit; a provider call for white space would cost money."""
+    """Return the pieces that contain a letter or digit; a call for white space would cost money."""
     spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
     return spoken or pieces[:1]

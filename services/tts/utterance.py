@@ -1,4 +1,4 @@
-"""One utterance from several provider calls: long texts are split, and interrupted streams are resumed."""
+"""Joins the pieces of one utterance on one clock: resumes interrupted streams, and paces the reading."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = logger(__name__)
 
 _CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
-"""How much of the text around a piece the model receives, for intonation."""
+"""Length of the text before and after a piece that the model receives, for intonation."""
 _ROUNDING_SECONDS = 0.05
-"""How much of a character's audio may be missing while the character still counts as spoken."""
+"""A character counts as spoken even if this much of its audio is missing."""
 _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
 
@@ -36,9 +36,9 @@ class Pacing:
     """When to pause reading from a provider, and for how long."""
 
     lead_seconds: float = 0.5
-    """Audio that the listener must have in advance before a pause; more than `pause_seconds`."""
+    """Audio that the listener must have in advance before a pause; longer than `pause_seconds`."""
     pause_seconds: float = 0.25
-    """Length of a pause; a stream ends later by this at most."""
+    """Length of a pause; a stream ends later by at most this."""
     large_bytes: int = 32 * 1024
     """A chunk of this size shows that audio arrives in large parts already, and a pause gains nothing."""
 
@@ -57,16 +57,16 @@ class UtteranceOptions:
     max_resumes: int = 2
     """How often one utterance is resumed after an interruption."""
     pacing: Pacing | None = Pacing()
-    """When audio of a streamed utterance may gather at the provider; None for never."""
+    """When to pause reading of a streamed utterance, so that audio gathers; None for never."""
 
 
 class UtteranceStream:
-    """Produces one utterance, piece by piece, on one clock.
+    """Produces one utterance, piece by piece, with times on one clock.
 
     Args:
         plan: What to speak, with which provider, and the fallback plans.
-        pieces: The parts of the text that get a call each, in order.
-        open_piece: Called with the plans of a piece to open it.
+        pieces: The parts of the text that are opened one after the other.
+        open_piece: Called with the plans of a piece to open it: `open_call` or `open_sentence` of pieces.py.
         options: Limits of silence and of resumes, and pacing.
     """
 
@@ -91,7 +91,7 @@ class UtteranceStream:
         self._interruption: tuple[int, str] | None = None
         self._current_provider = ""
         self._header: Header | None = None
-        # A WAV header contains the length of the whole file, so the pieces are joined at the end.
+        # A WAV header contains the length of the whole file, so WAV pieces are collected and joined at the end.
         self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
         self._wav = bytearray()
         self._wav_files: list[bytes] = []
@@ -140,7 +140,7 @@ class UtteranceStream:
             text=text[piece.start : piece.end],
             previous_text=before,
             next_text=after,
-            # The caller's own neighbours belong to the first and to the last piece only.
+            # Request ids of neighbouring speech apply to the first and to the last piece only.
             previous_request_ids=plan.spec.previous_request_ids if piece.start == 0 else (),
             next_request_ids=plan.spec.next_request_ids if piece.end == len(text) else (),
         )
@@ -164,7 +164,7 @@ class UtteranceStream:
             replace(opened.plan.spec, text=self._plan.spec.text),
             provider,
             opened.request_id,
-            # Do not report context that only this class added between pieces.
+            # Do not report context as ignored if this class added it.
             tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
             queued_seconds=opened.queued_seconds,
             cost_report=self._cost_report,
@@ -192,10 +192,10 @@ class UtteranceStream:
         return AudioChunk(self._count(audio), alignment) if audio or alignment else None
 
     def _rebase(self, alignment: Alignment) -> Alignment:
-        """Return timing on the clock of the whole utterance, never before timing that was sent already."""
-        placed = _clamp_times(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
-        self._timed_until_seconds = placed.ends_seconds[-1]
-        return placed
+        """Return timing on the clock of the whole utterance, not earlier than timing that was sent already."""
+        rebased_alignment = _clamp_times(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
+        self._timed_until_seconds = rebased_alignment.ends_seconds[-1]
+        return rebased_alignment
 
     def _count(self, audio: bytes) -> bytes:
         self._digest.update(audio)
@@ -203,15 +203,15 @@ class UtteranceStream:
         return audio
 
     async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
-        """Pause reading, so that audio gathers at the provider, if the listener has enough to play meanwhile."""
+        """Pause reading, so that audio gathers at the provider, if the listener has enough audio to play meanwhile."""
         seconds = self._playback.find_pause_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
-        if seconds and opened.rest is not None:
-            await opened.rest(seconds)
+        if seconds and opened.pause is not None:
+            await opened.pause(seconds)
 
     def _resume_after(self, piece: TextSpan, spoken_characters: int, failure: MediaError) -> bool:
-        """Queue the rest of a piece after an interruption, from the first sentence that was not spoken completely.
+        """Queue the remaining text of an interrupted piece, from the first sentence that was not spoken completely.
 
-        Returns False if the utterance cannot be resumed; the failure then goes to the caller.
+        Return False if the utterance cannot be resumed; the failure is then raised to the caller.
         """
         borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
         several = len(borders) > 1 or len(piece) < len(self._plan.spec.text)
@@ -281,7 +281,7 @@ class PlaybackClock:
 
 
 class _SpokenCharacters:
-    """Remembers when each character ends in the audio."""
+    """Records when each character ends in the audio."""
 
     def __init__(self) -> None:
         self._ends: list[tuple[int, float]] = []
@@ -334,11 +334,14 @@ def _split_riff(file: bytes) -> tuple[bytes, bytes]:
     while position + _CHUNK_HEADER_BYTES <= len(file):
         name, size = struct.unpack_from("<4sI", file, position)
         content = position + _CHUNK_HEADER_BYTES
-        # A writer that did not know the length leaves too large a size; the slice then takes the rest as data.
+        # A size beyond the end, from a writer that did not know the length, means all remaining bytes.
         found[name] = file[content : content + size]
         position = content + size + size % 2
     if not (file.startswith(b"RIFF") and found.get(b"fmt ") and b"data" in found):
-        raise MediaError(Reason.GENERATION_FAILED, "The provider delivered something other than a WAV file.")
+        raise MediaError(
+            Reason.GENERATION_FAILED,
+            "The provider delivered something other than a WAV file; retry, or use another output_format.",
+        )
     return found[b"fmt "], found[b"data"]
 
 

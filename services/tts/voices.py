@@ -13,13 +13,13 @@ class NamedVoice:
     """A voice that callers can request by name from any provider."""
 
     name: str
-    """Name for people; accepted in any case."""
+    """Display name; requests may write it in any case."""
     voice_id: str
     """Id of the voice at ElevenLabs."""
     type: Literal["custom", "standard"]
-    """Whether it was made for this product or is one of the stock voices."""
+    """`custom` if it was designed for this product, `standard` if ElevenLabs offers it to everyone."""
     gender: Gender
-    """How the voice sounds."""
+    """Gender of the voice."""
     language_code: str
     """Language it speaks natively, as an ISO 639-1 code."""
 

@@ -36,7 +36,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """How a voice delivers a text; None leaves a setting to the provider."""
+    """How a voice speaks a text; None leaves a setting to the provider."""
 
     stability: float | None = None
     similarity_boost: float | None = None
@@ -45,7 +45,7 @@ class VoiceSettings:
     use_speaker_boost: bool | None = None
 
     def or_else(self, defaults: VoiceSettings) -> VoiceSettings:
-        """Return these settings, with `defaults` where they leave one open."""
+        """Return these settings, with values of `defaults` for those that are None."""
         return VoiceSettings(
             self.stability if self.stability is not None else defaults.stability,
             self.similarity_boost if self.similarity_boost is not None else defaults.similarity_boost,
@@ -57,7 +57,7 @@ class VoiceSettings:
 
 @dataclass(frozen=True, slots=True)
 class SpeechSpec:
-    """A resolved request: everything that decides how the audio sounds, and nothing else."""
+    """A resolved request: exactly the values that decide how the audio sounds."""
 
     text: str
     """What to say; not blank."""
@@ -70,9 +70,9 @@ class SpeechSpec:
     model_id: str = ""
     """The provider's model; empty where the provider has none."""
     language_code: str = ""
-    """Language of the text; empty to let voice and model decide."""
+    """Language of the text; if empty, voice and model decide."""
     seed: int | None = None
-    """For repeatable takes, 0 to 2**32 - 1."""
+    """Seed for repeatable speech, 0 to 2**32 - 1; None for none."""
     previous_text: str = ""
     """Text before this one, for intonation; not spoken."""
     next_text: str = ""
@@ -82,12 +82,12 @@ class SpeechSpec:
     next_request_ids: tuple[str, ...] = ()
     """Up to 3 provider request ids of the same speech, after this one."""
     apply_text_normalization: str = ""
-    """auto, on or off; empty to let the provider decide."""
+    """auto, on or off; if empty, the provider decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A piece of audio as the provider delivered it; it may end anywhere."""
+    """A piece of audio as the provider delivered it; it may end within a frame."""
 
     audio: bytes
     """The next bytes; empty if only timing arrived."""
@@ -100,7 +100,7 @@ class SpeechStream:
     """A request that the provider has accepted; its audio follows."""
 
     chunks: AsyncIterator[AudioChunk]
-    """The audio until its end; raises MediaError if the provider fails or the stream is cut."""
+    """The audio; the iterator raises MediaError if the provider fails or the stream is cut."""
     request_id: str = ""
     """The provider's id of the request; may be empty."""
     cost_units: int | None = None
@@ -109,8 +109,8 @@ class SpeechStream:
     """Fields of the request that this provider cannot honour."""
     max_concurrent_requests: int | None = None
     """Concurrent calls that the provider allows for this key, 1 to 10000; None if not reported."""
-    rest: Callable[[float], Awaitable[None]] | None = None
-    """Pauses reading for so many seconds, so that audio gathers; None if the provider cannot gather it."""
+    pause: Callable[[float], Awaitable[None]] | None = None
+    """Called with seconds to pause reading, so that audio gathers; None if the provider cannot gather it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Capabilities:
     default_model_id: str = ""
     """Model for requests that name none; empty if the provider has no models."""
     default_settings: VoiceSettings = VoiceSettings()
-    """Values of settings that the request leaves open."""
+    """Values of settings that the request does not set."""
     max_text_characters: Mapping[str, int] = field(default_factory=dict)
     """Longest text by model id."""
     default_max_text_characters: int = 10_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
-from services.tts.service import DEFAULT_PAGE_SIZE, page
+from services.tts.service import DEFAULT_PAGE_SIZE, build_page
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 20), st.text(max_size=10))
@@ -18,7 +18,7 @@ def test_all_pages_together_are_the_whole_list(items: list[int], page_size: int,
     collected: list[int] = []
     token = ""
     for _ in range(len(items) + 1):
-        shown, token = page(items, page_size, token, filters)
+        shown, token = build_page(items, page_size, token, filters)
         assert len(shown) <= page_size
         collected += shown
         if not token:
@@ -28,17 +28,17 @@ def test_all_pages_together_are_the_whole_list(items: list[int], page_size: int,
 
 
 def test_a_page_has_fifty_items_by_default() -> None:
-    shown, token = page(range(DEFAULT_PAGE_SIZE + 1), 0, "", "")
+    shown, token = build_page(range(DEFAULT_PAGE_SIZE + 1), 0, "", "")
     assert (len(shown), bool(token)) == (50, True)
 
 
 def test_a_list_that_fits_one_page_has_no_next_page() -> None:
-    assert page(range(50), 50, "", "") == (range(50), "")
-    assert page([], 50, "", "") == ([], "")
+    assert build_page(range(50), 50, "", "") == (range(50), "")
+    assert build_page([], 50, "", "") == ([], "")
 
 
 def second_page(filters: str) -> str:
-    return page(range(10), 5, "", filters)[1]
+    return build_page(range(10), 5, "", filters)[1]
 
 
 def encode_token(content: str) -> str:
@@ -47,7 +47,7 @@ def encode_token(content: str) -> str:
 
 def check_refused(token: str, filters: str = "") -> None:
     with pytest.raises(MediaError) as caught:
-        page(range(10), 5, token, filters)
+        build_page(range(10), 5, token, filters)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["page_token"]
 
@@ -73,14 +73,14 @@ def test_a_foreign_token_is_refused(token: str) -> None:
 @given(st.text(min_size=1, max_size=40))
 def test_any_token_gives_a_page_or_a_validation_error(token: str) -> None:
     if token == second_page(""):
-        assert page(range(10), 5, token, "") == (range(5, 10), "")
+        assert build_page(range(10), 5, token, "") == (range(5, 10), "")
     else:
         check_refused(token)
 
 
 def test_a_token_is_valid_for_the_same_filters_only() -> None:
     check_refused(second_page("espeak"), "elevenlabs")
-    assert page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
+    assert build_page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
 
 
 def test_a_token_with_a_suffix_is_refused() -> None:

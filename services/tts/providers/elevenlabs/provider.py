@@ -68,7 +68,7 @@ class ElevenLabsProvider(SpeechProvider):
                 cost_units=_parse_cost_units(response.headers),
                 ignored_fields=get_ignored_fields(spec),
                 max_concurrent_requests=_parse_max_concurrent_requests(response.headers),
-                rest=response.pause,
+                pause=response.pause,
             )
 
     def resolve(self, voice: str) -> Voice | None:

@@ -1,4 +1,4 @@
-"""The embedded speech provider: espeak-ng in a process of its own, reached over a socket."""
+"""The embedded speech provider: espeak-ng in a separate process, called over a socket."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EspeakProvider", "EspeakSettings", "open_espeak"]
 
-_HOMES = {"EspeakProvider": "provider", "EspeakSettings": "engine_process", "open_espeak": "provider"}
+_MODULES = {"EspeakProvider": "provider", "EspeakSettings": "engine_process", "open_espeak": "provider"}
 
 
 def __getattr__(name: str) -> object:
-    """Import the provider on first use: the engine process imports this package too, and must stay small."""
-    if name not in _HOMES:
+    """Import the provider at its first use: the engine process imports this package too, and must stay small."""
+    if name not in _MODULES:
         raise AttributeError(name)
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

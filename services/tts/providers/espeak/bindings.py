@@ -20,7 +20,7 @@ _CONTINUE, _STOP = 0, 1
 # By default the library seeds its noise from the clock, and the same text would give different bytes.
 _SEED = 1
 
-# NUL would end the text and 0x01 starts a command to the engine; control characters are never spoken.
+# NUL would end the text, and 0x01 would start a command to the engine: replace control characters with blanks.
 _UNSPOKEN = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"}
 
 
@@ -41,7 +41,7 @@ class Mark:
 
     kind: MarkKind
     position: int
-    """In code points from 0: of a word's first character, or of the first after a clause. May lie beyond the text."""
+    """Code point from 0: the first of a word, or the first after a clause. May be beyond the end of the text."""
     sample: int
 
 
@@ -67,7 +67,7 @@ _MARK_KINDS = {kind.value: kind for kind in MarkKind}
 
 
 class SpeechLibrary:
-    """The one instance of the library that a process may have.
+    """The instance of the library; a process may have only one.
 
     Raises:
         EngineError: The library did not start, or has another sample rate than expected.
@@ -93,13 +93,13 @@ class SpeechLibrary:
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speak `text` into `sink`, at most 60 ms at a time, until the end or until the sink returns False.
+        """Speak `text`, and pass audio of at most 60 ms at a time to `sink`, until the end or until it returns False.
 
         Args:
-            text: Any text; what cannot be spoken becomes a pause.
+            text: Any text; characters that cannot be spoken become a pause.
             identifier: The library's name of a voice. Must not come from a caller: the library opens it as a path.
             words_per_minute: Tempo, 80 to 450.
-            sink: Receives the speech; its exceptions are raised here.
+            sink: Called with the speech; its exceptions are raised here.
 
         Raises:
             EngineError: The library refused voice, tempo or text.
@@ -129,7 +129,7 @@ class SpeechLibrary:
     @staticmethod
     def _check_status(status: int) -> None:
         if status != 0:
-            raise EngineError(f"espeak-ng answered {status}")
+            raise EngineError(f"espeak-ng failed with status {status}")
 
 
 def _read_marks(events: ctypes._Pointer[_Event]) -> list[Mark]:

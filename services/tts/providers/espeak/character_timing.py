@@ -1,4 +1,4 @@
-"""Computes the time of every character from the word events of the engine."""
+"""Computes the times of characters from the word events of the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 _LETTER_WEIGHT = 1.0
-_DIGIT_WEIGHT = 2.5  # "7" is read as a word
+_DIGIT_WEIGHT = 2.5  # a digit is spoken as a word
 _OTHER_WEIGHT = 0.25
 
 _LOUD = 250  # of 32,768; anything softer counts as silence
@@ -27,7 +27,7 @@ def find_token_starts(text: str) -> list[int]:
     return [match.start() for match in _TOKEN.finditer(text)]
 
 
-def spread(characters: str, start: float, end: float) -> list[SampleRange]:
+def spread_time(characters: str, start: float, end: float) -> list[SampleRange]:
     """Divide the time from `start` to `end` among `characters`, by the typical duration of each."""
     end = max(start, end)
     weights = [_get_weight(character) for character in characters]
@@ -42,7 +42,7 @@ def spread(characters: str, start: float, end: float) -> list[SampleRange]:
 
 
 def find_last_loud_sample(pcm: bytes) -> int | None:
-    """Return how many samples of 16-bit `pcm` lie before the end of its last audible 5 ms, or None if silent."""
+    """Return the end of the last audible 5 ms of 16-bit `pcm`, in samples; None if all of it is silent."""
     samples = array("h", pcm)
     end = len(samples)
     while end > 0:
@@ -55,7 +55,7 @@ def find_last_loud_sample(pcm: bytes) -> int | None:
 
 @dataclass(slots=True)
 class _Run:
-    """The characters whose time is not known yet, from `first` on."""
+    """The characters from `first`, whose times are not known yet."""
 
     first: int = 0
     start: float = 0.0
@@ -64,10 +64,10 @@ class _Run:
 
 
 class CharacterClock:
-    """Times the characters of one text while it is being spoken.
+    """Computes the times of the characters of one text while it is spoken.
 
-    Positions are code points from 0, times are samples. Each call returns the sample ranges of the next characters that
-    are certain; `finish` returns the rest. Together that is one range per character, without overlap.
+    Positions are code points from 0, times are samples. Each call returns the ranges of the next characters whose
+    times are certain; `finish` returns the last ones. Together they are one range per character, without overlap.
 
     Args:
         text: The text as passed to the engine.
@@ -85,7 +85,7 @@ class CharacterClock:
             # Numbers and merged words cause several events inside one token; only the first counts.
             return []
         start = max(self._run.start, float(sample))
-        spans = spread(self._text[self._run.first : first], self._run.start, start)
+        spans = spread_time(self._text[self._run.first : first], self._run.start, start)
         self._run = _Run(first, start, started=True)
         return spans
 
@@ -107,13 +107,13 @@ class CharacterClock:
         return spans
 
     def _close(self, position: int, speech_end: float, end: float) -> list[SampleRange]:
-        """Spread the open run up to `position`; white space at its end takes the pause."""
+        """Spread the open run up to `position`; the white space at its end gets the time of the pause."""
         run = self._text[self._run.first : position]
         spoken = run.rstrip()
         start = self._run.start
         end = max(start, end)
         speech_end = min(max(start, speech_end), end)
-        return spread(spoken, start, speech_end) + spread(run[len(spoken) :], speech_end, end)
+        return spread_time(spoken, start, speech_end) + spread_time(run[len(spoken) :], speech_end, end)
 
     def _find_token(self, position: int) -> int | None:
         """Return the start of the token at `position`, or of the next token if it is between two."""

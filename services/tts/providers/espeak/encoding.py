@@ -16,7 +16,7 @@ FAMILIES = frozenset({"mp3", "pcm", "wav"})
 
 # Samples that an MP3 decoder plays before the first one: 576 from LAME and 529 from the decoder.
 _MP3_LEAD_IN_SAMPLES = 1105
-# 2 (best) to 7 (fastest). Encoding is most of the CPU time of a request; 5 takes a fifth more.
+# From 2 (best) to 7 (fastest). Encoding takes most of the CPU time of a request; with 5, a request takes a fifth more.
 _MP3_QUALITY = 7
 
 
@@ -32,7 +32,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def finish(self) -> bytes:
-        """Return the rest; called once, after all PCM."""
+        """Return the last bytes; call it once, after all PCM."""
 
 
 def build_encoder(output_format: OutputFormat) -> Encoder:
@@ -92,7 +92,7 @@ class PcmEncoder(Encoder):
 
 
 class WavEncoder(Encoder):
-    """Encodes a whole WAV file; its header contains the length, so all bytes come at the end."""
+    """Encodes a whole WAV file; its header contains the length, so `finish` returns all bytes."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._sample_rate_hz = sample_rate_hz
@@ -111,7 +111,7 @@ class WavEncoder(Encoder):
 
 
 class _Resampler:
-    """Brings PCM to another rate without a seam between its pieces."""
+    """Converts PCM to another sample rate, continuously over its pieces."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         import numpy as np  # noqa: PLC0415 - only the engine's process needs the optional package

@@ -1,4 +1,4 @@
-"""The engine's process: loads espeak-ng once, then forks a child for each connection, which speaks one request.
+"""The engine process: loads espeak-ng once, then forks a child for each connection, which speaks one request.
 
 A crash ends one request only, and all children start from the same state, so that the same request gives the same
 bytes. espeak-ng is GPL-3: only this process loads it, and other processes reach it over the socket.
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--stop-with-stdin",
         action="store_true",
-        help="exit when standard input ends, and leave neither the socket nor a folder that held nothing else",
+        help="exit when standard input ends, and remove the socket and its folder if that is empty",
     )
     options = parser.parse_args(arguments)
     if options.stop_with_stdin:
@@ -96,9 +96,9 @@ class Engine:
     """Accepts connections on a listening socket and forks a child for each, until it is stopped.
 
     Args:
-        listener: Where callers connect; more of them than `limits.children` wait in its backlog.
+        listener: Socket for callers; those beyond `limits.children` wait in its backlog.
         limits: Limits of the child processes.
-        stop_with_stdin: Whether the end of standard input, hence of the process that holds it, ends this one.
+        stop_with_stdin: Whether to stop when standard input ends, because the process that holds it has ended.
     """
 
     def __init__(self, listener: socket.socket, limits: EngineLimits, *, stop_with_stdin: bool) -> None:
@@ -107,7 +107,7 @@ class Engine:
         self._stopping = False
         self._children: set[int] = set()
         self._signals, self._signals_in = socket.socketpair()
-        # poll() holds no descriptor that a child would share with its parent.
+        # poll(), unlike epoll, has no descriptor that a child would share with its parent.
         self._selector = selectors.PollSelector()
         self._library = SpeechLibrary()
         listener.setblocking(False)
@@ -134,7 +134,7 @@ class Engine:
                 os.waitpid(child, 0)
 
     def warm_up(self) -> None:
-        """Speak a few words without a caller, so that children find dictionary, encoders and resampler in memory."""
+        """Speak some words without a caller, so that children have dictionary, encoders and resampler in memory."""
         for name in ("mp3_44100_128", "pcm_16000"):
             request = SpeakRequest("Ready.", "en-us", "f3", 175, name, with_alignment=True)
             FrameSynthesizer(request, lambda _: None, lambda: True).run(self._library)
@@ -152,7 +152,7 @@ class Engine:
             try:
                 child = os.fork()
             except OSError:
-                # No process is available; the caller sees the connection close, and may try again.
+                # The system has no process left. The connection closes, and the caller may retry.
                 return
             if child == 0:
                 os._exit(self._run_child(connection))
@@ -168,12 +168,12 @@ class Engine:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._listener.close()
             _detach_pipes()
-            _limit_this_process(self._limits)
+            _set_limits(self._limits)
             serve_connection(connection, self._library)
         except OSError:
-            # The caller disconnected, which is how a request is cancelled.
+            # The caller cancelled the request: it closed the connection.
             return 1
-        except BaseException as error:  # noqa: BLE001 - nothing may run on into the parent's code
+        except BaseException as error:  # noqa: BLE001 - the child must never return into the code of the parent
             with suppress(OSError):
                 connection.sendall(encode_frame(FailedFrame(type(error).__name__)))
             return 1
@@ -224,15 +224,15 @@ def _is_open(connection: socket.socket) -> bool:
 
 
 def _detach_pipes() -> None:
-    """Close the pipes to the service in the child: they must end when the engine itself ends."""
+    """Close the pipes to the service in the child: they must end together with the engine itself."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (sys.stdin.fileno(), sys.stdout.fileno()):
         os.dup2(null, descriptor)
     os.close(null)
 
 
-def _limit_this_process(limits: EngineLimits) -> None:
-    # macOS refuses some of these. That is acceptable: the length limit of texts bounds the work, too.
+def _set_limits(limits: EngineLimits) -> None:
+    # macOS refuses some of these limits; the length limit of texts bounds the work there.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     with suppress(ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Supervises the engine process: starts it, connects to it, restarts it after a crash, and stops it."""
+"""Supervises the engine process: starts, connects, restarts after a crash, and stops it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READY = b"ready\n"
 # A small buffer blocks the engine after seconds of audio, not minutes, if the caller does not read.
 _READ_LIMIT_BYTES = 32_768
 _STOP_TIMEOUT_SECONDS = 2.0
-# The first may find that the engine has died; the second reaches the new one.
+# The first attempt may find that the engine has died; the second connects to its successor.
 _CONNECT_ATTEMPTS = 2
 
 
@@ -37,7 +37,7 @@ class EspeakSettings:
     memory_limit_mib: int = 1024
     """Address space that one request may take."""
     start_timeout_seconds: float = 10.0
-    """How long the process may take until it accepts requests."""
+    """Longest wait until the process accepts requests."""
 
 
 def is_installed() -> bool:
@@ -46,7 +46,7 @@ def is_installed() -> bool:
 
 
 class EngineProcess:
-    """Owner of the engine process; at most one runs at a time.
+    """Owns the engine process; at most one runs at a time.
 
     Args:
         settings: Limits of the engine.
@@ -82,7 +82,7 @@ class EngineProcess:
                 except (FileNotFoundError, ConnectionError):
                     log.warning("the embedded speech engine has died", engine_pid=self.pid)
             await self._replace(address)
-        raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine keeps failing; see its log.")
+        raise MediaError(Reason.PROVIDER_UNAVAILABLE, "The embedded speech engine fails repeatedly; see its log.")
 
     async def is_accepting(self) -> bool:
         """Return whether the process accepts connections."""
@@ -96,7 +96,7 @@ class EngineProcess:
         return True
 
     async def close(self) -> None:
-        """Stop the process and everything it is doing."""
+        """Stop the process and all its requests."""
         async with self._lock:
             self._closed = True
             await self._stop()

@@ -185,7 +185,7 @@ _ALIASES = {
 
 
 def find_language(code: str) -> Language | None:
-    """Return the language of a tag (in any case), if necessary without its region, or None."""
+    """Return the language of a tag in any case, or of the tag without its region; None if unknown."""
     tag = code.casefold().replace("_", "-")
     while tag:
         if language := LANGUAGES.get(_ALIASES.get(tag, tag)):

@@ -34,7 +34,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SpeakRequest:
-    """What to speak; the engine process checks the names against its own tables."""
+    """A request to speak; the engine process checks the names against its own tables."""
 
     text: str
     language: str
@@ -81,7 +81,7 @@ def encode_request(request: SpeakRequest) -> bytes:
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """Return an answer as one frame."""
+    """Return a response frame as bytes."""
     match frame:
         case AudioFrame(audio, starts, ends):
             return _build_frame(_AUDIO, _COUNT.pack(len(starts)) + starts.tobytes() + ends.tobytes() + audio)
@@ -92,7 +92,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def receive_request(connection: socket.socket) -> SpeakRequest | None:
-    """Wait for the request on a blocking socket; None if the caller disconnected before it was complete.
+    """Wait for the request on a blocking socket; return None if the caller disconnected before it was complete.
 
     Raises:
         ProtocolError: Something else arrived.
@@ -102,13 +102,13 @@ def receive_request(connection: socket.socket) -> SpeakRequest | None:
         return None
     kind, length = _HEADER.unpack(head)
     if kind != _REQUEST or length > _MAX_REQUEST_BYTES:
-        raise ProtocolError("not a request")
+        raise ProtocolError("not a request frame")
     body = _receive_exactly(connection, length)
     return None if body is None else SpeakRequest(**json.loads(body))
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame:
-    """Wait for the next answer.
+    """Wait for the next response frame.
 
     Raises:
         ProtocolError: Something else arrived.
@@ -117,7 +117,7 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame:
     """
     kind, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
     if length > _MAX_FRAME_BYTES:
-        raise ProtocolError("not an answer")
+        raise ProtocolError("not a response frame")
     return _decode(kind, await reader.readexactly(length))
 
 
@@ -130,8 +130,8 @@ def _decode(kind: bytes, payload: bytes) -> Frame:
         if kind == _FAILED:
             return FailedFrame(payload.decode())
     except (struct.error, ValueError) as error:
-        raise ProtocolError("not an answer") from error
-    raise ProtocolError("not an answer")
+        raise ProtocolError("not a response frame") from error
+    raise ProtocolError("not a response frame")
 
 
 def _decode_audio(payload: bytes) -> AudioFrame:
@@ -140,7 +140,7 @@ def _decode_audio(payload: bytes) -> AudioFrame:
     middle = _COUNT.size + count * starts.itemsize
     end = middle + count * ends.itemsize
     if end > len(payload):
-        raise ProtocolError("not an answer")
+        raise ProtocolError("not a response frame")
     starts.frombytes(payload[_COUNT.size : middle])
     ends.frombytes(payload[middle:end])
     return AudioFrame(payload[end:], starts, ends)

@@ -36,7 +36,7 @@ _CRASHED = "The embedded speech engine failed on this request; try again, or use
 
 
 class EspeakProvider(SpeechProvider):
-    """Speech provider without network, key or cost; `open_espeak` opens one.
+    """Speech provider without network, key or cost; open it with `open_espeak`.
 
     Args:
         engine: The engine process; the provider closes it.
@@ -61,12 +61,12 @@ class EspeakProvider(SpeechProvider):
         connection: _Connection | None = None
         try:
             connection = _Connection(await self._engine.connect())
-            first = await connection.ask(request)
+            first = await connection.send_request(request)
             if first is None and not await self._engine.is_accepting():
-                # The process has died before it delivered anything, so its successor can take the request.
+                # The process died before it sent anything, so send the request to its successor.
                 connection.close()
                 connection = _Connection(await self._engine.connect())
-                first = await connection.ask(request)
+                first = await connection.send_request(request)
             yield SpeechStream(
                 chunks=_Chunks(connection, _to_audio(first), spec.text),
                 cost_units=0,
@@ -142,21 +142,21 @@ def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
 
 
 class _Connection:
-    """The connection of one request; closing it ends the child process that speaks."""
+    """The connection of one request; closing it ends the child process."""
 
     def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         self._reader, self._writer = streams
 
-    async def ask(self, request: SpeakRequest) -> Frame | None:
+    async def send_request(self, request: SpeakRequest) -> Frame | None:
         """Send the request and return the first frame; None if the engine closed the connection before it."""
         try:
             self._writer.write(encode_request(request))
             await self._writer.drain()
         except OSError:
             return None
-        return await self.read()
+        return await self.read_frame()
 
-    async def read(self) -> Frame | None:
+    async def read_frame(self) -> Frame | None:
         """Return the next frame; None if the engine closed the connection before it was complete."""
         try:
             return await read_frame(self._reader)
@@ -181,12 +181,12 @@ class _Chunks(AsyncIterator[AudioChunk]):
         frame: Frame | None = self._next
         self._next = None
         if frame is None:
-            frame = await self._connection.read()
+            frame = await self._connection.read_frame()
         if isinstance(frame, DoneFrame):
             raise StopAsyncIteration
-        return self._chunk(_to_audio(frame))
+        return self._to_chunk(_to_audio(frame))
 
-    def _chunk(self, frame: AudioFrame) -> AudioChunk:
+    def _to_chunk(self, frame: AudioFrame) -> AudioChunk:
         count = len(frame.starts_seconds)
         if not count:
             return AudioChunk(frame.audio)
@@ -196,7 +196,7 @@ class _Chunks(AsyncIterator[AudioChunk]):
 
 
 def _to_audio(frame: Frame | None) -> AudioFrame:
-    """Return a frame that carries audio; raises GENERATION_FAILED for anything else."""
+    """Return the frame if it is audio; raise GENERATION_FAILED for any other."""
     if isinstance(frame, AudioFrame):
         return frame
     code = frame.code if isinstance(frame, FailedFrame) else "ended"

@@ -1,4 +1,4 @@
-"""Speaks one request as frames: converts marks to character times and encodes the PCM."""
+"""Converts the speech of one request to frames: encodes the PCM, and computes the times of characters."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from services.tts.providers.espeak.protocol import (
 from services.tts.providers.espeak.voices import VoiceVariant, get_identifier
 
 SILENT = "silent"
-"""Failure code of a text in which nothing can be spoken."""
+"""Failure code of a text without anything to speak."""
 
-# Every message has a fixed cost at every hop: send the first piece at once, and gather the later ones.
+# Each message has a fixed cost in every process: send the first piece at once, and gather the later ones.
 _GATHER_SAMPLES = SOURCE_RATE_HZ // 2
 _GATHER_BYTES = 32_768
 
@@ -32,11 +32,11 @@ class Library(Protocol):
     """The part of the speech library that synthesis uses."""
 
     def speak(self, text: str, identifier: str, words_per_minute: int, sink: Sink) -> None:
-        """Speak `text` into `sink` until the end or until the sink returns False."""
+        """Speak `text`, and pass the audio to `sink`, until the end or until the sink returns False."""
 
 
 class FrameSynthesizer:
-    """Speaks one request as frames.
+    """Sends the speech of one request as frames.
 
     Args:
         request: What to speak.
@@ -64,27 +64,27 @@ class FrameSynthesizer:
         self._flush_at_sample = 0
 
     def run(self, library: Library) -> None:
-        """Send the whole speech and `DoneFrame`; only a `FailedFrame` if nothing in the text can be spoken."""
+        """Send the whole speech and `DoneFrame`, or only `FailedFrame` if the text has nothing to speak."""
         request = self._request
-        library.speak(request.text, self._identifier, request.words_per_minute, self._take)
+        library.speak(request.text, self._identifier, request.words_per_minute, self._on_audio)
         if not self._speech_end:
             self._send(FailedFrame(SILENT))
             return
         if self._clock is not None:
-            self._time(self._clock.finish(self._samples, self._speech_end))
+            self._add_times(self._clock.finish(self._samples, self._speech_end))
         self._audio += self._encoder.finish()
         self._flush()
         self._send(DoneFrame(self._samples))
 
-    def _take(self, pcm: bytes, marks: list[Mark]) -> bool:
+    def _on_audio(self, pcm: bytes, marks: list[Mark]) -> bool:
         loud = find_last_loud_sample(pcm)
         if loud is not None:
             self._speech_end = self._samples + loud
         self._samples += len(pcm) // 2
         if self._clock is not None:
-            self._mark(self._clock, marks)
+            self._apply_marks(self._clock, marks)
         if not self._speech_end:
-            # Send nothing before the first sound: a text without any must fail without audio.
+            # Send nothing before the first sound: if there is none, the request must fail without audio.
             self._silent_start += pcm
             return self._is_wanted()
         self._encode(pcm)
@@ -99,14 +99,14 @@ class FrameSynthesizer:
         if pcm:
             self._audio += self._encoder.encode(pcm)
 
-    def _mark(self, clock: CharacterClock, marks: list[Mark]) -> None:
+    def _apply_marks(self, clock: CharacterClock, marks: list[Mark]) -> None:
         for mark in marks:
             if mark.kind is MarkKind.WORD:
-                self._time(clock.mark_word(mark.position, mark.sample))
+                self._add_times(clock.mark_word(mark.position, mark.sample))
             else:
-                self._time(clock.mark_clause_end(mark.position, mark.sample, self._speech_end))
+                self._add_times(clock.mark_clause_end(mark.position, mark.sample, self._speech_end))
 
-    def _time(self, spans: list[SampleRange]) -> None:
+    def _add_times(self, spans: list[SampleRange]) -> None:
         shift = self._encoder.lead_in_seconds
         for start, end in spans:
             self._starts.append(start / SOURCE_RATE_HZ + shift)

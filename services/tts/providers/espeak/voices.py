@@ -1,4 +1,4 @@
-"""The allow-list of embedded voices: their names and ids, and the engine voice of each."""
+"""The allow-list of embedded voices: their names, ids and engine voices."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class VoiceVariant:
 # Speaker variants of the engine; the empty name is the default of the language.
 VARIANTS = frozenset({"", "f1", "f2", "f3", "f4", "f5", "m1", "m3", "m7", "Alicia", "Annie", "belinda", "linda"})
 
-# Each named voice has a variant of its own, with the gender and, if the engine has it, the accent of its namesake.
+# Each named voice has a different variant, with the gender and, if the engine has it, the accent of the voice at
+# ElevenLabs with the same name.
 _TIMBRES = {
     "Aria": VoiceVariant("en-us", "f3"),
     "Leoni Vergara": VoiceVariant("en-us", "f2"),

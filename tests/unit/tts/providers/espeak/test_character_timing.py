@@ -15,7 +15,7 @@ from services.tts.providers.espeak.character_timing import (
     SampleRange,
     find_last_loud_sample,
     find_token_starts,
-    spread,
+    spread_time,
 )
 
 TEXTS = st.text(st.sampled_from("abz09 .,!?-'\n\t你好。あ😀مرé\x01"), min_size=1, max_size=60)
@@ -74,7 +74,7 @@ def test_events_in_any_order_give_ordered_times(text: str, events: list[Event]) 
 
 @given(st.text(min_size=1, max_size=40), st.floats(0, 1e6), st.floats(0, 1e6))
 def test_spread_fills_the_whole_time(characters: str, start: float, length: float) -> None:
-    spans = spread(characters, start, start + length)
+    spans = spread_time(characters, start, start + length)
 
     assert spans[0][0] == start
     assert spans[-1][1] == start + length
@@ -82,7 +82,7 @@ def test_spread_fills_the_whole_time(characters: str, start: float, length: floa
 
 
 def test_a_digit_takes_longer_than_a_letter_and_a_letter_longer_than_a_comma() -> None:
-    letter, digit, comma = (end - start for start, end in spread("a7,", 0, 375))
+    letter, digit, comma = (end - start for start, end in spread_time("a7,", 0, 375))
 
     assert (letter, digit, comma) == pytest.approx((100, 250, 25))
 
