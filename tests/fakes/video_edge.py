@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 JOB_ID = "01a1fd7f5066810c597218e532510227"
-FILES = {"still.png": b"not really an image", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
+FILES = {"image.png": b"not really an image", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
 ALIGNMENT = {"characters": ["H", "i"], "characterStartTimesSeconds": [0.0, 0.5], "characterEndTimesSeconds": [0.5, 1.0]}
 RETRY_MILLISECONDS = 5
 
@@ -105,9 +105,9 @@ class VideoEdge:
         return web.json_response({"ok": True})
 
     async def _image(self, request: web.Request) -> web.Response:
-        link = self._link(request, "still.png")
+        link = self._link(request, "image.png")
         size = {"width": 1024, "height": 576}
-        return web.json_response({"key": "images/still.png", "imageUrl": link, "provider": "embedded", **size})
+        return web.json_response({"key": "images/image.png", "imageUrl": link, "provider": "embedded", **size})
 
     async def _accept(self, _: web.Request) -> web.Response:
         return web.json_response({"success": True, **CHANGES[0]})

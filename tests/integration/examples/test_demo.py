@@ -24,23 +24,23 @@ def build_options(image: bytes | None = None, output: Path | None = None) -> Dem
     return DemoOptions(Script("Hi", "", "zoom in"), "A cat", image, output)
 
 
-async def test_a_demo_leaves_a_video_that_talks_and_what_it_is_made_of(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_demo_stores_a_talking_video_and_its_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         assert await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [SPEC])
-    made = tmp_path / "demo"
-    names = {"still.png": "still.png", "speech.mp3": "a.mp3", "video.mp4": "b.mp4", "talking.mp4": "c.mp4"}
-    assert sorted(file.name for file in made.iterdir()) == sorted([*names, "alignment.json"])
-    assert {name: (made / name).read_bytes() for name in names} == {name: FILES[kept] for name, kept in names.items()}
-    assert json.loads((made / "alignment.json").read_text()) == ALIGNMENT
+    folder = tmp_path / "demo"
+    names = {"image.png": "image.png", "speech.mp3": "a.mp3", "video.mp4": "b.mp4", "talking.mp4": "c.mp4"}
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*names, "alignment.json"])
+    assert {name: (folder / name).read_bytes() for name in names} == {
+        name: FILES[source] for name, source in names.items()
+    }
+    assert json.loads((folder / "alignment.json").read_text()) == ALIGNMENT
     printed = capsys.readouterr().out
     assert printed.endswith(
         f"""
  100%  done
 
-{made}/
-  still.png                1024 x 576  by embedded
+{folder}/
+  image.png                1024 x 576  by embedded
   speech.mp3       1.0 s               by espeak
   video.mp4        2.0 s    640 x 360  by embedded
   talking.mp4      2.0 s    640 x 360  by the suite

@@ -71,8 +71,8 @@ def files_in(folder: Path) -> list[str]:
 
 
 async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
-    assert (await generate_image(client.session, "A cat"))["key"] == "images/still.png"
-    assert (await upload_image(client.session, b"bytes"))["key"] == "images/still.png"
+    assert (await generate_image(client.session, "A cat"))["key"] == "images/image.png"
+    assert (await upload_image(client.session, b"bytes"))["key"] == "images/image.png"
     assert client.edge.asked == [
         ("/api/image/generate", {"prompt": "A cat", "imageSize": "landscape_16_9"}),
         ("/api/image/upload", b"bytes"),
@@ -80,9 +80,9 @@ async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
 
 
 async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: Client) -> None:
-    assert await create_job(client.session, "images/still.png", SCRIPT) == JOB_ID
+    assert await create_job(client.session, "images/image.png", SCRIPT) == JOB_ID
     spec = {
-        "video": {"imageKey": "images/still.png", "prompt": "zoom in"},
+        "video": {"imageKey": "images/image.png", "prompt": "zoom in"},
         "narration": {"text": "Hi", "voice": "Sarah"},
         "captions": "JOB_CAPTIONS_TRACK",
     }
@@ -171,7 +171,7 @@ async def test_a_client_that_stops_listening_ends_the_job(client: Client) -> Non
 async def test_a_refusal_is_reported_with_its_message(client: Client, refusal: Refusal, words: str) -> None:
     client.edge.refusals["/api/jobs"] = deque([refusal])
     with pytest.raises(VideoFailed, match=words):
-        await create_job(client.session, "images/still.png", SCRIPT)
+        await create_job(client.session, "images/image.png", SCRIPT)
 
 
 async def test_a_suite_that_cannot_be_reached_is_reported() -> None:
