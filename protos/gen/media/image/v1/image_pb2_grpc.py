@@ -83,29 +83,30 @@ class ImageServiceServicer:
     """
 
     def GenerateImage(self, request, context):
-        """Generates an image from a prompt, with the provider's standard model.
+        """Generate an image from a prompt, with the provider's standard model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GenerateImageFast(self, request, context):
-        """Generates an image from a prompt in few steps: faster, with less detail.
+        """Generate an image from a prompt in few steps: faster, with less detail.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransformImage(self, request, context):
-        """Generates an image from another image and a prompt.
+        """Generate an image from another image and a prompt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGenerateImages(self, request, context):
-        """Generates several images at once and sends each as soon as it is ready; a failed image does not stop the others.
+        """Generate several images at once, and send each as soon as it is ready.
 
+        A failed image does not stop the others.
         The stream has one message for each item of the batch, in the order of completion. Over HTTP,
         POST /api/image/batch responds with lines of JSON.
         """
@@ -114,14 +115,14 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListImageSizes(self, request, context):
-        """Lists the named sizes.
+        """List the named image sizes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UploadImage(self, request_iterator, context):
-        """Receives an image file from the caller and stores it.
+        """Upload an image file, and store it.
 
         The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
         Over HTTP, POST /api/image/upload takes the file as its body.
@@ -131,7 +132,7 @@ class ImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteImage(self, request, context):
-        """Deletes an image of the caller, with its variants.
+        """Delete an image of the caller, with its variants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

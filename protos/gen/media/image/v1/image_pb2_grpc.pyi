@@ -38,27 +38,28 @@ class ImageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ImageServiceAsyncStub: ...
     GenerateImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.GenerateImageRequest, _image_pb2.GenerateImageResponse]
-    """Generates an image from a prompt, with the provider's standard model."""
+    """Generate an image from a prompt, with the provider's standard model."""
     GenerateImageFast: _grpc.UnaryUnaryMultiCallable[_image_pb2.GenerateImageFastRequest, _image_pb2.GenerateImageFastResponse]
-    """Generates an image from a prompt in few steps: faster, with less detail."""
+    """Generate an image from a prompt in few steps: faster, with less detail."""
     TransformImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.TransformImageRequest, _image_pb2.TransformImageResponse]
-    """Generates an image from another image and a prompt."""
+    """Generate an image from another image and a prompt."""
     BatchGenerateImages: _grpc.UnaryStreamMultiCallable[_image_pb2.BatchGenerateImagesRequest, _image_pb2.BatchGenerateImagesResponse]
-    """Generates several images at once and sends each as soon as it is ready; a failed image does not stop the others.
+    """Generate several images at once, and send each as soon as it is ready.
 
+    A failed image does not stop the others.
     The stream has one message for each item of the batch, in the order of completion. Over HTTP,
     POST /api/image/batch responds with lines of JSON.
     """
     ListImageSizes: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]
-    """Lists the named sizes."""
+    """List the named image sizes."""
     UploadImage: _grpc.StreamUnaryMultiCallable[_image_pb2.UploadImageRequest, _image_pb2.UploadImageResponse]
-    """Receives an image file from the caller and stores it.
+    """Upload an image file, and store it.
 
     The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
     Over HTTP, POST /api/image/upload takes the file as its body.
     """
     DeleteImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.DeleteImageRequest, _image_pb2.DeleteImageResponse]
-    """Deletes an image of the caller, with its variants."""
+    """Delete an image of the caller, with its variants."""
 
 @_typing.type_check_only
 class ImageServiceAsyncStub(ImageServiceStub):
@@ -70,27 +71,28 @@ class ImageServiceAsyncStub(ImageServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateImage: _aio.UnaryUnaryMultiCallable[_image_pb2.GenerateImageRequest, _image_pb2.GenerateImageResponse]  # type: ignore[assignment]
-    """Generates an image from a prompt, with the provider's standard model."""
+    """Generate an image from a prompt, with the provider's standard model."""
     GenerateImageFast: _aio.UnaryUnaryMultiCallable[_image_pb2.GenerateImageFastRequest, _image_pb2.GenerateImageFastResponse]  # type: ignore[assignment]
-    """Generates an image from a prompt in few steps: faster, with less detail."""
+    """Generate an image from a prompt in few steps: faster, with less detail."""
     TransformImage: _aio.UnaryUnaryMultiCallable[_image_pb2.TransformImageRequest, _image_pb2.TransformImageResponse]  # type: ignore[assignment]
-    """Generates an image from another image and a prompt."""
+    """Generate an image from another image and a prompt."""
     BatchGenerateImages: _aio.UnaryStreamMultiCallable[_image_pb2.BatchGenerateImagesRequest, _image_pb2.BatchGenerateImagesResponse]  # type: ignore[assignment]
-    """Generates several images at once and sends each as soon as it is ready; a failed image does not stop the others.
+    """Generate several images at once, and send each as soon as it is ready.
 
+    A failed image does not stop the others.
     The stream has one message for each item of the batch, in the order of completion. Over HTTP,
     POST /api/image/batch responds with lines of JSON.
     """
     ListImageSizes: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]  # type: ignore[assignment]
-    """Lists the named sizes."""
+    """List the named image sizes."""
     UploadImage: _aio.StreamUnaryMultiCallable[_image_pb2.UploadImageRequest, _image_pb2.UploadImageResponse]  # type: ignore[assignment]
-    """Receives an image file from the caller and stores it.
+    """Upload an image file, and store it.
 
     The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
     Over HTTP, POST /api/image/upload takes the file as its body.
     """
     DeleteImage: _aio.UnaryUnaryMultiCallable[_image_pb2.DeleteImageRequest, _image_pb2.DeleteImageResponse]  # type: ignore[assignment]
-    """Deletes an image of the caller, with its variants."""
+    """Delete an image of the caller, with its variants."""
 
 class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Generates images with paid providers or the embedded engine, in exactly the requested size and format, and stores
@@ -105,7 +107,7 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.GenerateImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.GenerateImageResponse, _abc.Awaitable[_image_pb2.GenerateImageResponse]]:
-        """Generates an image from a prompt, with the provider's standard model."""
+        """Generate an image from a prompt, with the provider's standard model."""
 
     @_abc_1.abstractmethod
     def GenerateImageFast(
@@ -113,7 +115,7 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.GenerateImageFastRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.GenerateImageFastResponse, _abc.Awaitable[_image_pb2.GenerateImageFastResponse]]:
-        """Generates an image from a prompt in few steps: faster, with less detail."""
+        """Generate an image from a prompt in few steps: faster, with less detail."""
 
     @_abc_1.abstractmethod
     def TransformImage(
@@ -121,7 +123,7 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.TransformImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.TransformImageResponse, _abc.Awaitable[_image_pb2.TransformImageResponse]]:
-        """Generates an image from another image and a prompt."""
+        """Generate an image from another image and a prompt."""
 
     @_abc_1.abstractmethod
     def BatchGenerateImages(
@@ -129,8 +131,9 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.BatchGenerateImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_image_pb2.BatchGenerateImagesResponse], _abc.AsyncIterator[_image_pb2.BatchGenerateImagesResponse]]:
-        """Generates several images at once and sends each as soon as it is ready; a failed image does not stop the others.
+        """Generate several images at once, and send each as soon as it is ready.
 
+        A failed image does not stop the others.
         The stream has one message for each item of the batch, in the order of completion. Over HTTP,
         POST /api/image/batch responds with lines of JSON.
         """
@@ -141,7 +144,7 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.ListImageSizesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.ListImageSizesResponse, _abc.Awaitable[_image_pb2.ListImageSizesResponse]]:
-        """Lists the named sizes."""
+        """List the named image sizes."""
 
     @_abc_1.abstractmethod
     def UploadImage(
@@ -149,7 +152,7 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_image_pb2.UploadImageRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.UploadImageResponse, _abc.Awaitable[_image_pb2.UploadImageResponse]]:
-        """Receives an image file from the caller and stores it.
+        """Upload an image file, and store it.
 
         The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
         Over HTTP, POST /api/image/upload takes the file as its body.
@@ -161,6 +164,6 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _image_pb2.DeleteImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.DeleteImageResponse, _abc.Awaitable[_image_pb2.DeleteImageResponse]]:
-        """Deletes an image of the caller, with its variants."""
+        """Delete an image of the caller, with its variants."""
 
 def add_ImageServiceServicer_to_server(servicer: ImageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

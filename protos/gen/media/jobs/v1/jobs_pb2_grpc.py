@@ -88,44 +88,48 @@ class JobServiceServicer:
     """
 
     def CreateJob(self, request, context):
-        """Accepts a job. A repeated `request_id` returns the existing job.
+        """Create a job.
+
+        A repeated `request_id` returns the existing job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateJobs(self, request, context):
-        """Accepts several jobs independently: a rejected job does not stop the others.
+        """Create several jobs.
 
-        Only a violation of this contract rejects the whole request.
+        Each is accepted or rejected on its own. Only a violation of this contract rejects the whole request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Returns a job of the caller.
+        """Get a job of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Lists the jobs of the caller, newest first.
+        """List the jobs of the caller, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Cancels a job and the provider requests that it started. A job that has ended does not change.
+        """Cancel a job, and the provider requests that it started.
+
+        A job that has ended does not change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Streams a job at each change until it has ended, from any replica.
+        """Stream a job at each change until it has ended, from any replica.
 
         After 20 seconds without a change, the unchanged job is sent again.
         """
@@ -134,14 +138,16 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhookDeliveries(self, request, context):
-        """Lists the deliveries to the webhook of a job.
+        """List the deliveries to the webhook of a job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Creates a new signing secret for the webhooks of the caller. The previous secret stays valid for a day.
+        """Create a new signing secret for the webhooks of the caller.
+
+        The previous secret stays valid for a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

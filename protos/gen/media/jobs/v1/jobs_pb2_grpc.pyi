@@ -38,27 +38,36 @@ class JobServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobServiceAsyncStub: ...
     CreateJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CreateJobRequest, _jobs_pb2.CreateJobResponse]
-    """Accepts a job. A repeated `request_id` returns the existing job."""
-    BatchCreateJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]
-    """Accepts several jobs independently: a rejected job does not stop the others.
+    """Create a job.
 
-    Only a violation of this contract rejects the whole request.
+    A repeated `request_id` returns the existing job.
+    """
+    BatchCreateJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]
+    """Create several jobs.
+
+    Each is accepted or rejected on its own. Only a violation of this contract rejects the whole request.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]
-    """Returns a job of the caller."""
+    """Get a job of the caller."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]
-    """Lists the jobs of the caller, newest first."""
+    """List the jobs of the caller, newest first."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]
-    """Cancels a job and the provider requests that it started. A job that has ended does not change."""
+    """Cancel a job, and the provider requests that it started.
+
+    A job that has ended does not change.
+    """
     WatchJob: _grpc.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]
-    """Streams a job at each change until it has ended, from any replica.
+    """Stream a job at each change until it has ended, from any replica.
 
     After 20 seconds without a change, the unchanged job is sent again.
     """
     ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.ListWebhookDeliveriesRequest, _jobs_pb2.ListWebhookDeliveriesResponse]
-    """Lists the deliveries to the webhook of a job."""
+    """List the deliveries to the webhook of a job."""
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RotateWebhookSecretRequest, _jobs_pb2.RotateWebhookSecretResponse]
-    """Creates a new signing secret for the webhooks of the caller. The previous secret stays valid for a day."""
+    """Create a new signing secret for the webhooks of the caller.
+
+    The previous secret stays valid for a day.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -70,27 +79,36 @@ class JobServiceAsyncStub(JobServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CreateJobRequest, _jobs_pb2.CreateJobResponse]  # type: ignore[assignment]
-    """Accepts a job. A repeated `request_id` returns the existing job."""
-    BatchCreateJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]  # type: ignore[assignment]
-    """Accepts several jobs independently: a rejected job does not stop the others.
+    """Create a job.
 
-    Only a violation of this contract rejects the whole request.
+    A repeated `request_id` returns the existing job.
+    """
+    BatchCreateJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.BatchCreateJobsRequest, _jobs_pb2.BatchCreateJobsResponse]  # type: ignore[assignment]
+    """Create several jobs.
+
+    Each is accepted or rejected on its own. Only a violation of this contract rejects the whole request.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.GetJobRequest, _jobs_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Returns a job of the caller."""
+    """Get a job of the caller."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListJobsRequest, _jobs_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Lists the jobs of the caller, newest first."""
+    """List the jobs of the caller, newest first."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.CancelJobRequest, _jobs_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Cancels a job and the provider requests that it started. A job that has ended does not change."""
+    """Cancel a job, and the provider requests that it started.
+
+    A job that has ended does not change.
+    """
     WatchJob: _aio.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """Streams a job at each change until it has ended, from any replica.
+    """Stream a job at each change until it has ended, from any replica.
 
     After 20 seconds without a change, the unchanged job is sent again.
     """
     ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_jobs_pb2.ListWebhookDeliveriesRequest, _jobs_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
-    """Lists the deliveries to the webhook of a job."""
+    """List the deliveries to the webhook of a job."""
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RotateWebhookSecretRequest, _jobs_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
-    """Creates a new signing secret for the webhooks of the caller. The previous secret stays valid for a day."""
+    """Create a new signing secret for the webhooks of the caller.
+
+    The previous secret stays valid for a day.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accepts jobs, reports their progress, and cancels them.
@@ -105,7 +123,10 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.CreateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.CreateJobResponse, _abc.Awaitable[_jobs_pb2.CreateJobResponse]]:
-        """Accepts a job. A repeated `request_id` returns the existing job."""
+        """Create a job.
+
+        A repeated `request_id` returns the existing job.
+        """
 
     @_abc_1.abstractmethod
     def BatchCreateJobs(
@@ -113,9 +134,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.BatchCreateJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.BatchCreateJobsResponse, _abc.Awaitable[_jobs_pb2.BatchCreateJobsResponse]]:
-        """Accepts several jobs independently: a rejected job does not stop the others.
+        """Create several jobs.
 
-        Only a violation of this contract rejects the whole request.
+        Each is accepted or rejected on its own. Only a violation of this contract rejects the whole request.
         """
 
     @_abc_1.abstractmethod
@@ -124,7 +145,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.GetJobResponse, _abc.Awaitable[_jobs_pb2.GetJobResponse]]:
-        """Returns a job of the caller."""
+        """Get a job of the caller."""
 
     @_abc_1.abstractmethod
     def ListJobs(
@@ -132,7 +153,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.ListJobsResponse, _abc.Awaitable[_jobs_pb2.ListJobsResponse]]:
-        """Lists the jobs of the caller, newest first."""
+        """List the jobs of the caller, newest first."""
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -140,7 +161,10 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.CancelJobResponse, _abc.Awaitable[_jobs_pb2.CancelJobResponse]]:
-        """Cancels a job and the provider requests that it started. A job that has ended does not change."""
+        """Cancel a job, and the provider requests that it started.
+
+        A job that has ended does not change.
+        """
 
     @_abc_1.abstractmethod
     def WatchJob(
@@ -148,7 +172,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_jobs_pb2.WatchJobResponse], _abc.AsyncIterator[_jobs_pb2.WatchJobResponse]]:
-        """Streams a job at each change until it has ended, from any replica.
+        """Stream a job at each change until it has ended, from any replica.
 
         After 20 seconds without a change, the unchanged job is sent again.
         """
@@ -159,7 +183,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.ListWebhookDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.ListWebhookDeliveriesResponse, _abc.Awaitable[_jobs_pb2.ListWebhookDeliveriesResponse]]:
-        """Lists the deliveries to the webhook of a job."""
+        """List the deliveries to the webhook of a job."""
 
     @_abc_1.abstractmethod
     def RotateWebhookSecret(
@@ -167,6 +191,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_pb2.RotateWebhookSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_jobs_pb2.RotateWebhookSecretResponse, _abc.Awaitable[_jobs_pb2.RotateWebhookSecretResponse]]:
-        """Creates a new signing secret for the webhooks of the caller. The previous secret stays valid for a day."""
+        """Create a new signing secret for the webhooks of the caller.
+
+        The previous secret stays valid for a day.
+        """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

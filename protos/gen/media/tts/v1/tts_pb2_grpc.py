@@ -76,7 +76,7 @@ class TextToSpeechServiceServicer:
     """
 
     def Synthesize(self, request, context):
-        """Synthesizes speech and returns it in one response.
+        """Synthesize speech, and return it in one response.
 
         Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
         """
@@ -85,7 +85,7 @@ class TextToSpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SynthesizeStream(self, request, context):
-        """Synthesizes speech and streams it while it is generated.
+        """Synthesize speech, and stream it while it is generated.
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
         was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
@@ -95,28 +95,30 @@ class TextToSpeechServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListVoices(self, request, context):
-        """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account.
+        """List the voices.
+
+        They are those of the suite's own table, of the embedded engine, and of the provider account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVoice(self, request, context):
-        """Returns one voice by name or id.
+        """Get a voice by name or id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStoredAudio(self, request, context):
-        """Returns the record of stored audio that the caller owns, with its timing and a new URL.
+        """Get the record of stored audio that the caller owns, with its timing and a new URL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteStoredAudio(self, request, context):
-        """Deletes stored audio that the caller owns, and its record.
+        """Delete stored audio that the caller owns, and its record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,24 +37,27 @@ class TextToSpeechServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TextToSpeechServiceAsyncStub: ...
     Synthesize: _grpc.UnaryUnaryMultiCallable[_tts_pb2.SynthesizeRequest, _tts_pb2.SynthesizeResponse]
-    """Synthesizes speech and returns it in one response.
+    """Synthesize speech, and return it in one response.
 
     Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
     """
     SynthesizeStream: _grpc.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]
-    """Synthesizes speech and streams it while it is generated.
+    """Synthesize speech, and stream it while it is generated.
 
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
     was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
     """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]
-    """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
+    """List the voices.
+
+    They are those of the suite's own table, of the embedded engine, and of the provider account.
+    """
     GetVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]
-    """Returns one voice by name or id."""
+    """Get a voice by name or id."""
     GetStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]
-    """Returns the record of stored audio that the caller owns, with its timing and a new URL."""
+    """Get the record of stored audio that the caller owns, with its timing and a new URL."""
     DeleteStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]
-    """Deletes stored audio that the caller owns, and its record."""
+    """Delete stored audio that the caller owns, and its record."""
 
 @_typing.type_check_only
 class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
@@ -65,24 +68,27 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Synthesize: _aio.UnaryUnaryMultiCallable[_tts_pb2.SynthesizeRequest, _tts_pb2.SynthesizeResponse]  # type: ignore[assignment]
-    """Synthesizes speech and returns it in one response.
+    """Synthesize speech, and return it in one response.
 
     Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
     """
     SynthesizeStream: _aio.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]  # type: ignore[assignment]
-    """Synthesizes speech and streams it while it is generated.
+    """Synthesize speech, and stream it while it is generated.
 
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
     was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
     """
     ListVoices: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]  # type: ignore[assignment]
-    """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
+    """List the voices.
+
+    They are those of the suite's own table, of the embedded engine, and of the provider account.
+    """
     GetVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]  # type: ignore[assignment]
-    """Returns one voice by name or id."""
+    """Get a voice by name or id."""
     GetStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]  # type: ignore[assignment]
-    """Returns the record of stored audio that the caller owns, with its timing and a new URL."""
+    """Get the record of stored audio that the caller owns, with its timing and a new URL."""
     DeleteStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]  # type: ignore[assignment]
-    """Deletes stored audio that the caller owns, and its record."""
+    """Delete stored audio that the caller owns, and its record."""
 
 class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
     """Speaks text with a named voice, through a paid provider or the embedded engine.
@@ -96,7 +102,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.SynthesizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.SynthesizeResponse, _abc.Awaitable[_tts_pb2.SynthesizeResponse]]:
-        """Synthesizes speech and returns it in one response.
+        """Synthesize speech, and return it in one response.
 
         Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
         """
@@ -107,7 +113,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.SynthesizeStreamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tts_pb2.SynthesizeStreamResponse], _abc.AsyncIterator[_tts_pb2.SynthesizeStreamResponse]]:
-        """Synthesizes speech and streams it while it is generated.
+        """Synthesize speech, and stream it while it is generated.
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
         was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
@@ -119,7 +125,10 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.ListVoicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.ListVoicesResponse, _abc.Awaitable[_tts_pb2.ListVoicesResponse]]:
-        """Lists the voices: those of the suite's own table, of the embedded engine, and of the provider account."""
+        """List the voices.
+
+        They are those of the suite's own table, of the embedded engine, and of the provider account.
+        """
 
     @_abc_1.abstractmethod
     def GetVoice(
@@ -127,7 +136,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.GetVoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.GetVoiceResponse, _abc.Awaitable[_tts_pb2.GetVoiceResponse]]:
-        """Returns one voice by name or id."""
+        """Get a voice by name or id."""
 
     @_abc_1.abstractmethod
     def GetStoredAudio(
@@ -135,7 +144,7 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.GetStoredAudioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.GetStoredAudioResponse, _abc.Awaitable[_tts_pb2.GetStoredAudioResponse]]:
-        """Returns the record of stored audio that the caller owns, with its timing and a new URL."""
+        """Get the record of stored audio that the caller owns, with its timing and a new URL."""
 
     @_abc_1.abstractmethod
     def DeleteStoredAudio(
@@ -143,6 +152,6 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tts_pb2.DeleteStoredAudioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.DeleteStoredAudioResponse, _abc.Awaitable[_tts_pb2.DeleteStoredAudioResponse]]:
-        """Deletes stored audio that the caller owns, and its record."""
+        """Delete stored audio that the caller owns, and its record."""
 
 def add_TextToSpeechServiceServicer_to_server(servicer: TextToSpeechServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

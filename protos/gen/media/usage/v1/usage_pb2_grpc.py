@@ -47,7 +47,7 @@ class UsageServiceServicer:
     """
 
     def GetUsage(self, request, context):
-        """Returns the caller's own totals by day, newest first.
+        """Get the caller's own totals by day, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,8 +81,9 @@ class VideoServiceServicer:
     """
 
     def GenerateVideo(self, request, context):
-        """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
+        """Generate a video from an image.
 
+        Progress comes first, the video last; a stream without a video was cut.
         When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -90,42 +91,44 @@ class VideoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeVideo(self, request, context):
-        """Joins a running generation, or returns its finished video; nothing is paid twice.
+        """Join a running generation, or return its finished video; nothing is paid twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelVideo(self, request, context):
-        """Cancels a generation of the caller.
+        """Cancel a generation of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MuxVideo(self, request, context):
-        """Adds speech to a video. Progress comes first, with bytes in between if `stream_media` is set, the video last.
+        """Mux audio into a video.
+
+        Progress comes first, with bytes in between if `stream_media` is set, the video last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProbeMedia(self, request, context):
-        """Returns the streams of a media file.
+        """Probe a media file, and return its streams.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVideo(self, request, context):
-        """Deletes a video of the caller.
+        """Delete a video of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReceiveWebhook(self, request, context):
-        """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+        """Receive a webhook of a provider; the generation that it names then polls the provider at once.
 
         A webhook without a valid signature is rejected.
         """

@@ -37,22 +37,26 @@ class VideoServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VideoServiceAsyncStub: ...
     GenerateVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.GenerateVideoRequest, _video_pb2.GenerateVideoResponse]
-    """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
+    """Generate a video from an image.
 
+    Progress comes first, the video last; a stream without a video was cut.
     When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
     """
     ResumeVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]
-    """Joins a running generation, or returns its finished video; nothing is paid twice."""
+    """Join a running generation, or return its finished video; nothing is paid twice."""
     CancelVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.CancelVideoRequest, _video_pb2.CancelVideoResponse]
-    """Cancels a generation of the caller."""
+    """Cancel a generation of the caller."""
     MuxVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.MuxVideoRequest, _video_pb2.MuxVideoResponse]
-    """Adds speech to a video. Progress comes first, with bytes in between if `stream_media` is set, the video last."""
+    """Mux audio into a video.
+
+    Progress comes first, with bytes in between if `stream_media` is set, the video last.
+    """
     ProbeMedia: _grpc.UnaryUnaryMultiCallable[_video_pb2.ProbeMediaRequest, _video_pb2.ProbeMediaResponse]
-    """Returns the streams of a media file."""
+    """Probe a media file, and return its streams."""
     DeleteVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]
-    """Deletes a video of the caller."""
+    """Delete a video of the caller."""
     ReceiveWebhook: _grpc.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]
-    """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+    """Receive a webhook of a provider; the generation that it names then polls the provider at once.
 
     A webhook without a valid signature is rejected.
     """
@@ -66,22 +70,26 @@ class VideoServiceAsyncStub(VideoServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GenerateVideo: _aio.UnaryStreamMultiCallable[_video_pb2.GenerateVideoRequest, _video_pb2.GenerateVideoResponse]  # type: ignore[assignment]
-    """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
+    """Generate a video from an image.
 
+    Progress comes first, the video last; a stream without a video was cut.
     When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
     """
     ResumeVideo: _aio.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]  # type: ignore[assignment]
-    """Joins a running generation, or returns its finished video; nothing is paid twice."""
+    """Join a running generation, or return its finished video; nothing is paid twice."""
     CancelVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.CancelVideoRequest, _video_pb2.CancelVideoResponse]  # type: ignore[assignment]
-    """Cancels a generation of the caller."""
+    """Cancel a generation of the caller."""
     MuxVideo: _aio.UnaryStreamMultiCallable[_video_pb2.MuxVideoRequest, _video_pb2.MuxVideoResponse]  # type: ignore[assignment]
-    """Adds speech to a video. Progress comes first, with bytes in between if `stream_media` is set, the video last."""
+    """Mux audio into a video.
+
+    Progress comes first, with bytes in between if `stream_media` is set, the video last.
+    """
     ProbeMedia: _aio.UnaryUnaryMultiCallable[_video_pb2.ProbeMediaRequest, _video_pb2.ProbeMediaResponse]  # type: ignore[assignment]
-    """Returns the streams of a media file."""
+    """Probe a media file, and return its streams."""
     DeleteVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]  # type: ignore[assignment]
-    """Deletes a video of the caller."""
+    """Delete a video of the caller."""
     ReceiveWebhook: _aio.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]  # type: ignore[assignment]
-    """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+    """Receive a webhook of a provider; the generation that it names then polls the provider at once.
 
     A webhook without a valid signature is rejected.
     """
@@ -98,8 +106,9 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.GenerateVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_video_pb2.GenerateVideoResponse], _abc.AsyncIterator[_video_pb2.GenerateVideoResponse]]:
-        """Generates a video from an image. Progress comes first, the video last; a stream without a video was cut.
+        """Generate a video from an image.
 
+        Progress comes first, the video last; a stream without a video was cut.
         When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
         """
 
@@ -109,7 +118,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.ResumeVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_video_pb2.ResumeVideoResponse], _abc.AsyncIterator[_video_pb2.ResumeVideoResponse]]:
-        """Joins a running generation, or returns its finished video; nothing is paid twice."""
+        """Join a running generation, or return its finished video; nothing is paid twice."""
 
     @_abc_1.abstractmethod
     def CancelVideo(
@@ -117,7 +126,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.CancelVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.CancelVideoResponse, _abc.Awaitable[_video_pb2.CancelVideoResponse]]:
-        """Cancels a generation of the caller."""
+        """Cancel a generation of the caller."""
 
     @_abc_1.abstractmethod
     def MuxVideo(
@@ -125,7 +134,10 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.MuxVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_video_pb2.MuxVideoResponse], _abc.AsyncIterator[_video_pb2.MuxVideoResponse]]:
-        """Adds speech to a video. Progress comes first, with bytes in between if `stream_media` is set, the video last."""
+        """Mux audio into a video.
+
+        Progress comes first, with bytes in between if `stream_media` is set, the video last.
+        """
 
     @_abc_1.abstractmethod
     def ProbeMedia(
@@ -133,7 +145,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.ProbeMediaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.ProbeMediaResponse, _abc.Awaitable[_video_pb2.ProbeMediaResponse]]:
-        """Returns the streams of a media file."""
+        """Probe a media file, and return its streams."""
 
     @_abc_1.abstractmethod
     def DeleteVideo(
@@ -141,7 +153,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.DeleteVideoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.DeleteVideoResponse, _abc.Awaitable[_video_pb2.DeleteVideoResponse]]:
-        """Deletes a video of the caller."""
+        """Delete a video of the caller."""
 
     @_abc_1.abstractmethod
     def ReceiveWebhook(
@@ -149,7 +161,7 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _video_pb2.ReceiveWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.ReceiveWebhookResponse, _abc.Awaitable[_video_pb2.ReceiveWebhookResponse]]:
-        """Accepts a webhook of a provider; the generation that it names then polls the provider at once.
+        """Receive a webhook of a provider; the generation that it names then polls the provider at once.
 
         A webhook without a valid signature is rejected.
         """
