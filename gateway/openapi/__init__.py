@@ -1,4 +1,4 @@
-"""Describes the HTTP routes as an OpenAPI 3.1 document; `make openapi` writes it to openapi.json beside this file.
+"""Builds the OpenAPI 3.1 document of the HTTP routes; `make openapi` writes it to openapi.json in this folder.
 
-The gateway serves the committed openapi.json and imports nothing else from this package.
+The gateway serves the committed openapi.json; it imports no module of this package.
 """

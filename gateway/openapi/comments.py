@@ -1,4 +1,4 @@
-"""Looks up what the contracts' comments say about messages, fields, enums and RPCs."""
+"""Finds the comments of messages, fields, enums and RPCs in the contracts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _Place = tuple[int, ...]
 def find_comment(full_name: str) -> str:
     """Return the comment of the element `full_name`, with field names as JSON spells them; empty if it has none.
 
-    An enum value is found under its enum's name, such as `media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM`.
+    An enum value has its enum's name before it, such as `media.tts.v1.VoiceType.VOICE_TYPE_CUSTOM`.
     """
     return _read_comments().get(full_name, "")
 
 
 def split_comment(text: str) -> tuple[str, str]:
-    """Return the first sentence of a comment without its full stop, and the rest."""
+    """Return the first paragraph of a comment without its full stop, and the other paragraphs."""
     first, _, rest = text.partition("\n\n")
     return first.removesuffix("."), rest
 
@@ -51,7 +51,7 @@ def _read_comments() -> dict[str, str]:
 
 
 def _list_elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
-    """Yield full name and place of everything that bears a comment, and a field's JSON name."""
+    """Yield full name and path of each element that may have a comment, and the JSON name if it is a field."""
     for index, message in enumerate(file.message_type):
         yield from _list_message_elements(message, f"{file.package}.{message.name}", (_FILE_MESSAGES, index))
     for index, enum in enumerate(file.enum_type):
@@ -82,8 +82,8 @@ def _list_message_elements(message: DescriptorProto, name: str, place: _Place) -
 
 
 def _join_lines(text: str) -> str:
-    """Return a comment with its lines joined, paragraph by paragraph."""
-    # The schema says what is required, so the comment need not.
+    """Return a comment with each of its paragraphs on one line."""
+    # The schema says which fields are required, so the word is left out of the description.
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     return _PRESENCE.sub("", "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
 

@@ -1,4 +1,4 @@
-"""Turns buf.validate rules into JSON Schema keywords, and those that have none into sentences."""
+"""Converts buf.validate rules to JSON Schema keywords, and rules without a keyword to sentences."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ _FORMATS: Mapping[str, str] = {
     "uri_ref": "uri-reference",
     "uuid": "uuid",
 }
-# JSON cannot say otherwise, or the codec refuses it for every field alike.
+# These need no keyword: JSON cannot express a violation, or the codec refuses it in every field.
 _IMPLIED = frozenset({"finite", "strict", "defined_only"})
-# The schema of these is a string that encodes the value, so keywords would constrain the wrong thing.
+# In JSON these are strings that encode the value, so keywords would limit the string, not the value.
 _ENCODED = frozenset({"bytes", "duration", "timestamp", "field_mask", "any"})
 
 
 def get_option(element: DescriptorBase, extension: Any) -> Any:
-    """Return the value of a custom option of an element; its default where it is not set."""
+    """Return the value of a custom option of an element; the default if it is not set."""
     return element.GetOptions().Extensions[extension]
 
 
 def get_rules(field: FieldDescriptor) -> validate_pb2.FieldRules:
-    """Return the rules of `field`; empty ones where it has none or they are switched off."""
+    """Return the rules of `field`; empty if it has none or they are switched off."""
     rules: validate_pb2.FieldRules = get_option(field, validate_pb2.field)
     return validate_pb2.FieldRules() if rules.ignore == validate_pb2.IGNORE_ALWAYS else rules
 
 
 def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: EnumDescriptor | None) -> list[str]:
-    """Add to `schema` what `rules` demand.
+    """Add the keywords for `rules` to `schema`.
 
     Args:
         schema: The schema of the field's value; changed in place, its `items` and the like included.
@@ -62,7 +62,7 @@ def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: E
         enum: The type of the value, or of its items, if it is an enum.
 
     Returns:
-        What no keyword can say, as sentences for the description.
+        The rules without a keyword, as sentences for the description.
     """
     notes = describe_cel_rules(rules)
     kind = rules.WhichOneof("type")
@@ -75,7 +75,7 @@ def constrain(schema: dict[str, object], rules: validate_pb2.FieldRules, enum: E
 
 
 def describe_cel_rules(rules: validate_pb2.FieldRules | validate_pb2.MessageRules) -> list[str]:
-    """Return the rules written as expressions, in the words of their messages."""
+    """Return the rules that are CEL expressions as sentences, from their messages if they have one."""
     written = [rule.message or f"must fulfil `{rule.expression}`" for rule in rules.cel]
     bare = [f"must fulfil `{expression}`" for expression in rules.cel_expression]
     return [_to_sentence(text) for text in (*written, *bare)]
@@ -84,7 +84,7 @@ def describe_cel_rules(rules: validate_pb2.FieldRules | validate_pb2.MessageRule
 def _apply_rule(
     schema: dict[str, object], name: str, value: object, enum: EnumDescriptor | None, notes: list[str]
 ) -> bool:
-    """Add one rule to `schema` and says whether that was possible."""
+    """Add the keywords for one rule to `schema`; return False if the rule has none."""
     if isinstance(value, validate_pb2.FieldRules):
         notes.extend(_describe_nested(schema, name, value, enum))
     elif name in _KEYWORDS:
@@ -104,13 +104,13 @@ def _describe_nested(
     place = {"items": "items", "keys": "propertyNames", "values": "additionalProperties"}[name]
     inner = schema.setdefault(place, {"type": "string"})
     if not isinstance(inner, dict):
-        raise TypeError(f"the schema has no place for rules of {name}")
+        raise TypeError(f"the schema has no object for the rules of {name}")
     notes = constrain(inner, rules, None if name == "keys" else enum)
     return [f"{'Each of the ' + name if name != 'items' else 'Each item'}: {note}" for note in notes]
 
 
 def _to_json(value: object, enum: EnumDescriptor | None) -> object:
-    """Return a rule's value as it stands in a schema."""
+    """Return a rule's value in the form of a JSON Schema."""
     if isinstance(value, (str, bool)):
         return value
     if isinstance(value, float):
@@ -121,7 +121,7 @@ def _to_json(value: object, enum: EnumDescriptor | None) -> object:
 
 
 def _to_words(value: object) -> str:
-    """Return a rule's value in words."""
+    """Return a rule's value as text for a description."""
     if isinstance(value, Message):
         return ", ".join(f"{field.name} {item}" for field, item in value.ListFields()) or "0"
     return str(value)

@@ -1,4 +1,4 @@
-"""Puts the OpenAPI 3.1 document together."""
+"""Builds the OpenAPI 3.1 document from the hand-written routes and the contracts."""
 
 from __future__ import annotations
 
@@ -26,16 +26,24 @@ HAND_WRITTEN: tuple[HandWritten, ...] = (*SPEECH_ROUTES, *IMAGE_ROUTES, *VIDEO_R
 """All hand-written routes, in the order of the document."""
 
 _DESCRIPTION = """\
-Speech from paid and embedded engines over HTTP and JSON. The same services answer native gRPC on the same port.
+Speech, images and videos from paid providers and embedded engines, and jobs that combine them, over HTTP and JSON. The
+same services answer native gRPC on the same port.
 
-**Credentials.** Every operation that does not say otherwise needs `Authorization: Bearer <token>` or an API key in
-`x-api-key`. On this page, *Authorize* takes either.
+- **Text to speech**: voices, whole and streamed audio, timing of words, captions.
+- **Image**: images from prompts or other images, uploads, exact sizes and formats.
+- **Video**: videos from images, audio muxed into videos, progress while they are generated.
+- **Job**: work that continues without a connection, with events, webhooks and an end that is never lost.
+- **Usage**, **Media**, **Suite**: totals of the caller, stored files, health and this document.
 
-**JSON.** Field names are camelCase in answers; requests may use camelCase or snake_case. A field that is not known,
-or of a wrong type, is an error that names it; null is the same as absent. Integers are JSON numbers, up to 64 bits.
+**Credentials.** Every operation needs `Authorization: Bearer <token>` or an API key in `x-api-key`, unless it says
+otherwise. On this page, *Authorize* takes either.
 
-**Errors** have one shape, `Error`, and a `code` to decide by. Answers that are sent while they are made begin with
-status 200; if one then fails, the connection closes before the final chunk, and what has arrived is not the whole.
+**JSON.** Field names in responses are camelCase; requests may use camelCase or snake_case. The routes
+`/jobs_prompt_only` and `/jobs_prompt_tts` use snake_case only. An unknown field, or a field of a wrong type, is an
+error that names the field; null means absent. Integers are JSON numbers of up to 64 bits.
+
+**Errors** have one form, `Error`, with a `code` for programs. A streamed response begins with status 200; if it fails
+after that, the connection closes without the final chunk, and the received part is incomplete.
 """
 _SECURITY_SCHEMES: _Json = {
     "bearer": {
@@ -44,10 +52,10 @@ _SECURITY_SCHEMES: _Json = {
         "bearerFormat": "JWT",
         "description": "A signed token; in a local suite `make -s token` prints one.",
     },
-    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key that the operator gave."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "A key from the operator."},
 }
 _REQUEST_ID_HEADER: _Json = {
-    "description": "Id of the request: the caller's own `X-Request-Id` if it sent a usable one. Quote it to support.",
+    "description": "Id of the request: the caller's `X-Request-Id` if it is valid, else a new id. Quote it to support.",
     "schema": {"type": "string"},
 }
 
@@ -56,12 +64,12 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
     """Return the OpenAPI 3.1 document of the hand-written `routes` and the annotated RPCs of `services`.
 
     Args:
-        routes: The hand-written routes, in the order they are listed.
+        routes: The hand-written routes, in the order of the document.
         services: The services whose RPCs have HTTP routes.
         version: The version of the suite.
 
     Raises:
-        ValueError: Two routes share a path and method or a name, or an annotation cannot be served.
+        ValueError: Two routes share path and method, or a name, or the gateway cannot serve an annotation.
     """
     schemas = Schemas(_list_messages(routes, services))
     paths: dict[str, _Json] = {}
@@ -124,5 +132,5 @@ def _check_names(paths: dict[str, _Json]) -> None:
         for operation in item.values()
         if isinstance(operation, dict)
     )
-    if twice := sorted(str(name) for name, count in names.items() if count > 1):
-        raise ValueError(f"two routes are called {twice[0]}")
+    if repeated := sorted(str(name) for name, count in names.items() if count > 1):
+        raise ValueError(f"two routes are called {repeated[0]}")

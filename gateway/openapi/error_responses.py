@@ -1,4 +1,4 @@
-"""Describes the error answers, one for each HTTP status of the error table."""
+"""Describes the error responses, one for each HTTP status of the error table."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ REQUEST_ID_HEADER = {"$ref": "#/components/headers/RequestId"}
 
 _NEEDS_BODY = frozenset({413, 415})
 _NEEDS_CREDENTIAL = frozenset({401, 403})
-# The first is an answer of paths, not of operations; the second has no reader, since the caller went away.
-_ELSEWHERE = frozenset({405, 499})
+# 405 belongs to paths, not to operations; no caller receives 499, because it means that the caller disconnected.
+_UNDESCRIBED = frozenset({405, 499})
 
 _REASONS: dict[int, list[Reason]] = {
     status: [reason for reason in Reason if reason.info.http_status == status]
-    for status in sorted({reason.info.http_status for reason in Reason} - _ELSEWHERE)
+    for status in sorted({reason.info.http_status for reason in Reason} - _UNDESCRIBED)
 }
 
 
@@ -25,7 +25,7 @@ def build_error_schema() -> dict[str, object]:
     """Return the schema of every error body."""
     detail = {
         "type": "object",
-        "description": "A request field at fault.",
+        "description": "A wrong field of the request.",
         "properties": {
             "field": {"type": "string", "description": "Path of the field, such as `items[0].outputFormat`."},
             "description": {"type": "string", "description": "What the field must be."},
@@ -40,27 +40,27 @@ def build_error_schema() -> dict[str, object]:
                 "description": "\n".join(f"- `{reason.name}`: {reason.info.meaning}" for reason in Reason),
                 "enum": [reason.name for reason in Reason],
             },
-            "message": {"type": "string", "description": "What went wrong and what to do next."},
-            "details": {"type": "array", "description": "The request fields at fault, if any.", "items": detail},
+            "message": {"type": "string", "description": "What is wrong and what to do."},
+            "details": {"type": "array", "description": "The wrong fields of the request, if any.", "items": detail},
             "requestId": {"type": "string", "description": f"Id of the request, as in the header {REQUEST_ID}."},
         },
         "required": ["code", "message", "details", "requestId"],
     }
     return {
         "type": "object",
-        "description": "The body of every answer that is no success.",
+        "description": "The body of every error response.",
         "properties": {"success": {"const": False}, "error": error},
         "required": ["success", "error"],
     }
 
 
 def build_error_responses() -> dict[str, object]:
-    """Return the error answers that operations refer to, by name."""
+    """Return the error responses, by the name under which operations refer to them."""
     return {_to_response_name(status): _build_response(reasons) for status, reasons in _REASONS.items()}
 
 
 def build_error_references(*, takes_body: bool, public: bool) -> dict[str, object]:
-    """Return the error answers of one operation, by status."""
+    """Return references to the error responses of one operation, by status."""
     return {
         str(status): {"$ref": f"#/components/responses/{_to_response_name(status)}"}
         for status in _list_statuses(takes_body=takes_body, public=public)
@@ -69,8 +69,8 @@ def build_error_references(*, takes_body: bool, public: bool) -> dict[str, objec
 
 def _list_statuses(*, takes_body: bool, public: bool) -> Iterator[int]:
     for status in _REASONS:
-        missing = (status in _NEEDS_BODY and not takes_body) or (status in _NEEDS_CREDENTIAL and public)
-        if not missing:
+        impossible = (status in _NEEDS_BODY and not takes_body) or (status in _NEEDS_CREDENTIAL and public)
+        if not impossible:
             yield status
 
 
@@ -82,7 +82,7 @@ def _build_response(reasons: list[Reason]) -> dict[str, object]:
     headers: dict[str, object] = {}
     if any(reason.info.retryable for reason in reasons):
         headers["Retry-After"] = {
-            "description": "Seconds to wait before the same request makes sense again, where that is known.",
+            "description": "Seconds to wait before a retry, if known.",
             "schema": {"type": "integer", "minimum": 0},
         }
     return {

@@ -1,4 +1,4 @@
-"""The hand-written routes for images as the document describes them."""
+"""Describes the hand-written routes for images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         path="/api/image/batch",
         operation_id="generateImages",
         tags=_IMAGE_TAG,
-        summary="Makes several images and sends each as it is ready",
+        summary="Generate several images",
         description=(
-            "The answer is newline-delimited JSON: for each item a line with its `index` and either `image` or"
-            " `failure`, in the order they become ready, and last a line with `done`. An answer that fails on the way"
-            " ends with an `Error` and without the final chunk."
+            "The response is newline-delimited JSON: for each item, when it is ready, a line with its `index` and"
+            " either `image` or `failure`, and last a line with `done`. A response that fails ends with an `Error` and"
+            " without the final chunk."
         ),
         request=image_pb2.BatchGenerateImagesRequest,
         examples={
@@ -38,18 +38,26 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         path="/api/image/upload",
         operation_id="uploadImage",
         tags=_IMAGE_TAG,
-        summary="Keeps an image that the caller brings along",
+        summary="Upload an image",
         description=(
-            "The body is the file, or a form with it as the part `file`: PNG, JPEG, WebP or AVIF of at most 20 MiB and"
-            " 20 million pixels. The type is detected from the bytes, not from the name. The service turns the image"
-            " upright, encodes it again and drops all metadata, such as location and camera."
+            "The body is the file, or a form with the file as its part `file`: PNG, JPEG, WebP or AVIF of at most 20"
+            " MiB and 20 million pixels. The service detects the type from the bytes, not from the name, turns the"
+            " image upright, encodes it again and removes all metadata, such as location and camera."
         ),
         files=_FILES,
         query=(
-            Query("format", "Format to keep it in. Default: its own.", {"enum": ["png", "jpeg", "webp", "avif"]}),
-            Query("objectKey", "Key below the caller's own prefix. Default: one of ours.", {"type": "string"}),
-            Query("overwrite", "Whether an object of that key may be replaced. Default: false.", _BOOLEAN),
-            Query("contentAddressed", "Whether the key is made from the bytes. Default: false.", _BOOLEAN),
+            Query(
+                "format",
+                "Format of the stored image. Default: that of the file.",
+                {"enum": ["png", "jpeg", "webp", "avif"]},
+            ),
+            Query(
+                "objectKey",
+                "Key of the stored image, below the prefix of the caller. Default: a new key.",
+                {"type": "string"},
+            ),
+            Query("overwrite", "Whether to replace an object with the same key. Default: false.", _BOOLEAN),
+            Query("contentAddressed", "Whether to derive the key from the bytes. Default: false.", _BOOLEAN),
         ),
         responses=(Response("The image.", (Content("application/json", image_pb2.Image),)),),
     ),

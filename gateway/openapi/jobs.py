@@ -1,4 +1,4 @@
-"""The hand-written routes for jobs as the document describes them."""
+"""Describes the hand-written routes for jobs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Resp
 _JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}
 _VIDEO = {
-    "image_url": {"type": "string", "description": "Public address of the image."},
-    "prompt": {"type": "string", "description": "What is to happen."},
+    "image_url": {"type": "string", "description": "Public URL of the image."},
+    "prompt": {"type": "string", "description": "What happens in the video."},
     "seconds": {"type": "integer", "minimum": 1, "maximum": 60, "default": 6},
     "resolution": {"type": "string", "enum": ["512p", "768p", "1080p"], "default": "768p"},
     "model": {"type": ["string", "null"], "description": "Model of the provider."},
 }
-_SPOKEN = {
-    "text": {"type": "string", "description": "What is said, at most TTS_MAX_CHARS code points."},
+_SPEECH = {
+    "text": {"type": "string", "description": "Text to speak, at most TTS_MAX_CHARS code points."},
     "voice_id": {"type": "string", "description": "Name or id of the voice."},
 }
-_WAITS = (
-    "Runs as a job and waits for its end; a disconnect does not stop it. With `Prefer: respond-async` the"
-    " answer comes at once, as 202 with `Location`. The same `Idempotency-Key` again is the same job."
+_WAITING = (
+    "Creates a job and waits for its end; a disconnect does not stop the job. With `Prefer: respond-async` the response"
+    " is sent at once, as 202 with `Location`. A repeated `Idempotency-Key` returns the existing job."
 )
 _ACCEPTED = Response(
-    "It is a job now.",
+    "The job is accepted.",
     (Content("application/json", {"type": "object", "properties": {"job_id": _TEXT, "status_url": _TEXT}}),),
-    headers=(Header("Location", "Where the job is."), Header("Preference-Applied", "`respond-async`.")),
+    headers=(Header("Location", "Path of the job."), Header("Preference-Applied", "`respond-async`.")),
     status=202,
 )
-_HOW = (
-    Header("Prefer", "`respond-async`: not to wait."),
-    Header("Idempotency-Key", "The caller's own name for the job; the same name again is the same job."),
+_REQUEST_HEADERS = (
+    Header("Prefer", "`respond-async`: respond without waiting."),
+    Header("Idempotency-Key", "The caller's own name for the job; a repeated name returns the existing job."),
 )
 
 
 def _build_result(description: str, *urls: str) -> Response:
-    """Return the answer that waits for what was made."""
+    """Return the response with the results of the job."""
     properties = dict.fromkeys((*urls, "job_id"), _TEXT)
     content = Content("application/json", {"type": "object", "properties": properties})
-    return Response(description, (content,), headers=(Header("Content-Location", "Where the job is."),))
+    return Response(description, (content,), headers=(Header("Content-Location", "Path of the job."),))
 
 
 JOB_ROUTES: tuple[HandWritten, ...] = (
@@ -46,17 +46,17 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         path="/api/jobs/{id}/events",
         operation_id="watchJob",
         tags=_JOBS_TAG,
-        summary="Tells every change of a job as it happens",
+        summary="Watch a job",
         description=(
-            "Server-sent events: `job` with the job as it is now, and last `end`. Each has an `id`; a client that"
-            " reconnects with `Last-Event-ID`, to any replica, gets the later events. Comments keep an idle"
+            "Server-sent events: `job` at each change, with the whole job, and last `end`. Each has an `id`; a client"
+            " that reconnects with `Last-Event-ID`, to any replica, gets the later events. Comments keep an idle"
             " connection open."
         ),
         in_path=(Query("id", "Id of the job.", _TEXT),),
-        in_headers=(Header("Last-Event-ID", "Id of the last event that came; only later changes are sent."),),
+        in_headers=(Header("Last-Event-ID", "Id of the last received event; only later changes are sent."),),
         responses=(
             Response("Events, chunked.", (Content("text/event-stream"),)),
-            Response("The job has ended with the event of `Last-Event-ID`; nothing more comes.", status=204),
+            Response("The job ended with the event of `Last-Event-ID`; there are no later events.", status=204),
         ),
     ),
     HandWritten(
@@ -64,9 +64,9 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         path="/jobs_prompt_only",
         operation_id="promptOnly",
         tags=_JOBS_TAG,
-        summary="Makes a video of an image and waits for it",
-        description=_WAITS,
-        in_headers=_HOW,
+        summary="Generate a video from an image, and wait for it",
+        description=_WAITING,
+        in_headers=_REQUEST_HEADERS,
         json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _VIDEO},
         responses=(_build_result("The video.", "video_url"), _ACCEPTED),
     ),
@@ -75,16 +75,18 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         path="/jobs_prompt_tts",
         operation_id="promptTts",
         tags=_JOBS_TAG,
-        summary="Makes a video of an image that speaks, and waits for it",
-        description=_WAITS,
-        in_headers=_HOW,
+        summary="Generate a talking video from an image, and wait for it",
+        description=_WAITING,
+        in_headers=_REQUEST_HEADERS,
         json_body={
             "type": "object",
             "required": ["image_url", "prompt", "text", "voice_id"],
-            "properties": {**_VIDEO, **_SPOKEN},
+            "properties": {**_VIDEO, **_SPEECH},
         },
         responses=(
-            _build_result("Speech, video, and both together.", "audio_url", "video_url", "final_url"),
+            _build_result(
+                "The speech, the video, and the video with the speech.", "audio_url", "video_url", "final_url"
+            ),
             _ACCEPTED,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Describes single routes: those of RPCs from their contracts, those written by hand from the table."""
+"""Builds the operation objects: of RPC routes from the contracts, of hand-written routes from their specs."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _SUCCESS: _Json = {
 
 
 def build_tag(service: ServiceDescriptor) -> str:
-    """Return the group that a service's routes are listed in, such as `Text to speech`."""
+    """Return the tag that groups the routes of a service, such as `Text to speech`."""
     words: list[str] = _WORDS.findall(service.name.removesuffix("Service"))
     return " ".join(words).capitalize()
 
 
 def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
-    """Return the description of a route that leads to an RPC.
+    """Return the operation of a route that calls an RPC.
 
     Args:
         rule: The route.
-        number: Which of the RPC's routes it is, from 1.
-        schemas: Where schemas are collected.
+        number: Number of the route among those of the RPC, from 1.
+        schemas: Collects the schemas of the types that the operation uses.
 
     Raises:
         ValueError: The rule would put an object into the query string.
@@ -72,7 +72,7 @@ def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
 
 
 def build_hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
-    """Return the description of a hand-written route."""
+    """Return the operation of a hand-written route."""
     operation: _Json = {
         "operationId": route.operation_id,
         "tags": list(route.tags),

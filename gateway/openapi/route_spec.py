@@ -1,4 +1,4 @@
-"""The words in which a hand-written route declares what it takes and what it answers."""
+"""The types with which a hand-written route declares its request and its responses."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ Schema = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One form that an answer's body may have."""
+    """One possible form of a response body."""
 
     media_type: str
-    """Such as application/json; a range such as audio/* where the request decides."""
+    """Media type such as application/json, or a range such as audio/* if the request decides."""
     schema: Schema | type[Message] | None = None
-    """What the body holds; None for bytes that are no JSON."""
+    """Schema of the body; None for bytes that are not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of an answer."""
+    """A header of a request or a response."""
 
     name: str
-    """The name as usually written."""
+    """Name in the usual spelling."""
     description: str
-    """What it says, with its unit."""
+    """Meaning, with its unit."""
     schema: Schema = field(default_factory=lambda: {"type": "string"})
-    """What its value looks like."""
+    """Schema of its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parameter in the query string, which callers may leave out, or a variable of the path."""
+    """An optional parameter of the query string, or a variable of the path."""
 
     name: str
-    """The name as written in the query."""
+    """Name in the query or in the path."""
     description: str
-    """What it decides, and what happens without it."""
+    """Meaning, and the default."""
     schema: Schema
-    """What its value looks like."""
+    """Schema of its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One way in which a route answers, other than with an error of the table."""
+    """One response of a route, other than the errors of the error table."""
 
     description: str
-    """When and with what."""
+    """When the route responds with it, and what it contains."""
     content: tuple[Content, ...] = ()
-    """Forms of the body; empty without a body."""
+    """Possible forms of the body; empty without a body."""
     headers: tuple[Header, ...] = ()
     """Headers that callers may rely on."""
     status: int = 200
@@ -61,40 +61,40 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class HandWritten:
-    """A route whose code is written by hand, because HTTP needs more there than one message in and one out."""
+    """A route with a handler written by hand, because it is more than one message in and one out."""
 
     method: str
     """The HTTP method in capitals."""
     path: str
-    """The path, with the variables of `in_path` in braces."""
+    """Path, with the variables of `in_path` in braces."""
     summary: str
-    """What it does, in one line."""
+    """Imperative phrase of one line, without a full stop."""
     description: str
-    """What a caller must know beyond that, in Markdown."""
+    """What a caller must also know, in Markdown."""
     responses: tuple[Response, ...]
-    """How it answers when all is well."""
+    """All responses except the errors of the error table."""
     tags: tuple[str, ...]
-    """Groups of the page that it is listed in."""
+    """Groups of the page that list it."""
     operation_id: str
     """Name for generated clients, unique in the document."""
     request: type[Message] | None = None
-    """What the JSON body holds; None without a body."""
+    """Message type of the JSON body; None if there is none."""
     request_omits: tuple[str, ...] = ()
-    """Fields of `request`, in snake_case, that this route does not take."""
+    """Fields of `request`, in snake_case, that this route does not accept."""
     json_body: Schema | None = None
-    """What the JSON body holds where no message says it."""
+    """Schema of the JSON body if it has no message type."""
     files: tuple[str, ...] = ()
-    """Media types of a body that is a file in place of JSON."""
+    """Media types of a body that is a file."""
     in_path: tuple[Query, ...] = ()
     """Variables of the path."""
     query: tuple[Query, ...] = ()
     """Parameters in the query string."""
     in_headers: tuple[Header, ...] = ()
-    """Headers of the request that decide something; callers may leave them out."""
+    """Optional headers of the request."""
     examples: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """Request bodies to begin with, by title; the first is filled in on the page."""
+    """Example request bodies by title; the page fills in the first."""
     public: bool = False
-    """Whether it answers without a credential."""
+    """Whether it needs no credential."""
 
     @property
     def takes_body(self) -> bool:

@@ -1,4 +1,4 @@
-"""Makes JSON Schemas of message and enum types, each once, under the type's full name."""
+"""Builds the JSON Schemas of message and enum types, each once, under the type's full name."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _Json = dict[str, object]
 
 
 class Schemas:
-    """Collects the schemas of all types that a document speaks of.
+    """Collects the schemas of all types that a document refers to.
 
     Args:
-        requests: Types that callers send. They, and what they hold, allow no other fields, and only fields marked so
-            are required; of an answer everything is required that is always there.
+        requests: Types that callers send. These, and the types in their fields, allow no unknown field, and require the
+            fields marked as required. All other types require the fields that a response always has.
     """
 
     def __init__(self, requests: Iterable[Descriptor]) -> None:
@@ -28,9 +28,9 @@ class Schemas:
         self._sent = frozenset(name for request in requests for name in _list_reachable(request))
 
     def refer_to(self, kind: Descriptor | EnumDescriptor) -> _Json:
-        """Return a reference to the schema of `kind`, which is made if it is not there yet."""
+        """Return a reference to the schema of `kind`, and build the schema at the first call."""
         if kind.full_name not in self.components:
-            # Entered before it is filled, because a type may hold itself.
+            # The empty schema is stored first, because a type may contain itself.
             component = self.components[kind.full_name] = {}
             component.update(
                 _build_enum_schema(kind) if isinstance(kind, EnumDescriptor) else self._build_message_schema(kind, ())
@@ -38,12 +38,12 @@ class Schemas:
         return _build_pointer(kind.full_name)
 
     def refer_reduced(self, kind: Descriptor, omit: Collection[str], name: str) -> _Json:
-        """Return a reference to a schema of `kind` called `name`, without the fields `omit`."""
+        """Build a schema of `kind` without the fields `omit`, and return a reference to it as `name`."""
         self.components[name] = self._build_message_schema(kind, omit)
         return _build_pointer(name)
 
     def resolve(self, node: object) -> object:
-        """Return the schema `node` with every message type in it replaced by a reference."""
+        """Return `node`, a schema that may contain message types, with a reference in place of each."""
         if isinstance(node, type) and issubclass(node, Message):
             return self.refer_to(_get_descriptor(node))
         if isinstance(node, Mapping):
@@ -53,7 +53,7 @@ class Schemas:
         return node
 
     def build_field_schema(self, field: FieldDescriptor) -> _Json:
-        """Return the schema of the value of `field`, with its comment and its rules."""
+        """Return the schema of `field`, with its comment and its rules."""
         schema = self._build_value_schema(field)
         notes = constrain(schema, get_rules(field), _find_enum(field))
         return schema | _build_description(find_comment(field.full_name), notes)
@@ -103,7 +103,7 @@ def is_required(field: FieldDescriptor) -> bool:
 
 
 def is_object(field: FieldDescriptor) -> bool:
-    """Return whether the value of `field`, or of each of its items, has fields of its own in JSON."""
+    """Return whether the value of `field`, or each item of it, is an object in JSON."""
     return field.message_type is not None and _WELL_KNOWN.get(field.message_type.full_name, {}).get("type") not in (
         "string",
         "integer",
@@ -125,7 +125,7 @@ def _build_pointer(name: str) -> _Json:
 
 
 def _list_reachable(kind: Descriptor) -> Iterator[str]:
-    """Yield the full names of `kind` and of every message type it holds."""
+    """Yield the full names of `kind` and of all message types in its fields, at any depth."""
     seen: set[str] = set()
     waiting = [kind]
     while waiting:
@@ -216,7 +216,7 @@ _WELL_KNOWN: Mapping[str, _Json] = {
     "google.protobuf.DoubleValue": {"type": "number", "format": "double"},
     "google.protobuf.FloatValue": {"type": "number", "format": "float"},
     "google.protobuf.Int32Value": _build_integer_schema(32, signed=True),
-    # protobuf's own JSON form of the two, which keeps them whole in JavaScript.
+    # protobuf writes these two as strings, because JavaScript cannot represent them as numbers.
     "google.protobuf.Int64Value": _build_string_schema("int64"),
     "google.protobuf.UInt64Value": _build_string_schema("uint64"),
     "google.protobuf.StringValue": {"type": "string"},

@@ -1,4 +1,4 @@
-"""The hand-written routes for speech as the document describes them."""
+"""Describes the hand-written routes for speech."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _EXAMPLES: Mapping[str, Mapping[str, object]] = {
 _DURATION = Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"})
 _SPEECH_HEADERS = (
     Header("X-Media-Provider", "Provider of the audio."),
-    Header("X-Media-Voice-Id", "Id of the voice that speaks."),
-    Header("X-Media-Voice-Name", "Name of the voice that speaks, percent-encoded UTF-8."),
+    Header("X-Media-Voice-Id", "Id of the voice."),
+    Header("X-Media-Voice-Name", "Name of the voice, percent-encoded UTF-8."),
     Header("X-Media-Sample-Rate-Hz", "Samples per second of the audio.", INTEGER),
     Header(
         "X-Media-Cache",
-        "Whether the audio was made for this call.",
+        "Whether the audio came from the cache: `hit`; `joined` shares a call that was already running.",
         {"type": "string", "enum": ["miss", "hit", "joined", "bypass", "unspecified"]},
     ),
     Header(
         "X-Media-Ignored-Fields",
-        "Request fields that were set and that the provider cannot honour, separated by commas; absent if none.",
+        "Request fields that are set but that the provider does not support, separated by commas; absent if none.",
     ),
-    Header("X-Media-Id", "Id of the stored audio, once the answer has ended whole; absent without `store`."),
+    Header("X-Media-Id", "Id of the stored audio, valid after a complete response; absent without `store`."),
 )
 
 SPEECH_ROUTES: tuple[HandWritten, ...] = (
@@ -51,8 +51,8 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
         path="/api/speech",
         operation_id="speak",
         tags=_SPEECH_TAG,
-        summary="Synthesizes speech and returns it whole",
-        description="Nothing is sent unless the whole audio was made, so `Content-Length` is always there.",
+        summary="Synthesize speech",
+        description="The response is the whole audio, or an error. `Content-Length` is always present.",
         request=tts_pb2.SynthesizeRequest,
         request_omits=("include_alignment",),
         examples=_EXAMPLES,
@@ -76,10 +76,10 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
         path="/api/speech/stream",
         operation_id="streamSpeech",
         tags=_SPEECH_TAG,
-        summary="Synthesizes speech and streams it while it is made",
+        summary="Stream speech",
         description=(
-            "The audio comes in chunks as soon as the provider has made them. A stream that fails on the way ends"
-            " without the final chunk: clients that check chunked encoding report an error."
+            "The audio is sent in chunks while the provider generates it. A stream that fails ends without the final"
+            " chunk, so that clients which check chunked encoding report an error."
         ),
         request=tts_pb2.SynthesizeStreamRequest,
         request_omits=("include_alignment",),
@@ -91,12 +91,12 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
         path="/api/speech/timestamps",
         operation_id="streamSpeechWithTimestamps",
         tags=_SPEECH_TAG,
-        summary="Synthesizes speech and streams it with the timing of each character",
+        summary="Stream speech with the timing of each character",
         description=(
-            "The answer is newline-delimited JSON: a line with `header`, lines with `audioBase64` and, where known by"
-            " then, `alignment`, and last a line with `done`, which has the times of words and sentences. If it fails"
-            " on the way, the last line is an `Error` instead, and the final chunk is missing. Alignment has the names"
-            " that players of ElevenLabs timings read."
+            "The response is newline-delimited JSON: a line with `header`, lines with `audioBase64` and, if known by"
+            " then, `alignment`, and last a line with `done`, which has the times of words and sentences. If it fails,"
+            " the last line is an `Error` instead, and the final chunk is missing. The fields of an alignment have the"
+            " names that ElevenLabs uses, in snake_case."
         ),
         request=tts_pb2.SynthesizeStreamRequest,
         request_omits=("include_alignment",),
@@ -110,17 +110,18 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
         path="/api/speech/captions",
         operation_id="captionSpeech",
         tags=_SPEECH_TAG,
-        summary="Synthesizes speech and returns its captions",
+        summary="Generate captions of speech",
         description=(
-            "The captions fit the audio that the same body gets from `/api/speech`: two lines at most of 42 characters,"
-            " half as many of double width, for 7 seconds at most. Where caching is on, one of the two is paid for."
+            "The captions match the audio that `/api/speech` returns for the same body. A caption has at most two lines"
+            " of 42 characters (21 of double width) and lasts at most 7 seconds. With a cache, the second of the two"
+            " requests costs nothing."
         ),
         request=tts_pb2.SynthesizeRequest,
         request_omits=("include_alignment", "store"),
         query=(
             Query(
                 "format",
-                "Kind of the file. Default: as the `Accept` header prefers, else vtt.",
+                "Format of the file. Default: the format that the `Accept` header prefers, else vtt.",
                 {"type": "string", "enum": ["vtt", "srt"]},
             ),
         ),

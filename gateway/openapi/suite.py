@@ -1,4 +1,4 @@
-"""The hand-written routes of the suite as a whole as the document describes them."""
+"""Describes the hand-written routes of the whole suite: stored files, health, this document."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from gateway.openapi.timing_schemas import INTEGER, build_one_field_schema
 _SUITE_TAG = ("Suite",)
 _MEDIA_TAG = ("Media",)
 
-_URL_SEEN = {
+_URL_REPORT = {
     "type": "object",
     "properties": {
         "success": {"const": True},
         "status": {"type": "integer", "description": "HTTP status that the URL answers with."},
-        "contentType": {"type": "string", "description": "Media type as its server says; empty if it does not."},
-        "sizeBytes": {"type": ["integer", "null"], "description": "Length as its server says."},
-        "url": {"type": "string", "description": "Where redirects led, without the query."},
+        "contentType": {"type": "string", "description": "Media type that its server reports; empty if none."},
+        "sizeBytes": {"type": ["integer", "null"], "description": "Length that its server reports; null if none."},
+        "url": {"type": "string", "description": "The URL after redirects, without its query."},
     },
     "required": ["success", "status", "contentType", "sizeBytes", "url"],
 }
@@ -32,27 +32,27 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         path="/media/{key}",
         operation_id="getMedia",
         tags=_MEDIA_TAG,
-        summary="Returns a stored object",
+        summary="Get a stored file",
         description=(
-            "Links in answers lead here, where the store is the local folder: with `expires` and `signature` in the"
-            " query they ask for no credential. Without them, a credential is needed, and the object must be the"
-            " caller's own. One range at a time (`Range`, `If-Range`) and entity tags (`If-None-Match`) are honoured."
+            "If the object store is the local folder, links in responses lead here: with `expires` and `signature` in"
+            " the query they need no credential. Without them, a credential is needed, and the file must belong to the"
+            " caller. A single range (`Range`, `If-Range`) and entity tags (`If-None-Match`) are supported."
         ),
-        in_path=(Query("key", "Key of the object; may hold slashes.", {"type": "string"}),),
+        in_path=(Query("key", "Key of the file; may contain slashes.", {"type": "string"}),),
         query=(
-            Query("expires", "When the link ends, in seconds since 1970.", INTEGER),
-            Query("signature", "What makes the link ours.", {"type": "string"}),
+            Query("expires", "When the link expires, in seconds since 1970.", INTEGER),
+            Query("signature", "Signature of the link.", {"type": "string"}),
         ),
         responses=(
             Response(
-                "The object.",
+                "The file.",
                 (Content("*/*"),),
-                (Header("ETag", "Changes with the bytes."), Header("Cache-Control", "As the object was stored.")),
+                (Header("ETag", "Changes with the content."), Header("Cache-Control", "As stored with the file.")),
             ),
-            Response("The part that was asked for.", (Content("*/*"),), status=206),
-            Response("Where a store that is not local serves the object.", status=302),
-            Response("The object is the one that the caller has.", status=304),
-            Response("The range begins behind the end.", status=416),
+            Response("The requested range.", (Content("*/*"),), status=206),
+            Response("A store that is not local serves the file at `Location`.", status=302),
+            Response("The caller has the current version.", status=304),
+            Response("The range begins after the end of the file.", status=416),
         ),
     ),
     HandWritten(
@@ -60,22 +60,22 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         path="/debug/head",
         operation_id="headUrl",
         tags=_SUITE_TAG,
-        summary="Tells what a URL is, as the suite sees it",
-        description="The URL passes the same guard as one of an image: private and local addresses are refused.",
+        summary="Inspect a URL",
+        description="Shows what the suite finds at a URL. Private and local addresses are refused, as for images.",
         json_body=_URL_BODY,
-        responses=(Response("What the URL's server says.", (Content("application/json", _URL_SEEN),)),),
+        responses=(Response("What the server of the URL reports.", (Content("application/json", _URL_REPORT),)),),
     ),
     HandWritten(
         method="GET",
         path="/health",
         operation_id="getHealth",
         tags=_SUITE_TAG,
-        summary="Says whether requests are taken",
-        description="For balancers and supervisors.",
+        summary="Get the health of the gateway",
+        description="For load balancers and supervisors.",
         public=True,
         responses=(
             Response(
-                "Requests are taken.",
+                "The gateway accepts requests.",
                 (Content("application/json", build_one_field_schema("ok", {"const": True}, "Healthy.")),),
             ),
             Response(
@@ -90,7 +90,7 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         path="/openapi.json",
         operation_id="getOpenApi",
         tags=_SUITE_TAG,
-        summary="Returns this document",
+        summary="Get this document",
         description="",
         public=True,
         responses=(Response("The OpenAPI 3.1 document.", (Content("application/json", {"type": "object"}),)),),
@@ -100,7 +100,7 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         path="/docs",
         operation_id="getDocs",
         tags=_SUITE_TAG,
-        summary="Shows this document as a page to read and try",
+        summary="Get this document as a page",
         description="",
         public=True,
         responses=(Response("The page.", (Content("text/html"),)),),

@@ -1,4 +1,4 @@
-"""Schemas of timing as the hand-written routes answer it."""
+"""Schemas of the timing of speech, for the lines of POST /api/speech/timestamps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ INTEGER = {"type": "integer", "minimum": 0}
 
 _ALIGNMENT = {
     "type": "object",
-    "description": "When each character is heard; the three lists have the same length.",
+    "description": "Start and end of each character; the three lists have the same length.",
     "properties": {
         "characters": {"type": "array", "items": {"type": "string"}, "description": "The characters, in order."},
         "character_start_times_seconds": {
             "type": "array",
             "items": {"type": "number", "minimum": 0},
-            "description": "When each begins to sound, in seconds from the start of the whole audio.",
+            "description": "Start of each character, in seconds from the start of the whole audio.",
         },
         "character_end_times_seconds": {
             "type": "array",
             "items": {"type": "number", "minimum": 0},
-            "description": "When each has been heard, in seconds from the start of the whole audio.",
+            "description": "End of each character, in seconds from the start of the whole audio.",
         },
     },
     "required": ["characters", "character_start_times_seconds", "character_end_times_seconds"],
@@ -28,7 +28,7 @@ _ALIGNMENT = {
 
 
 def build_one_field_schema(name: str, schema: object, description: str) -> dict[str, object]:
-    """Return the schema of an object that has one field and no other."""
+    """Return the schema of an object whose only field is `name`."""
     return {
         "type": "object",
         "description": description,
@@ -41,13 +41,13 @@ def build_one_field_schema(name: str, schema: object, description: str) -> dict[
 _SECONDS = {"type": "number", "minimum": 0}
 _TIMED_SPAN = {
     "type": "object",
-    "description": "A part of the text and when it is heard.",
+    "description": "A part of the text, with its time in the audio.",
     "properties": {
-        "text": {"type": "string", "description": "The part itself."},
-        "startSeconds": {**_SECONDS, "description": "When it begins to sound, from the start of the whole audio."},
-        "endSeconds": {**_SECONDS, "description": "When it has been heard, from the start of the whole audio."},
-        "textOffset": {**INTEGER, "description": "Code points before it in all `characters`, joined."},
-        "textLength": {**INTEGER, "description": "Code points of it."},
+        "text": {"type": "string", "description": "The text of the part."},
+        "startSeconds": {**_SECONDS, "description": "Start, in seconds from the start of the whole audio."},
+        "endSeconds": {**_SECONDS, "description": "End, in seconds from the start of the whole audio."},
+        "textOffset": {**INTEGER, "description": "Number of code points before the part, in all `characters` joined."},
+        "textLength": {**INTEGER, "description": "Number of code points in the part."},
     },
     "required": ["text", "startSeconds", "endSeconds", "textOffset", "textLength"],
 }
@@ -65,17 +65,19 @@ _HIGHLIGHTS = {
 }
 
 TIMESTAMP_LINE = {
-    "description": "One line of the answer.",
+    "description": "One line of the response.",
     "oneOf": [
-        build_one_field_schema("header", tts_pb2.SpeechHeader, "The first line: what the audio is."),
+        build_one_field_schema(
+            "header", tts_pb2.SpeechHeader, "The first line: voice, format and provider of the audio."
+        ),
         {
             "type": "object",
-            "description": "A piece of the audio with the timing of the characters it completes.",
+            "description": "A piece of the audio, with the timing of the characters that end in it.",
             "properties": {
                 "audioBase64": {
                     "type": "string",
                     "contentEncoding": "base64",
-                    "description": "The next bytes of the audio; may be empty where only timing arrived.",
+                    "description": "The next bytes of the audio; may be empty if only timing arrived.",
                 },
                 "alignment": _ALIGNMENT,
             },
@@ -83,9 +85,9 @@ TIMESTAMP_LINE = {
             "additionalProperties": False,
         },
         build_one_field_schema(
-            "done", {"allOf": [tts_pb2.SpeechDone, _HIGHLIGHTS]}, "The last line of a whole answer."
+            "done", {"allOf": [tts_pb2.SpeechDone, _HIGHLIGHTS]}, "The last line of a complete response."
         ),
         {"$ref": "#/components/schemas/Error"},
     ],
 }
-"""One line of the answer of POST /api/speech/timestamps."""
+"""One line of the response of POST /api/speech/timestamps."""

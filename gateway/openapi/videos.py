@@ -1,4 +1,4 @@
-"""The hand-written routes for videos as the document describes them."""
+"""Describes the hand-written routes for videos."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from gateway.openapi.route_spec import Content, HandWritten, Response
 
 _VIDEO_TAG = ("Video",)
 _LINES = (Response("Lines of JSON, chunked.", (Content("application/x-ndjson"),)),)
-_HOW = (
-    "The answer is newline-delimited JSON: lines with `progress` (state, percent from 0 to 100, never backwards), and"
-    " last a line with `video`. An answer that fails on the way ends with an `Error` and without the final chunk."
+_PROGRESS = (
+    "The response is newline-delimited JSON: lines with `progress` (state, percent from 0 to 100, never decreasing),"
+    " and last a line with `video`. A response that fails ends with an `Error` and without the final chunk."
 )
-_STILL = "https://example.com/cat.jpg"
+_IMAGE_URL = "https://example.com/cat.jpg"
 _TWO_FILES = {
     "video": {"key": "videos/2026/11/cat.mp4"},
     "audio": {"key": "audio/2026/11/hello.mp3"},
@@ -26,15 +26,15 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/generate",
         operation_id="generateVideo",
         tags=_VIDEO_TAG,
-        summary="Makes a still image move",
+        summary="Generate a video from an image",
         description=(
-            f"{_HOW} The first line tells `predictionId`, by which /api/video/resume finds the video. A disconnect ends"
-            " the work, unless `detach` was set. The same `requestId` again joins or returns the same video and pays"
+            f"{_PROGRESS} The first line has the `predictionId` that /api/video/resume takes. A disconnect cancels the"
+            " generation, unless the request set `detach`. A repeated `requestId` returns the same video and costs"
             " nothing."
         ),
         request=video_pb2.GenerateVideoRequest,
         examples={
-            "A cat": {"prompt": "The cat turns its head and talks", "imageUrl": _STILL},
+            "A cat": {"prompt": "The cat turns its head and talks", "imageUrl": _IMAGE_URL},
             "Embedded": {"prompt": "zoom in", "imageKey": "images/2026/11/cat.webp", "provider": "embedded"},
         },
         responses=_LINES,
@@ -44,8 +44,8 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/resume",
         operation_id="resumeVideo",
         tags=_VIDEO_TAG,
-        summary="Goes on listening to a video that was begun before",
-        description=f"{_HOW} Nothing is paid for again.",
+        summary="Resume a video",
+        description=f"Joins a running generation, or returns its finished video; nothing is paid twice. {_PROGRESS}",
         request=video_pb2.ResumeVideoRequest,
         examples={"A video": {"predictionId": "rkk8h2v1q9rga0cmz1v8h0w1y0"}},
         responses=_LINES,
@@ -55,8 +55,8 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/mux",
         operation_id="muxVideo",
         tags=_VIDEO_TAG,
-        summary="Lays speech over a video",
-        description=f"{_HOW} Files come by key, by URL, or in base64 as `data`, up to 20 MiB each.",
+        summary="Mux audio into a video",
+        description=f"{_PROGRESS} A file is given by key, by URL, or in base64 as `data`, up to 20 MiB each.",
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
         examples={"By key": _TWO_FILES},
@@ -67,10 +67,10 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/api/video/mux/stream",
         operation_id="streamMuxedVideo",
         tags=_VIDEO_TAG,
-        summary="Lays speech over a video and sends it while it is made",
+        summary="Mux audio into a video, and stream it",
         description=(
-            "The answer is a fragmented MP4, which players show from its first fragment on. The video is also stored."
-            " An answer without the final chunk was cut."
+            "The response is a fragmented MP4, which players show from the first fragment. The video is also stored. A"
+            " response without the final chunk is incomplete."
         ),
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
@@ -82,10 +82,10 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         path="/webhooks/replicate",
         operation_id="receiveReplicateWebhook",
         tags=_VIDEO_TAG,
-        summary="Takes webhooks of Replicate",
-        description="For Replicate alone: without a token, but what the account's secret has not signed is refused.",
+        summary="Receive a webhook of Replicate",
+        description="Only for Replicate: no token is needed, but a request without a valid signature is refused.",
         json_body={"type": "object", "description": "A prediction."},
         public=True,
-        responses=(Response("It was taken.", (Content("application/json"),)),),
+        responses=(Response("The webhook is accepted.", (Content("application/json"),)),),
     ),
 )
