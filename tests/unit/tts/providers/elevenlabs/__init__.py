@@ -1,1 +1,1 @@
-"""Unit tests of the ElevenLabs engine, against a fake server on the loopback."""
+"""Unit tests of the ElevenLabs provider, with a fake of its API on loopback."""

@@ -1,4 +1,4 @@
-"""A fake server, and a provider that calls it."""
+"""A fake of the API, and a provider that calls it."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ async def fake() -> AsyncIterator[FakeElevenLabs]:
 
 @pytest.fixture
 async def provider(fake: FakeElevenLabs) -> AsyncIterator[ElevenLabsProvider]:
-    async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as opened:
-        yield opened
+    async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as elevenlabs:
+        yield elevenlabs

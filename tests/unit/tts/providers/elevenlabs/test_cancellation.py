@@ -1,4 +1,4 @@
-"""A reader that stops also stops the provider, even while it is silent."""
+"""A reader that leaves closes the connection, even while the provider sends nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import Answer, StepControl
-from tests.unit.tts.providers.elevenlabs.speaking import build_spec, read_all_chunks
+from tests.unit.tts.providers.elevenlabs.speech_requests import build_spec, read_all_chunks
 
 WITHIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Where in its answer the provider falls silent."""
+    """A place in the response where the provider stops sending."""
 
     answer: Answer
     control: StepControl
@@ -55,7 +55,7 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
 
 
 @pytest.mark.parametrize("with_alignment", [False, True])
-async def test_leaving_half_way_closes_the_connection(
+async def test_leaving_during_the_audio_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
     fake.answers.append(Answer(body_control=StepControl(1)))
@@ -65,7 +65,7 @@ async def test_leaving_half_way_closes_the_connection(
     assert fake.abandoned == 1
 
 
-async def test_leaving_without_listening_closes_the_connection(
+async def test_leaving_without_reading_closes_the_connection(
     fake: FakeElevenLabs, provider: ElevenLabsProvider
 ) -> None:
     fake.answers.append(Answer(body_control=StepControl()))
@@ -75,19 +75,19 @@ async def test_leaving_without_listening_closes_the_connection(
     assert fake.abandoned == 1
 
 
-async def test_one_that_leaves_does_not_disturb_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_a_reader_that_leaves_does_not_affect_another(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     control = StepControl()
     fake.answers += [Answer(body_control=control), Answer(body_control=StepControl())]
-    staying = asyncio.create_task(read_all_chunks(provider, build_spec()))
+    other_reader = asyncio.create_task(read_all_chunks(provider, build_spec()))
     await control.held()
     async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 2
     await fake.until(lambda: fake.open_streams == 1, WITHIN_SECONDS)
     control.release(10)
-    assert await staying
+    assert await other_reader
 
 
-async def test_closing_the_engine_ends_what_is_under_way(fake: FakeElevenLabs) -> None:
+async def test_closing_the_provider_ends_running_requests(fake: FakeElevenLabs) -> None:
     control = StepControl()
     fake.answers.append(Answer(body_control=control))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:

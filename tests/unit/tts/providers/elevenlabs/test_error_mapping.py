@@ -1,4 +1,4 @@
-"""The meaning of every shape of error response."""
+"""Error responses of every shape, and the errors of the service for them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("status", "word", "reason"), WORDS)
 @pytest.mark.parametrize("shape", [build_refusal, build_legacy_error])
-def test_both_shapes_and_both_vocabularies_are_understood(
+def test_both_shapes_with_both_sets_of_codes_are_mapped(
     status: int, word: str, reason: Reason, shape: type[Answer]
 ) -> None:
     assert map_answer(shape(status, word)).reason is reason  # type: ignore[arg-type]  # a function that returns an Answer
@@ -79,7 +79,7 @@ def test_both_shapes_and_both_vocabularies_are_understood(
         (Answer(204), Reason.GENERATION_FAILED),
     ],
 )
-def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None:
+def test_other_shapes_are_mapped_by_status(answer: Answer, reason: Reason) -> None:
     assert map_answer(answer).reason is reason
 
 
@@ -103,7 +103,7 @@ def test_other_shapes_go_by_their_status(answer: Answer, reason: Reason) -> None
         (build_refusal(401, "invalid_api_key", param="text"), []),
     ],
 )
-def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: list[str]) -> None:
+def test_the_wrong_field_is_named_as_in_the_request_to_the_service(answer: Answer, fields: list[str]) -> None:
     error = map_answer(answer)
     assert [violation.field for violation in error.violations] == fields
     if error.reason is Reason.VALIDATION_ERROR:
@@ -120,7 +120,7 @@ def test_the_field_at_fault_is_named_as_in_our_request(answer: Answer, fields: l
         build_field_errors(("body", "SECRET")),
     ],
 )
-def test_nothing_of_the_answer_is_relayed(answer: Answer) -> None:
+def test_no_text_of_the_response_is_in_the_error(answer: Answer) -> None:
     error = map_answer(answer)
     shown = [error.message, *map(repr, error.violations), *error.metadata.values()]
     assert not any("SECRET" in item for item in shown)
@@ -151,14 +151,16 @@ def test_a_concurrency_limit_differs_from_a_rate_limit(word: str) -> None:
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
     ],
 )
-def test_a_busy_provider_says_when_to_come_back(headers: dict[str, str], seconds: float) -> None:
+def test_the_retry_delay_of_a_busy_provider_is_in_the_error(headers: dict[str, str], seconds: float) -> None:
     assert map_answer(build_refusal(429, "system_busy", headers=headers)).retry_after_seconds == seconds
 
 
-def test_a_date_to_come_back_at_is_understood() -> None:
+def test_a_retry_date_becomes_a_delay() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    told = map_answer(build_refusal(429, "system_busy", headers={"Retry-After": date})).retry_after_seconds
-    assert told == pytest.approx(60, abs=5)
+    retry_after_seconds = map_answer(
+        build_refusal(429, "system_busy", headers={"Retry-After": date})
+    ).retry_after_seconds
+    assert retry_after_seconds == pytest.approx(60, abs=5)
 
 
 def test_a_retry_delay_is_present_only_for_retryable_errors() -> None:
@@ -183,7 +185,7 @@ JSON = st.recursive(
     JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=20),
     st.text(max_size=30),
 )
-def test_any_answer_has_a_meaning(status: int, body: bytes, retry_after: str) -> None:
+def test_any_response_is_mapped(status: int, body: bytes, retry_after: str) -> None:
     error = map_response(status, CIMultiDict({"retry-after": retry_after}), decode_body(body), work_started=False)
     assert error.message
     assert error.retry_after_seconds is None or 0 <= error.retry_after_seconds <= MAX_RETRY_AFTER_SECONDS

@@ -1,4 +1,4 @@
-"""Every way in which ElevenLabs can fail, with and without alignment."""
+"""Failures of the ElevenLabs API, with and without alignment."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.fakes.elevenlabs_answers import (
 )
 from tests.fakes.provider_audio import speech
 from tests.fakes.tcp import tcp_peer
-from tests.unit.tts.providers.elevenlabs.speaking import TEXT, build_spec, join_chunks, read_all_chunks
+from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, build_spec, join_chunks, read_all_chunks
 
 pytestmark = pytest.mark.parametrize("with_alignment", [False, True])
 
 REFUSALS = {
     "busy": (build_refusal(429, "rate_limit_exceeded"), Reason.PROVIDER_BUSY),
     "busy, legacy": (build_legacy_error(429, "too_many_concurrent_requests"), Reason.PROVIDER_BUSY),
-    "no credit, told as 401": (build_legacy_error(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
+    "no credit, reported as 401": (build_legacy_error(401, "quota_exceeded"), Reason.PROVIDER_QUOTA_EXCEEDED),
     "payment": (build_refusal(402, "payment_required"), Reason.PROVIDER_QUOTA_EXCEEDED),
     "wrong key": (build_refusal(401, "invalid_api_key"), Reason.PROVIDER_REJECTED_KEY),
     "plan": (build_legacy_error(403, "only_for_creator+"), Reason.PROVIDER_REJECTED_KEY),
@@ -57,14 +57,14 @@ BROKEN_OFF = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-async def test_a_refusal_comes_before_anything_is_delivered(
+async def test_a_refusal_is_raised_before_any_audio(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, case: str, with_alignment: bool
 ) -> None:
     answer, reason = REFUSALS[case]
     fake.answers.append(answer)
     with pytest.raises(MediaError) as failure:
         async with provider.synthesize(build_spec(), with_alignment=with_alignment):
-            pytest.fail("the engine says that it was accepted")
+            pytest.fail("the provider accepted the request")
     assert failure.value.reason is reason
     assert "SECRET" not in failure.value.message
     await fake.all_closed()
@@ -74,10 +74,10 @@ async def test_a_refusal_comes_before_anything_is_delivered(
 
 @pytest.mark.parametrize("output_format", ["mp3_44100_128", "wav_16000"])
 @pytest.mark.parametrize("case", BROKEN_OFF)
-async def test_an_answer_that_is_not_whole_is_an_error(
+async def test_an_incomplete_response_is_an_error(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, case: str, output_format: str, with_alignment: bool
 ) -> None:
-    # One piece is all that the endpoint without a stream has for alignment.
+    # The endpoint for a whole file with alignment responds in one piece.
     whole = output_format.startswith("wav") and with_alignment
     answer = BROKEN_OFF[case]
     fake.answers.append(replace(answer, cut_after_pieces=0) if whole and answer.cut_after_pieces else answer)
@@ -87,7 +87,7 @@ async def test_an_answer_that_is_not_whole_is_an_error(
     await fake.all_closed()
 
 
-async def test_after_a_failure_the_next_call_is_good(
+async def test_after_a_failure_the_next_call_succeeds(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
     fake.answers += [*BROKEN_OFF.values(), *(answer for answer, _ in REFUSALS.values())]
@@ -97,7 +97,7 @@ async def test_after_a_failure_the_next_call_is_good(
     assert await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
 
 
-async def test_what_came_before_a_cut_was_delivered(
+async def test_audio_before_a_cut_is_delivered(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, with_alignment: bool
 ) -> None:
     control = StepControl()
@@ -116,7 +116,7 @@ async def test_what_came_before_a_cut_was_delivered(
     assert join_chunks(received).startswith(b"".join(cut(speech(TEXT, build_spec().output_format), 4)[:2]))
 
 
-async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
+async def test_a_response_without_headers_in_time_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:
     fake.answers.append(Answer(head_control=StepControl()))
     async with open_with_short_wait(fake.base_url) as provider:
         with pytest.raises(MediaError) as failure:
@@ -126,7 +126,7 @@ async def test_silence_before_the_answer_is_a_timeout(fake: FakeElevenLabs, with
     assert fake.abandoned == 1
 
 
-async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs, with_alignment: bool) -> None:
+async def test_an_accepted_response_may_pause_for_longer(fake: FakeElevenLabs, with_alignment: bool) -> None:
     control = StepControl(1)
     fake.answers.append(Answer(pieces=2, body_control=control))
     async with (
@@ -142,7 +142,7 @@ async def test_an_accepted_answer_may_be_silent_for_longer(fake: FakeElevenLabs,
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "https://", "no url at all", "ftp://127.0.0.1"])
-async def test_a_provider_that_is_not_there_is_unavailable(base_url: str, with_alignment: bool) -> None:
+async def test_a_provider_without_a_server_is_unavailable(base_url: str, with_alignment: bool) -> None:
     async with open_with_short_wait(base_url, first_byte_timeout_seconds=20) as provider:
         with pytest.raises(MediaError, match="ELEVENLABS_BASE_URL") as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
@@ -159,14 +159,14 @@ async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool
 
 
 @pytest.mark.parametrize("reply", [b"", b"SSH-2.0-not-http\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
-async def test_an_answer_that_is_not_http_is_unavailable(reply: bytes, with_alignment: bool) -> None:
+async def test_a_response_that_is_not_http_is_unavailable(reply: bytes, with_alignment: bool) -> None:
     async with tcp_peer(reply) as peer, open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider:
         with pytest.raises(MediaError) as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
-async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool) -> None:
+async def test_an_endless_error_body_is_not_read_to_its_end(with_alignment: bool) -> None:
     head = b"HTTP/1.1 503 Busy\r\ncontent-length: 1000000000\r\n\r\n"
     async with (
         tcp_peer(head + bytes(2 * MAX_ERROR_BODY_BYTES), stays=True) as peer,
@@ -179,7 +179,7 @@ async def test_an_error_without_end_is_not_read_to_its_end(with_alignment: bool)
 
 
 @pytest.mark.parametrize("bad", [b"{broken\n", b"<html>\n", b"{}\n", b'{"detail": {"code": "system_busy"}}\n'])
-async def test_a_line_that_cannot_be_read_is_an_error(
+async def test_a_line_that_cannot_be_parsed_is_an_error(
     fake: FakeElevenLabs, provider: ElevenLabsProvider, bad: bytes, with_alignment: bool
 ) -> None:
     del with_alignment

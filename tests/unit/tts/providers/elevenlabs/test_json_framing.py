@@ -1,4 +1,4 @@
-"""Records are the same wherever the network splits the body."""
+"""Framing of records, wherever the network splits the body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cut_into_pieces(body: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(BODIES, st.lists(st.integers(0, 10_000), max_size=10))
-def test_any_cutting_gives_the_same_lines(body: bytes, cuts: list[int]) -> None:
+def test_any_splitting_gives_the_same_lines(body: bytes, cuts: list[int]) -> None:
     lines = LineFramer()
     found = [line for piece in cut_into_pieces(body, cuts) for line in lines.feed(piece)] + lines.end()
     assert found == [line.strip() for line in body.split(b"\n") if line.strip()]
@@ -46,7 +46,7 @@ def test_a_last_line_needs_no_newline() -> None:
     assert lines.end() == []
 
 
-def test_a_line_of_many_reads_is_whole() -> None:
+def test_a_line_may_span_many_reads() -> None:
     lines = LineFramer()
     assert [lines.feed(b"x" * 1000) for _ in range(700)] == [[]] * 700
     assert lines.feed(b"\n") == [b"x" * 700_000]

@@ -1,4 +1,4 @@
-"""Fields that are left out because the model does not support them."""
+"""Fields that are not sent because the model does not support them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.tts.formats import FORMATS
 from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
 from services.tts.providers.elevenlabs.request import Endpoint, build_speech_request
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
-from tests.unit.tts.providers.elevenlabs.speaking import build_spec
+from tests.unit.tts.providers.elevenlabs.speech_requests import build_spec
 
 CONTEXT = replace(build_spec(), previous_text="before", next_text="after", language_code="en")
 STITCHED = replace(CONTEXT, previous_request_ids=("a",), next_request_ids=("b",))
@@ -32,7 +32,7 @@ def test_fields_that_the_model_does_not_support_are_reported_and_not_sent(model_
     assert ignored.isdisjoint(body)
 
 
-def test_a_text_of_context_is_sent_where_no_request_stands_for_it() -> None:
+def test_text_of_context_is_sent_if_no_request_id_replaces_it() -> None:
     spec = replace(CONTEXT, model_id="eleven_flash_v2_5", previous_request_ids=("a",))
     assert get_ignored_fields(spec) == ("previous_text",)
 

@@ -1,4 +1,4 @@
-"""Parsing and refusal of records of audio and timing."""
+"""Parsing of records with audio and timing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes.elevenlabs import line
 TIMING = {"characters": ["a"], "character_start_times_seconds": [0.0], "character_end_times_seconds": [0.1]}
 
 
-def test_audio_and_timing_are_read() -> None:
+def test_audio_and_timing_are_parsed() -> None:
     chunk = RecordReader().read(line(b"sound", "ab", [0.0, 0.06]))
     assert chunk.audio == b"sound"
     assert chunk.alignment is not None
@@ -21,24 +21,24 @@ def test_audio_and_timing_are_read() -> None:
     assert chunk.alignment.starts_seconds == (0.0, 0.06)
 
 
-def test_audio_may_come_alone() -> None:
+def test_a_record_may_have_audio_only() -> None:
     chunk = RecordReader().read(line(b"sound"))
     assert (chunk.audio, chunk.alignment) == (b"sound", None)
 
 
 @pytest.mark.parametrize("audio", ["", None])
-def test_timing_may_come_alone(audio: str | None) -> None:
+def test_a_record_may_have_timing_only(audio: str | None) -> None:
     chunk = RecordReader().read(json.dumps({"audio_base64": audio, "alignment": TIMING}).encode())
     assert chunk.audio == b""
     assert chunk.alignment is not None
 
 
-def test_only_the_callers_own_characters_count() -> None:
+def test_only_characters_of_the_original_text_are_timed() -> None:
     record = {"audio_base64": "", "alignment": None, "normalized_alignment": TIMING}
     assert RecordReader().read(json.dumps(record).encode()).alignment is None
 
 
-def test_an_entry_may_hold_several_code_points() -> None:
+def test_an_entry_may_have_several_code_points() -> None:
     chunk = RecordReader().read(line(b"", ["e\u0301", "👩‍👧"], [0.0, 0.06]))
     assert chunk.alignment is not None
     assert chunk.alignment.characters == ("e\u0301", "👩‍👧")
@@ -71,7 +71,7 @@ def test_an_empty_timing_gives_no_alignment() -> None:
         b'{"audio_base64": "\xff"}',
     ],
 )
-def test_a_record_that_is_not_what_was_promised_is_an_error(record: bytes) -> None:
+def test_a_malformed_record_is_an_error(record: bytes) -> None:
     with pytest.raises(MediaError) as failure:
         RecordReader().read(record)
     assert failure.value.reason is Reason.GENERATION_FAILED

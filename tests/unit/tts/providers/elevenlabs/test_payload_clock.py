@@ -1,4 +1,4 @@
-"""The times of a stream never decrease, whatever clock the provider uses."""
+"""Times of a stream never decrease, even if the provider restarts its clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build_times(lengths: list[float], start: float) -> tuple[list[float], list[f
 
 
 @given(LENGTHS)
-def test_a_clock_that_runs_on_is_left_alone(chunks: list[list[float]]) -> None:
+def test_continuous_times_are_unchanged(chunks: list[list[float]]) -> None:
     clock = StreamClock()
     now = 0.0
     for lengths in chunks:
@@ -49,7 +49,7 @@ def test_a_clock_that_runs_on_is_left_alone(chunks: list[list[float]]) -> None:
 
 
 @given(LENGTHS)
-def test_a_clock_that_begins_again_is_carried_on(chunks: list[list[float]]) -> None:
+def test_times_continue_after_a_restart_of_the_clock(chunks: list[list[float]]) -> None:
     clock = StreamClock()
     now = 0.0
     for lengths in chunks:
@@ -73,7 +73,7 @@ def test_a_clock_that_continues_after_a_restart_keeps_its_offset() -> None:
     assert clock.place("c", [1.0], [2.0]).ends_seconds == (3.0,)
 
 
-def test_a_small_step_back_is_held_level() -> None:
+def test_a_small_step_back_repeats_the_last_time() -> None:
     clock = StreamClock()
     clock.place("ab", [1.0, 1.5], [1.5, 2.0])
     placed = clock.place("cd", [1.98, 2.1], [2.1, 2.2])
@@ -81,7 +81,7 @@ def test_a_small_step_back_is_held_level() -> None:
     assert clock.place("e", [2.0], [2.05]).ends_seconds == (2.2,)
 
 
-def test_a_jump_back_to_the_middle_leaves_no_hole() -> None:
+def test_a_jump_back_leaves_no_gap() -> None:
     clock = StreamClock()
     clock.place("a", [9.9], [10.0])
     assert clock.place("b", [8.0], [8.1]).starts_seconds == (10.0,)

@@ -1,4 +1,4 @@
-"""Our requests, compared with recorded requests of the official client."""
+"""Requests to the API, compared with recorded requests of the official client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.tts.providers.elevenlabs.request import (
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from services.tts.providers.interface import SpeechSpec, Voice, VoiceSettings
 from tests.fakes.elevenlabs import FakeElevenLabs, RecordedRequest
-from tests.unit.tts.providers.elevenlabs.speaking import VOICE, build_spec
+from tests.unit.tts.providers.elevenlabs.speech_requests import VOICE, build_spec
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "elevenlabs"
 
@@ -60,14 +60,14 @@ def golden(name: str) -> dict[str, Any]:
 
 def sorted_query(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
     query = [(name, value) for name, value in pairs]
-    # We always say which format we expect; not to say it means this one.
+    # The provider always sends the format; without one, the API uses this format.
     if "output_format" not in dict(query):
         query.append(("output_format", DEFAULT_FORMAT.name))
     return sorted(query)
 
 
 async def send(fake: FakeElevenLabs, request: ProviderRequest, settings: ElevenLabsSettings) -> RecordedRequest:
-    """Send `request` as the provider does, and return what arrived."""
+    """Send `request` as the provider does, and return what the fake received."""
     settings = replace(settings, base_url=fake.base_url)
     async with open_client(settings) as client:
         # The fake refuses the recorded key; only the request matters here.
@@ -98,7 +98,7 @@ async def test_a_speech_request_equals_the_official_clients(fake: FakeElevenLabs
     assert to_comparable(sent, recorded["semantic_headers"]) == recorded | {"query": sorted_query(recorded["query"])}
 
 
-async def test_a_voices_request_uses_what_the_official_client_uses(fake: FakeElevenLabs) -> None:
+async def test_a_voices_request_equals_the_official_clients(fake: FakeElevenLabs) -> None:
     recorded = golden("voices.search_v2")
     sent = await send(fake, build_voices_request("TOK"), PLAIN)
     assert (sent.method, sent.path, sent.json) == (recorded["method"], recorded["path"], recorded["body"])
@@ -141,7 +141,7 @@ def test_a_voice_id_cannot_leave_its_path_segment() -> None:
     assert build_speech_request(spec, Endpoint.STREAM, PLAIN).path == "/v1/text-to-speech/..%2Fvoices%3Fx%3D%23/stream"
 
 
-def test_neither_key_nor_text_shows_in_a_representation() -> None:
+def test_key_and_text_are_not_in_the_repr() -> None:
     shown = repr(build_speech_request(replace(MINIMAL, text="private"), Endpoint.STREAM, PLAIN)) + repr(PLAIN)
     assert "EL_KEY" not in shown
     assert "private" not in shown

@@ -17,7 +17,7 @@ from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import Answer, StepControl
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
 from tests.fakes.tcp import tcp_peer
-from tests.unit.tts.providers.elevenlabs.speaking import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
+from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
 
 
 def collect_timing(chunks: list[AudioChunk]) -> Alignment:
@@ -49,7 +49,9 @@ async def test_timing_is_on_the_clock_of_the_whole_stream(
     assert timing.ends_seconds == pytest.approx([start + SECONDS_PER_CHARACTER for start in starts])
 
 
-async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_each_piece_is_delivered_as_soon_as_it_arrives(
+    fake: FakeElevenLabs, provider: ElevenLabsProvider
+) -> None:
     control = StepControl()
     fake.answers.append(Answer(pieces=5, body_control=control))
     received: list[bytes] = []
@@ -61,7 +63,7 @@ async def test_every_piece_is_passed_on_as_it_comes(fake: FakeElevenLabs, provid
     assert received == cut(speech(TEXT, FORMATS["mp3_44100_128"]), 5)
 
 
-async def test_a_slow_trickle_arrives_completely(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_a_slow_stream_arrives_completely(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     control = StepControl()
     audio = bytes(range(64))
     fake.answers.append(Answer(audio=audio, pieces=64, body_control=control))
@@ -81,7 +83,7 @@ async def test_a_line_of_a_megabyte_is_read(fake: FakeElevenLabs, provider: Elev
     assert [chunk.audio for chunk in chunks] == [audio]
 
 
-async def test_lines_may_be_cut_and_joined_anywhere(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_lines_may_be_split_and_joined_anywhere(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     body = b"\n" + line(b"one", "ab", [0.0, 0.06]) + b"\r\n" + line(b"two") + line(b"", "c", [0.12])
     fake.answers.append(Answer(lines=tuple(cut(body.rstrip(), 37))))
     chunks = await read_all_chunks(provider, build_spec(), with_alignment=True)
@@ -89,7 +91,7 @@ async def test_lines_may_be_cut_and_joined_anywhere(fake: FakeElevenLabs, provid
     assert collect_timing(chunks).text == "abc"
 
 
-async def test_a_line_that_says_nothing_is_no_chunk(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_an_empty_line_is_not_a_chunk(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.answers.append(Answer(lines=(line(b""), line(b"sound"), line(b""))))
     chunks = await read_all_chunks(provider, build_spec(), with_alignment=True)
     assert chunks == [AudioChunk(b"sound")]
@@ -101,9 +103,7 @@ async def test_request_id_and_cost_are_reported(provider: ElevenLabsProvider) ->
 
 
 @pytest.mark.parametrize("cost", ["", "many", "-1", "9" * 40])
-async def test_odd_headers_are_not_taken_for_facts(
-    fake: FakeElevenLabs, provider: ElevenLabsProvider, cost: str
-) -> None:
+async def test_malformed_headers_are_ignored(fake: FakeElevenLabs, provider: ElevenLabsProvider, cost: str) -> None:
     fake.answers.append(Answer(headers={"character-cost": cost, "request-id": "no id at all"}))
     async with provider.synthesize(build_spec(), with_alignment=False) as stream:
         assert (stream.request_id, stream.cost_units) == ("", None)
@@ -126,13 +126,13 @@ async def test_the_whole_request_arrives(fake: FakeElevenLabs, provider: ElevenL
     assert request.headers["accept-encoding"] == "identity"
 
 
-async def test_connections_are_used_again(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_connections_are_reused(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     for with_alignment in (False, True, False):
         await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert (fake.calls, len(fake.connections)) == (3, 1)
 
 
-async def test_many_calls_at_once_do_not_mix(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_concurrent_calls_do_not_mix(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     texts = [f"Text number {number}." for number in range(20)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(read_all_chunks(provider, build_spec(text=text))) for text in texts]
@@ -159,7 +159,7 @@ async def test_the_base_url_may_have_a_path(path: str) -> None:
 
 
 @pytest.mark.parametrize(("voice_id", "sent"), [("a/../b?c", b"a%2F..%2Fb%3Fc"), ("..", b"..")])
-async def test_an_odd_voice_id_stays_one_segment_of_the_path_on_the_wire(voice_id: str, sent: bytes) -> None:
+async def test_an_unusual_voice_id_is_sent_as_one_path_segment(voice_id: str, sent: bytes) -> None:
     spec = replace(build_spec(), voice=replace(VOICE, voice_id=voice_id))
     async with (
         tcp_peer() as peer,

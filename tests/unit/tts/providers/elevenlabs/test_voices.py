@@ -65,7 +65,7 @@ def test_named_voices_are_found_in_any_case_and_by_id(
     assert found.language_codes == (item.language_code,)
 
 
-def test_an_unknown_id_is_taken_as_it_is(provider: ElevenLabsProvider) -> None:
+def test_an_unknown_well_formed_id_is_a_voice(provider: ElevenLabsProvider) -> None:
     found = provider.resolve("21m00Tcm4TlvDq8ikWAM")
     assert found is not None
     assert (found.voice_id, found.name, found.type) == ("21m00Tcm4TlvDq8ikWAM", "21m00Tcm4TlvDq8ikWAM", "account")
@@ -74,9 +74,7 @@ def test_an_unknown_id_is_taken_as_it_is(provider: ElevenLabsProvider) -> None:
 @pytest.mark.parametrize(
     "voice", ["", "nobody", "../../etc/passwd/..", "short", "x" * 65, "21m00Tcm4TlvDq8ikWAM\n", "ünïcödé-ünïcödé-id"]
 )
-def test_what_is_neither_name_nor_id_is_no_voice(
-    fake: FakeElevenLabs, provider: ElevenLabsProvider, voice: str
-) -> None:
+def test_a_malformed_id_is_not_a_voice(fake: FakeElevenLabs, provider: ElevenLabsProvider, voice: str) -> None:
     assert provider.resolve(voice) is None
     assert fake.requests == []
 
@@ -108,14 +106,14 @@ async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProv
     ]
 
 
-async def test_pages_that_lead_round_in_circles_end(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_pages_that_repeat_a_token_end(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [account_voice(number) for number in range(150)]
     fake.repeat_token = True
     assert len(await list_account_ids(provider)) == 150
     assert len(fake.requests) == 2
 
 
-async def test_no_id_and_no_name_is_listed_twice(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_ids_and_names_are_listed_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [
         account_voice(1, voice_id=TABLE_IDS[0], name="Aria by another name"),
         account_voice(2, name="ARIA"),
@@ -134,7 +132,7 @@ async def test_no_id_and_no_name_is_listed_twice(fake: FakeElevenLabs, provider:
     assert aria.voice_id == TABLE_IDS[0]
 
 
-async def test_what_is_not_a_voice_is_not_listed(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
+async def test_malformed_entries_are_not_listed(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [
         {},
         account_voice(1, voice_id="../../etc"),
@@ -184,14 +182,14 @@ async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provi
         Answer(head_control=StepControl()),
     ],
 )
-async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, answer: Answer) -> None:
+async def test_after_a_failed_listing_the_previous_one_is_returned(fake: FakeElevenLabs, answer: Answer) -> None:
     clock = Clock()
     async with open_with(fake, clock) as provider:
         with capture_logs() as logs:
             fake.voices_answer = answer
             assert await list_account_ids(provider) == []
             fake.voices_answer, fake.account_voices = Answer(), [account_voice(1)]
-            assert await list_account_ids(provider) == [], "not asked again at once"
+            assert await list_account_ids(provider) == [], "no second request at once"
             clock.now_seconds += 15
             assert len(await list_account_ids(provider)) == 1
             fake.voices_answer = answer
@@ -203,9 +201,9 @@ async def test_a_listing_that_fails_serves_the_old_one(fake: FakeElevenLabs, ans
     assert API_KEY not in str(logs)
 
 
-@pytest.mark.parametrize(("key", "asked"), [(API_KEY, 2), ("", 0)])
-async def test_a_key_that_may_not_list_leaves_the_table_and_is_logged_once(
-    fake: FakeElevenLabs, key: str, asked: int
+@pytest.mark.parametrize(("key", "requests"), [(API_KEY, 2), ("", 0)])
+async def test_a_key_without_permission_gives_the_table_and_is_logged_once(
+    fake: FakeElevenLabs, key: str, requests: int
 ) -> None:
     clock = Clock()
     fake.voices_answer = build_legacy_error(401, "missing_permissions")
@@ -215,11 +213,11 @@ async def test_a_key_that_may_not_list_leaves_the_table_and_is_logged_once(
                 assert await list_account_ids(provider) == []
                 assert await list_account_ids(provider) == []
                 clock.now_seconds += 300
-    assert len(fake.requests) == asked
+    assert len(fake.requests) == requests
     assert [entry["log_level"] for entry in logs] == ["info"]
 
 
-async def test_an_endless_listing_is_cut_off(fake: FakeElevenLabs) -> None:
+async def test_an_endless_listing_times_out(fake: FakeElevenLabs) -> None:
     fake.account_voices = [account_voice(number) for number in range(12_000)]
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         assert len(await list_account_ids(provider)) == 10_000

@@ -17,7 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
 from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
 from services.tts.providers.interface import SpeechStream
-from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, list_children, speak, spec, wait_until_gone
+from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, list_children, speak, spec, wait_until_gone
 
 ENGINE = "services.tts.providers.espeak.engine"
 # More audio than all buffers hold together, so that the child waits for its reader.

@@ -16,8 +16,8 @@ from services.tts.formats import FORMATS
 from services.tts.providers.espeak.provider import EspeakProvider, get_ignored_fields, open_espeak
 from services.tts.providers.interface import Voice, VoiceSettings
 from services.tts.voices import NAMED_VOICES
+from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, speak, spec
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
-from tests.unit.tts.providers.espeak.running import LONG, SENTENCE, speak, spec
 
 ODD_TEXTS = [
     "😀",
