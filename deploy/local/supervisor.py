@@ -111,7 +111,7 @@ class _Supervisor:
         self._all_ready = True
 
     def end_fork_server(self) -> None:
-        """End the fork server, which uses as much memory as the processes that it has started."""
+        """End the fork server, so that it uses no memory while the suite runs."""
         if self._fork_server is not None:
             self._fork_server.end()
             self._fork_server = None

@@ -1,6 +1,6 @@
-"""Start processes of the suite in a tenth of a second each, as forks of one process that has imported everything.
+"""Starts processes of the suite quickly: they are forks of one process that has imported all modules.
 
-Run as a module, this is that process: it reads requests as lines of JSON and replies with process ids.
+As a module it runs that process, which reads requests as lines of JSON and replies with process ids.
 """
 
 from __future__ import annotations
