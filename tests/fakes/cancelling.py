@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 
-async def lost_cancellation() -> None:
+async def lose_cancellation() -> None:
     """Cancel the current task and swallow the cancellation, as asyncio.wait_for of Python 3.11 may do."""
     task = asyncio.current_task()
     assert task is not None

@@ -16,7 +16,7 @@ _KNOWN = str(resources.files("media").joinpath("descriptors.pb"))
 _WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 
-def compiled(name: str, source: str) -> FileDescriptor:
+def compile_proto(name: str, source: str) -> FileDescriptor:
     """Return the descriptor of `source`, a .proto file called `name`, from protobuf's default pool.
 
     Raises:

@@ -25,7 +25,7 @@ class LiveCount:
         finally:
             self._change(-1)
 
-    async def becomes(self, wanted: int, within_seconds: float = 30) -> None:
+    async def wait_for(self, wanted: int, within_seconds: float = 30) -> None:
         """Return once `wanted` blocks are running.
 
         Raises:

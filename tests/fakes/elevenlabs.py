@@ -78,7 +78,7 @@ class FakeElevenLabs:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def all_closed(self, within_seconds: float = 30) -> None:
+    async def wait_until_closed(self, within_seconds: float = 30) -> None:
         """Wait until no speech request is in progress."""
         await self.until(lambda: self.open_streams == 0, within_seconds)
 
@@ -172,7 +172,7 @@ class FakeElevenLabs:
 
 
 @asynccontextmanager
-async def fake_elevenlabs() -> AsyncIterator[FakeElevenLabs]:
+async def run_elevenlabs() -> AsyncIterator[FakeElevenLabs]:
     """Serve the API on a free port of the loopback; leaving the context ends all requests."""
     fake = FakeElevenLabs()
     # Without cancellation a handler that waits at a gate would not see that the client has gone.

@@ -30,7 +30,7 @@ class StepControl:
             self._held.set()
         await self._permits.acquire()
 
-    async def held(self, within_seconds: float = 30) -> None:
+    async def wait_until_held(self, within_seconds: float = 30) -> None:
         """Wait until the server has been held at least once."""
         async with asyncio.timeout(within_seconds):
             await self._held.wait()

@@ -191,7 +191,7 @@ class FakeDownloads:
 
 
 @asynccontextmanager
-async def running_fal() -> AsyncIterator[FakeFal]:
+async def run_fal() -> AsyncIterator[FakeFal]:
     """Yield a running server on a free port."""
     fake = FakeFal()
     runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)

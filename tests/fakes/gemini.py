@@ -68,7 +68,7 @@ class FakeGemini:
 
 
 @asynccontextmanager
-async def running_gemini() -> AsyncIterator[FakeGemini]:
+async def run_gemini() -> AsyncIterator[FakeGemini]:
     """Yield a running server on a free port."""
     fake = FakeGemini()
     app = web.Application(client_max_size=64 * 1024 * 1024)

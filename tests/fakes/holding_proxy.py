@@ -50,7 +50,7 @@ class HoldingProxy:
 
 
 @asynccontextmanager
-async def holding_proxy(target_port: int, needle: bytes) -> AsyncIterator[HoldingProxy]:
+async def run_holding_proxy(target_port: int, needle: bytes) -> AsyncIterator[HoldingProxy]:
     """Serve on a free port of the loopback."""
     proxy = HoldingProxy(target_port, needle)
     server = await asyncio.start_server(proxy.pass_on, "127.0.0.1", 0)

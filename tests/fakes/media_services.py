@@ -40,7 +40,7 @@ class FakeMediaServices:
 
 
 @asynccontextmanager
-async def running_media_services() -> AsyncIterator[tuple[FakeMediaServices, ServiceClients]]:
+async def run_media_services() -> AsyncIterator[tuple[FakeMediaServices, ServiceClients]]:
     """Run the services on a free port; yield their state and their clients."""
     services = FakeMediaServices()
     async with run_test_server(services.register) as server:

@@ -18,7 +18,7 @@ _ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFR
 
 
 @asynccontextmanager
-async def running_nats(
+async def run_nats(
     folder: Path, *, streams: bool = True, users: bool = False, ports: tuple[int, int] | None = None
 ) -> AsyncIterator[str]:
     """Run the server while the context is open; yield its URL.

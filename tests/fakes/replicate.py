@@ -333,7 +333,7 @@ def _response(failure: Failure) -> web.Response:
 
 
 @asynccontextmanager
-async def running_replicate() -> AsyncIterator[FakeReplicate]:
+async def run_replicate() -> AsyncIterator[FakeReplicate]:
     """Yield a server on a port of its own."""
     fake = FakeReplicate()
     runner = web.AppRunner(fake.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0)

@@ -15,7 +15,7 @@ _STARTS_WITHIN_SECONDS = 30
 
 
 @contextmanager
-def running_s3() -> Iterator[str]:
+def run_s3() -> Iterator[str]:
     """Yield the address of an empty server."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -184,7 +184,7 @@ class FakeSupabase:
 
 
 @asynccontextmanager
-async def running_supabase() -> AsyncIterator[FakeSupabase]:
+async def run_supabase() -> AsyncIterator[FakeSupabase]:
     """Yield a server on a port of its own."""
     fake = FakeSupabase()
     runner = web.AppRunner(fake.app(), access_log=None)

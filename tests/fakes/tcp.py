@@ -39,14 +39,14 @@ class TcpPeer:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def all_ended(self, within_seconds: float = 30) -> None:
+    async def wait_until_closed(self, within_seconds: float = 30) -> None:
         """Wait until every connection is closed."""
         async with asyncio.timeout(within_seconds):
             await asyncio.gather(*self._conversations)
 
 
 @asynccontextmanager
-async def tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[TcpPeer]:
+async def run_tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[TcpPeer]:
     """Serve on a free port of the loopback; when left, waits for the clients to have gone."""
     peer = TcpPeer(reply, stays)
     server = await asyncio.start_server(peer.converse, "127.0.0.1", 0)
@@ -55,5 +55,5 @@ async def tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[
         yield peer
     finally:
         server.close()
-        await peer.all_ended()
+        await peer.wait_until_closed()
         await server.wait_closed()

@@ -162,7 +162,7 @@ class VideoEdge:
 
 
 @asynccontextmanager
-async def running_video_edge() -> AsyncIterator[tuple[VideoEdge, str]]:
+async def run_video_edge() -> AsyncIterator[tuple[VideoEdge, str]]:
     """Yield a running edge and its URL."""
     edge = VideoEdge()
     async with TestServer(edge.app()) as server:

@@ -48,7 +48,7 @@ class WebHost:
 
 
 @asynccontextmanager
-async def running_web_host() -> AsyncIterator[WebHost]:
+async def run_web_host() -> AsyncIterator[WebHost]:
     """Yield a running server on a free port."""
     host = WebHost()
     app = web.Application()

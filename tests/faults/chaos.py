@@ -21,7 +21,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import JobRecord, JobRequest
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_video
-from tests.fakes.replicate import API_TOKEN, Run, running_replicate
+from tests.fakes.replicate import API_TOKEN, Run, run_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.process_group import open_spawner
 from tests.faults.suite_processes import SuiteProcesses
@@ -67,7 +67,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
     chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        replicate = await stack.enter_async_context(running_replicate())
+        replicate = await stack.enter_async_context(run_replicate())
         replicate.video = make_video(folder, 1.0, size="160x120").read_bytes()
         # Long enough that a kill can hit the middle of a generation.
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)

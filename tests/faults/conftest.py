@@ -17,7 +17,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import JobRecord, JobRequest, StoredJob
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_video
-from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, running_replicate
+from tests.fakes.replicate import API_TOKEN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import eventually
 from tests.faults.process_group import ProcessSpawner, open_spawner
 from tests.faults.suite_processes import SuiteProcesses
@@ -90,7 +90,7 @@ def spawner() -> Iterator[ProcessSpawner]:
 
 @pytest.fixture
 async def replicate(tmp_path: Path) -> AsyncIterator[FakeReplicate]:
-    async with running_replicate() as fake:
+    async with run_replicate() as fake:
         fake.video = make_video(tmp_path, 1.0, size="160x120").read_bytes()
         yield fake
 

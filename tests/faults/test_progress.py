@@ -17,7 +17,7 @@ from services.jobs.record import Status
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually, until
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 from tests.faults.conftest import ALICE, Jobs, make_pending_run
 from tests.faults.suite_processes import SuiteProcesses
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 async def sink() -> AsyncIterator[WebHost]:
-    async with running_web_host() as host:
+    async with run_web_host() as host:
         yield host
 
 

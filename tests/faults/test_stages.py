@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from services.jobs.record import JobRecord, Status
-from tests.fakes.holding_proxy import holding_proxy
+from tests.fakes.holding_proxy import run_holding_proxy
 from tests.fakes.replicate import Failure, FakeReplicate
 from tests.faults.conftest import ALICE, Jobs, make_pending_run
 from tests.faults.suite_processes import SuiteProcesses
@@ -25,7 +25,7 @@ async def test_a_worker_killed_between_a_result_and_its_checkpoint(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
-    async with holding_proxy(suite.ports["NATS_PORT"], b'"steps":{"video"') as proxy:
+    async with run_holding_proxy(suite.ports["NATS_PORT"], b'"steps":{"video"') as proxy:
         suite.overrides["worker2"] = {"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}
         await suite.start("worker2")
         job_id = await jobs.submit_animate()
@@ -41,7 +41,7 @@ async def test_a_worker_killed_between_the_last_step_and_the_end(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.kill("worker")
-    async with holding_proxy(suite.ports["NATS_PORT"], b'"status":"succeeded"') as proxy:
+    async with run_holding_proxy(suite.ports["NATS_PORT"], b'"status":"succeeded"') as proxy:
         suite.overrides["worker2"] = {"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}
         await suite.start("worker2")
         job_id = await jobs.submit_animate()

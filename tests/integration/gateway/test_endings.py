@@ -93,9 +93,9 @@ async def test_a_client_that_leaves_before_the_first_audio_ends_the_providers_wo
     engine = FakeSpeechProvider(asyncio.Event())
     async with gateway(engine) as http:
         request = asyncio.create_task(http.post(path, json=REQUEST).__aenter__())
-        await engine.live.becomes(1)
+        await engine.live.wait_for(1)
         request.cancel()
-        await engine.live.becomes(0)
+        await engine.live.wait_for(0)
 
 
 @pytest.mark.parametrize("path", STREAMS)
@@ -104,7 +104,7 @@ async def test_a_client_that_leaves_while_the_provider_is_silent_ends_its_work(g
     async with gateway(engine) as http, http.post(path, json=REQUEST) as answer:
         await answer.content.readany()
         answer.close()
-        await engine.live.becomes(0)
+        await engine.live.wait_for(0)
 
 
 @pytest.mark.parametrize("path", STREAMS)
@@ -113,7 +113,7 @@ async def test_a_client_that_leaves_while_audio_flows_ends_the_providers_work(ga
     async with gateway(engine) as http, http.post(path, json=REQUEST) as answer:
         await answer.content.readany()
         answer.close()
-        await engine.live.becomes(0)
+        await engine.live.wait_for(0)
 
 
 async def test_a_draining_gateway_says_so(gateway: Gateway) -> None:

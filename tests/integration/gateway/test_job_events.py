@@ -197,9 +197,9 @@ async def test_a_disconnect_ends_the_watch(
 ) -> None:
     jobs.story = (*beginning, asyncio.Event())
     listening = asyncio.create_task(_read_events(jobs_http))
-    await jobs.watching.becomes(1)
+    await jobs.watching.wait_for(1)
     listening.cancel()
-    await jobs.watching.becomes(0)
+    await jobs.watching.wait_for(0)
     assert [call.method for call in jobs.calls] == ["WatchJob"]
 
 
@@ -210,7 +210,7 @@ async def test_a_disconnect_between_two_comments_ends_the_watch(jobs: FakeJobSer
             for _ in range(4):
                 await answer.content.readuntil(b"\n\n")
             answer.close()
-        await jobs.watching.becomes(0)
+        await jobs.watching.wait_for(0)
 
 
 @pytest.mark.parametrize("reason", [Reason.JOB_NOT_FOUND, Reason.PERMISSION_DENIED, Reason.UNAVAILABLE])
@@ -256,7 +256,7 @@ async def test_listeners_do_not_wait_for_each_other(jobs_http: aiohttp.ClientSes
     goes_on = asyncio.Event()
     jobs.story = (make_job(), goes_on, DONE)
     listening = [asyncio.create_task(_read_events(jobs_http)) for _ in range(5)]
-    await jobs.watching.becomes(5)
+    await jobs.watching.wait_for(5)
     goes_on.set()
     for text in await asyncio.gather(*listening):
         assert [event.event_id for event in parse_events(text)] == ["1", "3"]

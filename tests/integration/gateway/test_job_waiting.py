@@ -243,7 +243,7 @@ async def test_a_disconnect_ends_the_watch_and_not_the_job(
 ) -> None:
     jobs.story = (make_job(), asyncio.Event())
     waiting = asyncio.create_task(send_as_alice(jobs_http, "POST", path, body))
-    await jobs.watching.becomes(1)
+    await jobs.watching.wait_for(1)
     waiting.cancel()
-    await jobs.watching.becomes(0)
+    await jobs.watching.wait_for(0)
     assert [call.method for call in jobs.calls] == ["CreateJob", "WatchJob"]

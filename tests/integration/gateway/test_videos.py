@@ -19,7 +19,7 @@ from tests.fakes.gateway import run_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
-from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, running_replicate
+from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, run_replicate
 from tests.integration.video.conftest import VideoSuite, pool, running, two_seconds, workers
 
 __all__ = ["pool", "two_seconds", "workers"]
@@ -29,7 +29,7 @@ ALICE = {"X-Media-Principal": "alice"}
 
 @pytest.fixture
 async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
-    async with running_replicate() as fake:
+    async with run_replicate() as fake:
         fake.video = two_seconds
         yield fake
 

@@ -23,7 +23,7 @@ from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import Mode
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 from tests.integration.image.conftest import ImageSuite, catch_error, running
 
 CAT = make_image(Size(300, 200), "red")
@@ -31,7 +31,7 @@ CAT = make_image(Size(300, 200), "red")
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as opened:
+    async with run_web_host() as opened:
         opened.file("/cat.png", CAT)
         yield opened
 

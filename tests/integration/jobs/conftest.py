@@ -19,7 +19,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
 from services.jobs.record import WEBHOOK, JobFilter, JobRecord, JobRequest, Status, StoredJob, to_owner_token
 from services.jobs.worker.worker import Worker, WorkerOptions
-from tests.fakes.nats import running_nats
+from tests.fakes.nats import run_nats
 from tests.fakes.waiting import eventually
 
 QUOTA = 3
@@ -143,7 +143,7 @@ async def catch_reason(call: Any) -> Reason:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def nats_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """URL of the server, shared by all tests because it starts slowly."""
-    async with running_nats(tmp_path_factory.mktemp("nats")) as url:
+    async with run_nats(tmp_path_factory.mktemp("nats")) as url:
         yield url
 
 

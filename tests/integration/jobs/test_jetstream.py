@@ -19,12 +19,12 @@ from services.jobs.jetstream import QUEUE, SECRETS, STATE, StreamOptions, connec
 from services.jobs.job_store import JobStore
 from services.jobs.record import JobRequest
 from tests.conftest import LogLines
-from tests.fakes.nats import running_nats
+from tests.fakes.nats import run_nats
 from tests.fakes.waiting import until
 
 
 async def test_the_last_process_to_start_sets_the_options_of_the_streams(tmp_path: Path) -> None:
-    async with running_nats(tmp_path) as url:
+    async with run_nats(tmp_path) as url:
         async with open_streams(StreamOptions((url,)), "first"):
             pass
         async with open_streams(StreamOptions((url,), quota=7, retention_seconds=86_400), "second") as streams:
@@ -53,13 +53,13 @@ async def test_opening_waits_for_a_server_that_starts_later(tmp_path: Path, log_
     await until(told)
     assert lines[0]["servers"] == f"127.0.0.1:{port}"
     assert "secret" not in str(lines)
-    async with running_nats(tmp_path, ports=(port, monitor_port)):
+    async with run_nats(tmp_path, ports=(port, monitor_port)):
         async with asyncio.timeout(20):
             assert await opening == QUEUE
 
 
 async def test_opening_waits_for_a_server_without_jetstream(tmp_path: Path, log_lines: LogLines) -> None:
-    async with running_nats(tmp_path, streams=False) as url:
+    async with run_nats(tmp_path, streams=False) as url:
         waiting = asyncio.create_task(open_streams(StreamOptions((url,)), "early").__aenter__())
         await until(lambda: "NATS does not answer" in str(log_lines()))
         assert not waiting.done()
@@ -68,7 +68,7 @@ async def test_opening_waits_for_a_server_without_jetstream(tmp_path: Path, log_
 
 
 async def test_too_many_replicas_name_their_variable(tmp_path: Path) -> None:
-    async with running_nats(tmp_path) as url:
+    async with run_nats(tmp_path) as url:
         with pytest.raises(ConfigurationError, match="JOBS_REPLICAS"):
             async with open_streams(StreamOptions((url,), replicas=3), "test"):
                 pass
@@ -82,7 +82,7 @@ async def test_connecting_without_reconnect_names_the_silent_server() -> None:
 
 
 async def test_a_process_that_starts_creates_missing_streams(tmp_path: Path) -> None:
-    async with running_nats(tmp_path) as url:
+    async with run_nats(tmp_path) as url:
         async with open_streams(StreamOptions((url,)), "first") as streams:
             await streams.jetstream.delete_stream(QUEUE)
             with pytest.raises(NotFoundError):
@@ -95,7 +95,7 @@ async def test_a_refused_request_is_not_sent_after_an_outage(tmp_path: Path) -> 
     ports = find_free_ports(2)
     options = StreamOptions((f"nats://127.0.0.1:{ports[0]}",))
     request = JobRequest("animate", {"video": {"imageKey": "a.png", "prompt": "zoom in"}})
-    async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+    async with run_nats(tmp_path, ports=(ports[0], ports[1])):
         service = open_streams(options, "service", buffer_writes=False)
         streams = await service.__aenter__()
     try:
@@ -104,7 +104,7 @@ async def test_a_refused_request_is_not_sent_after_an_outage(tmp_path: Path) -> 
             with pytest.raises(MediaError) as refused:
                 await JobStore(streams).submit(request, "alice")
             assert refused.value.reason is Reason.UNAVAILABLE
-        async with running_nats(tmp_path, ports=(ports[0], ports[1])):
+        async with run_nats(tmp_path, ports=(ports[0], ports[1])):
             await until(lambda: streams.client.is_connected)
             await JobStore(streams).submit(request, "alice")
             assert (await streams.jetstream.stream_info(QUEUE)).state.messages == 1
@@ -113,7 +113,7 @@ async def test_a_refused_request_is_not_sent_after_an_outage(tmp_path: Path) -> 
 
 
 async def test_list_subjects_reads_all_pages(tmp_path: Path) -> None:
-    async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as streams:
+    async with run_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as streams:
         for number in range(5):
             await streams.state.put(f"alice.{number}", b"{}")
         prefix = f"$KV.{STATE}."
@@ -142,7 +142,7 @@ async def test_invalid_credentials_name_their_variable(tmp_path: Path, content: 
     file = tmp_path / "user.creds"
     if content is not None:
         file.write_text(content)
-    async with running_nats(tmp_path, users=True) as url:
+    async with run_nats(tmp_path, users=True) as url:
         with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
             async with connect_nats(StreamOptions((url,), str(file)), "test", reconnect=False):
                 pass

@@ -22,7 +22,7 @@ from services.jobs.record import JobRecord, Status
 from services.jobs.webhooks.delivery import build_webhook_job_type
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.fakes.waiting import until
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 from tests.integration.jobs.conftest import QUOTA, SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline
 
@@ -60,7 +60,7 @@ class Receiver:
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     options = FetchOptions(AddressPolicy.parse(["127.0.0.1"]), 5)
-    async with running_web_host() as host, open_fetcher(options) as fetcher:
+    async with run_web_host() as host, open_fetcher(options) as fetcher:
         made = Receiver(host, fetcher)
         host.pages["/told"] = made.take
         yield made

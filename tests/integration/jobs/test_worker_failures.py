@@ -13,7 +13,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import JobRecord, Status, make_job_id, now
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
-from tests.fakes.cancelling import lost_cancellation
+from tests.fakes.cancelling import lose_cancellation
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
@@ -30,7 +30,7 @@ class CancellationLosingStore(JobStore):
         """Return whether a cancellation was requested, and lose the stop at the second read of a task."""
         requested = await super().is_cancelled(key)
         if asyncio.current_task() in self._readers:
-            await lost_cancellation()
+            await lose_cancellation()
         self._readers.add(asyncio.current_task())
         return requested
 

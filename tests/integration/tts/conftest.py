@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from services.common.rpc.channel import open_stream
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.interface import SpeechProvider
-from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, run_elevenlabs
 from tests.fakes.speech_service import build_servicer, serve_speech
 
 # Quoted, because this type of stub exists for type checkers only.
@@ -34,7 +34,7 @@ class SpeechResult:
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeElevenLabs]:
-    async with fake_elevenlabs() as server:
+    async with run_elevenlabs() as server:
         yield server
 
 

@@ -73,7 +73,7 @@ async def test_a_failure_has_its_reason_and_nothing_is_cached(
         error = from_rpc_error(failure.value)
         assert error.reason is fault.reason
         assert fake.calls == 1
-        await fake.all_closed()
+        await fake.wait_until_closed()
         result = await request_speech(stub, shape, TEXT)
     assert fake.calls == 2
     assert result.done is not None

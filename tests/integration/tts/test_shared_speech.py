@@ -29,7 +29,7 @@ async def test_a_hundred_identical_requests_are_one_call(fake: FakeElevenLabs, s
             asyncio.create_task(request_speech(stub, SHAPES[number % 3], TEXT)) for number in range(CALLERS - LATE)
         ]
         # The fake holds the second piece back, so the first has been delivered.
-        await control.held()
+        await control.wait_until_held()
         late = [
             asyncio.create_task(request_speech(stub, SHAPES[1 + number % 2], TEXT, started)) for number in range(LATE)
         ]
@@ -61,9 +61,9 @@ async def test_when_all_callers_have_left_the_provider_call_is_closed(
     fake.answers.append(Answer(pieces=PIECES, body_control=control))
     async with start_service() as stub:
         callers = [asyncio.create_task(request_speech(stub, shape, TEXT)) for _ in range(10)]
-        await control.held()
+        await control.wait_until_held()
         for caller in callers:
             caller.cancel()
-        await fake.all_closed()
+        await fake.wait_until_closed()
     assert fake.calls == 1
     assert fake.abandoned == 1

@@ -19,7 +19,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.media import make_speech, make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 from tests.integration.video.conftest import VideoSuite, get_error, running
 
 HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
@@ -90,7 +90,7 @@ async def test_speech_is_at_most_nine_and_a_half_mebibytes(suite: VideoSuite, tw
 
 @pytest.fixture
 async def web_host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as host:
+    async with run_web_host() as host:
         yield host
 
 

@@ -20,7 +20,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.gateway import run_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
-from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, running_replicate
+from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import until
 from tests.integration.video.conftest import VideoSuite, get_error, running
 
@@ -36,7 +36,7 @@ class Starts(Protocol):
 
 @pytest.fixture
 async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
-    async with running_replicate() as fake:
+    async with run_replicate() as fake:
         fake.video = two_seconds
         fake.runs.append(Run(statuses=("processing",)))
         yield fake

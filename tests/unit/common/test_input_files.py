@@ -13,7 +13,7 @@ from services.common.fetch.addresses import AddressPolicy
 from services.common.input_files import InputFiles
 from services.common.storage import ObjectSpec
 from tests.fakes.object_store import FakeObjectStore
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 
 CAT = b"\x89PNG" + bytes(range(256)) * 4
 MUCH = 1_000_000
@@ -28,7 +28,7 @@ OWN, SIGNED, FOREIGN, NOBODYS, ANOTHERS = (
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as running:
+    async with run_web_host() as running:
         running.file("/cat.png", CAT)
         yield running
 

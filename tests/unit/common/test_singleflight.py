@@ -82,7 +82,7 @@ async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Sin
     production = GenerationTask()
     with flights.subscribe("key", production) as leader, flights.subscribe("key", production):
         assert await anext(aiter(leader.items())) == ITEMS[0]
-    await production.live.becomes(0)
+    await production.live.wait_for(0)
     assert production.yielded == 1
 
 
@@ -181,7 +181,7 @@ async def test_a_single_result_is_shared(flights: SingleFlight[bytes]) -> None:
 
     async with asyncio.TaskGroup() as callers:
         tasks = [callers.create_task(flights.single("key", produce)) for _ in range(5)]
-        await calls.becomes(1)
+        await calls.wait_for(1)
         release.set()
     assert sorted(task.result() for task in tasks) == [(b"result", False), *[(b"result", True)] * 4]
     assert calls.total == 1
@@ -193,7 +193,7 @@ async def test_closing_ends_every_production_and_tells_the_readers() -> None:
         seating = flights.subscribe("key", production)
         items = aiter(seating.__enter__().items())
         await anext(items)
-    await production.live.becomes(0)
+    await production.live.wait_for(0)
     with pytest.raises(MediaError) as caught:
         await anext(items)
     assert caught.value.reason is Reason.UNAVAILABLE

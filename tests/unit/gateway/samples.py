@@ -11,12 +11,12 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import strategies as st
 
-from tests.fakes.contracts import compiled
+from tests.fakes.contracts import compile_proto
 
 # The sample file imports these, and protobuf finds only what has been loaded.
 IMPORTED = (duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
 
-_FILE = compiled(
+_FILE = compile_proto(
     "samples.proto",
     """
     syntax = "proto3";

@@ -8,9 +8,9 @@ from media.image.v1 import image_pb2
 from media.tts.v1 import tts_pb2
 
 from gateway.http_rules import read_http_rules
-from tests.fakes.contracts import compiled
+from tests.fakes.contracts import compile_proto
 
-_ROUTES = compiled(
+_ROUTES = compile_proto(
     "routes.proto",
     """
     syntax = "proto3";

@@ -144,7 +144,7 @@ async def test_a_disconnect_ends_the_work(beginning: tuple[Step, ...]) -> None:
                 return await answer.read()
 
         reading = asyncio.create_task(read_answer())
-        await script.live.becomes(1)
+        await script.live.wait_for(1)
         reading.cancel()
-        await script.live.becomes(0)
+        await script.live.wait_for(0)
     assert script.live.total == 1

@@ -10,7 +10,7 @@ import pytest
 
 from services.jobs.lease import LeaseLostError, Result
 from services.jobs.record import Status, now
-from tests.fakes.cancelling import lost_cancellation
+from tests.fakes.cancelling import lose_cancellation
 from tests.unit.jobs.memory_buckets import Bucket, Buckets, make_record
 
 
@@ -37,7 +37,7 @@ class LosingBucket(Bucket):
     async def update(self, key: str, value: bytes, last: int) -> int:
         """Write, and lose a cancellation."""
         revision = await super().update(key, value, last)
-        await lost_cancellation()
+        await lose_cancellation()
         return revision
 
 

@@ -208,7 +208,7 @@ async def test_cancellation_is_not_recorded_as_a_failure(state: str) -> None:
                 pass
 
     task = asyncio.create_task(listen())
-    await provider.live.becomes(1)
+    await provider.live.wait_for(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -13,17 +13,17 @@ from services.common.errors import MediaError, Reason
 from services.common.resilience.retry import ProviderPolicy
 from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
-from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, run_elevenlabs
 from tests.fakes.elevenlabs_answers import Answer, StepControl, build_legacy_error, build_refusal
 from tests.fakes.provider_audio import speech
-from tests.fakes.tcp import tcp_peer
+from tests.fakes.tcp import run_tcp_peer
 from tests.fakes.virtual_time import PassingTime
 from tests.unit.tts.candidates import TEXT, build_plan, build_policy
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeElevenLabs]:
-    async with fake_elevenlabs() as server:
+    async with run_elevenlabs() as server:
         yield server
 
 
@@ -60,7 +60,7 @@ async def test_safe_failures_are_retried(fake: FakeElevenLabs, case: str) -> Non
 
 async def test_a_connection_lost_after_the_request_is_not_retried() -> None:
     passing = PassingTime()
-    async with tcp_peer() as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
+    async with run_tcp_peer() as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
         with pytest.raises(MediaError) as failure:
             await read_audio(provider, build_policy(provider, passing=passing))
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
@@ -86,7 +86,7 @@ async def test_other_failures_are_not_retried(fake: FakeElevenLabs, case: str) -
 
 
 async def test_a_refused_connection_is_retried() -> None:
-    async with tcp_peer() as peer:
+    async with run_tcp_peer() as peer:
         free_port = peer.port
     passing = PassingTime()
     async with open_provider(f"http://127.0.0.1:{free_port}") as provider:
@@ -134,9 +134,9 @@ async def test_leaving_early_closes_the_connection_and_frees_the_permit(fake: Fa
     async with open_provider(fake.base_url) as provider:
         policy = build_policy(provider, limit=1)
         async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)):
-            await held.held()
+            await held.wait_until_held()
         assert policy.limiters["elevenlabs"].in_flight == 0
-        await fake.all_closed()
+        await fake.wait_until_closed()
     assert fake.abandoned == 1
 
 
@@ -159,7 +159,7 @@ def reply(name: str, value: str) -> bytes:
     ],
 )
 async def test_the_limit_is_read_from_the_header_in_any_case(name: str, value: str, limit: int | None) -> None:
-    async with tcp_peer(reply(name, value)) as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
+    async with run_tcp_peer(reply(name, value)) as peer, open_provider(f"http://127.0.0.1:{peer.port}") as provider:
         policy = build_policy(provider)
         async with open_with_failover([build_plan(provider)], replace(policy, wait_seconds=0)) as found:
             assert found.stream.max_concurrent_requests == limit

@@ -200,9 +200,9 @@ async def test_cancellation_ends_a_provider_that_has_not_accepted() -> None:
     provider = FakeSpeechProvider(FIRST, accepts_when=asyncio.Event())
     async with stub_for(provider) as stub:
         call = stub.SynthesizeStream(STREAM)
-        await provider.live.becomes(1)
+        await provider.live.wait_for(1)
         call.cancel()
-        await provider.live.becomes(0)
+        await provider.live.wait_for(0)
         assert (provider.live.total, provider.delivered, call.cancelled()) == (1, 0, True)
 
 
@@ -214,11 +214,11 @@ async def test_cancellation_ends_a_silent_provider() -> None:
                 if event.WhichOneof("event") == "chunk":
                     break
             assert provider.live.now == 1
-        await provider.live.becomes(0)
+        await provider.live.wait_for(0)
         whole = stub.Synthesize(WHOLE)
-        await provider.live.becomes(1)
+        await provider.live.wait_for(1)
         whole.cancel()
-        await provider.live.becomes(0)
+        await provider.live.wait_for(0)
 
 
 async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> None:
@@ -229,7 +229,7 @@ async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> 
                 if event.WhichOneof("event") == "chunk":
                     break
             assert provider.live.now == 1
-        await provider.live.becomes(0)
+        await provider.live.wait_for(0)
     # Chunks that a production may be ahead of its fastest reader, and those in the buffers of the transport.
     assert provider.delivered < (SingleFlightLimits().ahead_bytes // 65536) + 16
 

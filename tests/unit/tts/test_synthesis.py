@@ -52,7 +52,7 @@ async def test_the_header_comes_with_the_first_audio() -> None:
     provider = FakeSpeechProvider(audio_ready, FIRST)
     async with aclosing(speak(provider)) as events:
         first = asyncio.ensure_future(anext(events))
-        await provider.live.becomes(1)
+        await provider.live.wait_for(1)
         assert not first.done()
         audio_ready.set()
         assert isinstance(await first, Header)
@@ -139,7 +139,7 @@ async def test_closing_the_stream_ends_the_providers_work(events_read: int) -> N
         for _ in range(events_read):
             await anext(events)
         assert provider.live.now == 1
-    await provider.live.becomes(0)
+    await provider.live.wait_for(0)
 
 
 async def test_cancelling_a_reader_of_a_silent_provider_ends_its_work() -> None:
@@ -151,8 +151,8 @@ async def test_cancelling_a_reader_of_a_silent_provider_ends_its_work() -> None:
                 pass
 
     task = asyncio.create_task(read())
-    await provider.live.becomes(1)
+    await provider.live.wait_for(1)
     task.cancel()
-    await provider.live.becomes(0)
+    await provider.live.wait_for(0)
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from services.jobs.jetstream import MAINTENANCE, SCHEDULED, StreamOptions, Streams, open_streams
 from services.jobs.maintenance.schedule import SWEEP, Schedule
-from tests.fakes.nats import running_nats
+from tests.fakes.nats import run_nats
 from tests.fakes.waiting import eventually, until
 
 SPEC = api.Header.SCHEDULE
@@ -21,7 +21,7 @@ SPEC = api.Header.SCHEDULE
 
 @pytest.fixture
 async def streams(tmp_path: Path) -> AsyncIterator[Streams]:
-    async with running_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as opened:
+    async with run_nats(tmp_path) as url, open_streams(StreamOptions((url,)), "test") as opened:
         yield opened
 
 

@@ -20,8 +20,8 @@ from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import JobFilter, JobRecord, JobRequest, Status
-from tests.fakes.media_services import FakeMediaServices, running_media_services
-from tests.fakes.nats import running_nats
+from tests.fakes.media_services import FakeMediaServices, run_media_services
+from tests.fakes.nats import run_nats
 from tests.fakes.object_store import FakeObjectStore
 
 RETENTION_SECONDS = 30 * 86_400.0
@@ -77,9 +77,9 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with (
-        running_nats(tmp_path) as url,
+        run_nats(tmp_path) as url,
         open_streams(StreamOptions((url,)), "test") as streams,
-        running_media_services() as (shelves, services),
+        run_media_services() as (shelves, services),
     ):
         yield House(streams, JobStore(streams), shelves, services, FakeObjectStore())
 

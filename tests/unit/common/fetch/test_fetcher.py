@@ -12,14 +12,14 @@ from aiohttp import web
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 
 FILE = b"\x89PNG" + bytes(1000)
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as running:
+    async with run_web_host() as running:
         running.file("/cat.png", FILE)
         yield running
 

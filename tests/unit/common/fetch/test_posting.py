@@ -12,7 +12,7 @@ from aiohttp import web
 from services.common.errors import MediaError, Reason
 from services.common.fetch import Fetcher, FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 
 DATA = b'{"type": "job.succeeded", "text": "\xc3\xa9\x00"}'
 HEADERS = {"Content-Type": "application/json", "webhook-id": "job-7", "webhook-signature": "v1,x v1,y"}
@@ -37,7 +37,7 @@ class Receiver:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with running_web_host() as host:
+    async with run_web_host() as host:
         yield Receiver(host)
 
 

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
 from tests.conftest import LogLines
-from tests.fakes.web_host import running_web_host
+from tests.fakes.web_host import run_web_host
 from tests.unit.common.providers.rig import RefusedError, build_endpoint, catch_error
 
 
@@ -95,7 +95,7 @@ async def test_other_urls_are_not_requested(url: str) -> None:
 
 
 async def test_the_key_does_not_follow_a_redirect() -> None:
-    async with running_web_host() as host, running_web_host() as other, open_session() as session:
+    async with run_web_host() as host, run_web_host() as other, open_session() as session:
         host.redirect("/v1/things", other.url("/elsewhere"))
         with pytest.raises(RefusedError) as caught:
             await ProviderHttpClient(session, build_endpoint(host.url("/v1"))).request(

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
-from tests.fakes.tcp import tcp_peer
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.tcp import run_tcp_peer
+from tests.fakes.web_host import WebHost, run_web_host
 from tests.unit.common.providers.rig import KEY, RefusedError, build_endpoint, catch_error
 
 CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
@@ -67,7 +67,7 @@ class Provider:
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
-    async with running_web_host() as host, open_session() as session:
+    async with run_web_host() as host, open_session() as session:
         created = Provider(host, ProviderHttpClient(session, build_endpoint(host.url("/v1"))))
         created.respond_with(lambda: web.json_response({"id": "p1"}, status=201, headers={"X-Cost": "3"}))
         yield created
@@ -157,7 +157,7 @@ async def test_an_endless_answer_is_not_read_forever(provider: Provider) -> None
 async def test_a_cut_connection_may_have_been_charged_after_a_post(
     method: str, work_started: bool, may_be_charged: bool, reply: bytes
 ) -> None:
-    async with tcp_peer(reply) as server, open_session() as session:
+    async with run_tcp_peer(reply) as server, open_session() as session:
         url = f"http://127.0.0.1:{server.port}"
         call = ProviderHttpClient(session, build_endpoint(url)).request(
             method, f"{url}/things", work_started=work_started

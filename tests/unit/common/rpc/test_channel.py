@@ -42,7 +42,7 @@ async def test_breaking_out_of_a_stream_ends_it_at_the_service() -> None:
             async for _ in stream:
                 break
             assert endless.live.now == 1
-        await endless.live.becomes(0)
+        await endless.live.wait_for(0)
 
 
 async def test_an_exception_between_two_reads_ends_the_stream_at_the_service() -> None:
@@ -56,7 +56,7 @@ async def test_an_exception_between_two_reads_ends_the_stream_at_the_service() -
     async with run_test_server(build_probe({SERVER_STREAM: endless.stream})) as probed:
         with pytest.raises(ZeroDivisionError):
             await fail_after_one(Call().start(probed.channel, SERVER_STREAM))
-        await endless.live.becomes(0)
+        await endless.live.wait_for(0)
 
 
 async def test_cancelling_a_task_between_two_reads_ends_the_stream_at_the_service() -> None:
@@ -73,7 +73,7 @@ async def test_cancelling_a_task_between_two_reads_ends_the_stream_at_the_servic
         task = asyncio.create_task(read_one_then_write_for_ever(Call().start(probed.channel, SERVER_STREAM)))
         await busy_elsewhere.wait()
         task.cancel()
-        await endless.live.becomes(0)
+        await endless.live.wait_for(0)
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -97,7 +97,7 @@ async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_that_stopped(
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(endless.megabyte_made.wait(), 0.5)
             assert 0 < endless.made_bytes < 512 * 1024
-        await endless.live.becomes(0)
+        await endless.live.wait_for(0)
 
 
 class Unsteady:

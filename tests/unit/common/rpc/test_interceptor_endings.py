@@ -79,9 +79,9 @@ async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lin
     live = LiveCount()
     async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live))) as probed:
         call = Call().start(probed.channel, kind)
-        await live.becomes(1)
+        await live.wait_for(1)
         call.cancel()
-        await live.becomes(0)
+        await live.wait_for(0)
     outcomes = [line["outcome"] for line in log_lines() if line["event"] == "rpc"]
     assert outcomes == ["CANCELLED"]
 
@@ -93,7 +93,7 @@ async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lin
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=0.1).run(probed.channel, kind)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await live.becomes(0)
+        await live.wait_for(0)
         assert live.total == 1
     assert "library" not in [line["component"] for line in log_lines()]
 
@@ -164,7 +164,7 @@ async def test_a_caller_that_leaves_ends_a_handler_that_is_blocked_by_a_slow_rea
         await call.read()
         await writer.second_begun.wait()
         call.cancel()
-        await writer.live.becomes(0)
+        await writer.live.wait_for(0)
         assert not writer.second_sent.is_set()
 
 
@@ -176,7 +176,7 @@ async def test_a_deadline_ends_a_handler_that_is_blocked_by_a_slow_reader(kind: 
         call = Call(timeout_seconds=0.3).start(probed.channel, kind)
         await call.read()
         await writer.second_begun.wait()
-        await writer.live.becomes(0)
+        await writer.live.wait_for(0)
         assert not writer.second_sent.is_set()
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
@@ -190,6 +190,6 @@ async def test_the_servers_own_limit_ends_a_handler_that_is_blocked_by_a_slow_re
     ) as probed:
         call = Call().start(probed.channel, kind)
         await call.read()
-        await writer.live.becomes(0)
+        await writer.live.wait_for(0)
         assert not writer.second_sent.is_set()
         call.cancel()

@@ -60,7 +60,7 @@ async def saturated(
     register = build_probe_of_all_kinds(limiter.body)
     async with run_test_server(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
-        await limiter.live.becomes(calls)
+        await limiter.live.wait_for(calls)
         yield probed, limiter, tasks
         limiter.opened.set()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -131,7 +131,7 @@ async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> No
 async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
     async with saturated(kind, calls=1) as (probed, limiter, tasks):
         tasks[0].cancel()
-        await limiter.live.becomes(0)
+        await limiter.live.wait_for(0)
         limiter.opened.set()
         assert await Call().run(probed.channel, kind) == [b"done"]
 

@@ -65,7 +65,7 @@ class Watch:
         stub = make_health_stub(channel)
         self._call = stub.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10, wait_for_ready=True)
 
-    async def becomes(self, wanted: int) -> None:
+    async def wait_for(self, wanted: int) -> None:
         while (await self._call.read()).status != wanted:
             pass
 
@@ -146,9 +146,9 @@ async def test_a_message_over_the_limit_is_refused() -> None:
 async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
     async with run_test_server(TwoPartStreamer().register, notice_seconds=60) as running:
         watch = Watch(running.channel)
-        await watch.becomes(SERVING)
+        await watch.wait_for(SERVING)
         draining = asyncio.create_task(running.server.drain())
-        await watch.becomes(NOT_SERVING)
+        await watch.wait_for(NOT_SERVING)
         assert await Call().run(running.channel, UNARY) == [b"answer"]
         draining.cancel()
         watch.leave()
@@ -178,7 +178,7 @@ async def test_grace_ends_a_stream_that_does_not() -> None:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         await running.server.drain()
-        await streamer.live.becomes(0)
+        await streamer.live.wait_for(0)
         with pytest.raises(grpc.aio.AioRpcError):
             await call.read()
         assert await call.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
@@ -189,7 +189,7 @@ async def test_leaving_the_context_ends_calls_at_once() -> None:
     async with run_test_server(streamer.register) as running:
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
-    await streamer.live.becomes(0)
+    await streamer.live.wait_for(0)
     assert await call.code() is not grpc.StatusCode.OK
 
 
@@ -220,11 +220,11 @@ async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) 
     serving = asyncio.create_task(serve(streamer.register, options))
     async with open_channel(f"127.0.0.1:{port}") as channel:
         watch = Watch(channel)
-        await watch.becomes(SERVING)
+        await watch.wait_for(SERVING)
         call = Call().start(channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         os.kill(os.getpid(), number)
-        await watch.becomes(NOT_SERVING)
+        await watch.wait_for(NOT_SERVING)
         watch.leave()
         streamer.proceed.set()
         assert (await call.read()).value == b"last"

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from services.common.storage import ObjectStore, StorageSettings, open_object_store
-from tests.fakes.s3 import ACCESS_KEY, SECRET_KEY, make_bucket, running_s3
-from tests.fakes.supabase import BUCKET, SERVICE_ROLE, FakeSupabase, running_supabase
+from tests.fakes.s3 import ACCESS_KEY, SECRET_KEY, make_bucket, run_s3
+from tests.fakes.supabase import BUCKET, SERVICE_ROLE, FakeSupabase, run_supabase
 
 PUBLIC_URL = "https://media.example.com"
 
@@ -19,14 +19,14 @@ PUBLIC_URL = "https://media.example.com"
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
     """Yield the address of a server with the S3 protocol."""
-    with running_s3() as url:
+    with run_s3() as url:
         yield url
 
 
 @pytest.fixture
 async def supabase() -> AsyncIterator[FakeSupabase]:
     """Yield a fake Supabase."""
-    async with running_supabase() as fake:
+    async with run_supabase() as fake:
         yield fake
 
 
@@ -74,5 +74,5 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with open_object_store(settings) as store:
             yield store
         return
-    async with running_supabase() as fake, open_object_store(supabase_settings(fake)) as store:
+    async with run_supabase() as fake, open_object_store(supabase_settings(fake)) as store:
         yield store

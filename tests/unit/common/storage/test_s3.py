@@ -9,7 +9,7 @@ from aiohttp import web
 from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
-from tests.fakes.web_host import running_web_host
+from tests.fakes.web_host import run_web_host
 from tests.unit.common.storage.conftest import s3_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
@@ -46,7 +46,7 @@ async def test_refused_credentials_are_named_without_quoting_the_server(code: st
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=403, text=f"<Error><Code>{code}</Code><Message>AKIA of mine</Message></Error>")
 
-    async with running_web_host() as host:
+    async with run_web_host() as host:
         host.pages["/any"] = host.pages["/any/a/b"] = refuse
         async with open_object_store(s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
             for work in (store.put("a/b", b"x", SPEC), store.head("a/b"), store.list(""), store.delete("a/b")):

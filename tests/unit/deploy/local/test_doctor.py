@@ -13,8 +13,8 @@ from deploy.local.__main__ import main
 from deploy.local.doctor import check_links, format_report, run_checks, to_json
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
-from tests.fakes.nats import running_nats
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.nats import run_nats
+from tests.fakes.web_host import WebHost, run_web_host
 
 KEYS = (
     "ELEVENLABS_API_KEY",
@@ -42,7 +42,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as web_host:
+    async with run_web_host() as web_host:
         yield web_host
 
 
@@ -92,10 +92,10 @@ async def test_a_provider_that_cannot_be_reached_is_reported(environment: pytest
 
 
 async def test_nats_without_jetstream_is_a_problem(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async with running_nats(tmp_path) as url:
+    async with run_nats(tmp_path) as url:
         environment.setenv("NATS_URL", url)
         assert (await find_messages(Level.OK))["NATS"] == "can be reached and stores 0 streams"
-    async with running_nats(tmp_path, streams=False) as url:
+    async with run_nats(tmp_path, streams=False) as url:
         environment.setenv("NATS_URL", url)
         assert (await find_messages(Level.PROBLEM))["NATS"] == "has no JetStream"
 

@@ -33,7 +33,7 @@ from tests.fakes.video_edge import (
     VideoEdge,
     failed,
     job,
-    running_video_edge,
+    run_video_edge,
 )
 from tests.fakes.waiting import until
 
@@ -62,7 +62,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     headers = {"Authorization": "Bearer a token"}
-    async with running_video_edge() as (edge, url), aiohttp.ClientSession(url, headers=headers) as session:
+    async with run_video_edge() as (edge, url), aiohttp.ClientSession(url, headers=headers) as session:
         yield Client(edge, url, session)
 
 
@@ -175,7 +175,7 @@ async def test_a_refusal_is_reported_with_its_message(client: Client, refusal: R
 
 
 async def test_a_suite_that_cannot_be_reached_is_reported() -> None:
-    async with running_video_edge() as (_, gone):
+    async with run_video_edge() as (_, gone):
         pass
     async with aiohttp.ClientSession(gone) as session:
         with pytest.raises(VideoFailed, match=r"POST /api/image/generate was not answered.*make doctor"):

@@ -22,13 +22,13 @@ from gateway.openapi.route_spec import HandWritten, Response
 from gateway.routes.captions import FORMATS
 from services.common.errors import Reason
 from services.common.rpc.validation import validate
-from tests.fakes.contracts import compiled
+from tests.fakes.contracts import compile_proto
 
 Json = dict[str, Any]
 SPEECH_PATHS = ("/api/speech", "/api/speech/stream", "/api/speech/timestamps", "/api/speech/captions")
 _CALLER_GONE = 499
 
-_THINGS = compiled(
+_THINGS = compile_proto(
     "things.proto",
     """
     syntax = "proto3";

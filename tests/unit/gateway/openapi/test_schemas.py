@@ -8,10 +8,10 @@ import pytest
 
 from gateway.openapi.comments import find_comment
 from gateway.openapi.schemas import Schemas
-from tests.fakes.contracts import compiled
+from tests.fakes.contracts import compile_proto
 from tests.unit.gateway.samples import EVERYTHING, KNOWN
 
-_RULED = compiled(
+_RULED = compile_proto(
     "ruled.proto",
     r"""
     syntax = "proto3";

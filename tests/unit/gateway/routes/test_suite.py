@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 
 from tests.fakes.gateway import run_gateway
-from tests.fakes.web_host import WebHost, running_web_host
+from tests.fakes.web_host import WebHost, run_web_host
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with running_web_host() as opened:
+    async with run_web_host() as opened:
         opened.file("/cat.png", b"12345")
         opened.redirect("/away", "/cat.png?token=secret")
         yield opened

@@ -18,7 +18,7 @@ from services.common.providers import ProviderHttpClient, open_session
 from services.image.providers.fal import FalProvider, FalSettings
 from services.image.providers.fal.provider import build_endpoint
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
-from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, running_fal
+from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, run_fal
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "fal"
 CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1024, 768), "landscape_4_3", steps=28, guidance_scale=3.5, seed=7)
@@ -39,7 +39,7 @@ def load_golden(name: str) -> Any:
 
 @pytest.fixture
 async def fal() -> AsyncIterator[FakeFal]:
-    async with running_fal() as fake:
+    async with run_fal() as fake:
         yield fake
 
 

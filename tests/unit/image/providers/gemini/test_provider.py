@@ -19,7 +19,7 @@ from services.image.providers.gemini import GeminiProvider, GeminiSettings, open
 from services.image.providers.gemini.request import TRAITS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
-from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, running_gemini
+from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, run_gemini
 from tests.fakes.image_provider import make_image
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
@@ -33,7 +33,7 @@ def load_golden(name: str) -> Any:
 
 @pytest.fixture
 async def gemini() -> AsyncIterator[FakeGemini]:
-    async with running_gemini() as fake:
+    async with run_gemini() as fake:
         yield fake
 
 

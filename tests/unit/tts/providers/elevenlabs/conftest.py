@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
-from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, fake_elevenlabs
+from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, run_elevenlabs
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeElevenLabs]:
-    async with fake_elevenlabs() as server:
+    async with run_elevenlabs() as server:
         yield server
 
 

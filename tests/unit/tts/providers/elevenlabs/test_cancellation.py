@@ -46,11 +46,11 @@ async def test_cancelling_closes_the_connection_of_a_silent_provider(
     held = silence()  # type: ignore[call-arg]  # a function that returns a Silence
     fake.answers.append(held.answer)
     task = asyncio.create_task(read_all_chunks(provider, build_spec(), with_alignment=with_alignment))
-    await held.control.held()
+    await held.control.wait_until_held()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await fake.all_closed(WITHIN_SECONDS)
+    await fake.wait_until_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
 
 
@@ -61,7 +61,7 @@ async def test_leaving_during_the_audio_closes_the_connection(
     fake.answers.append(Answer(body_control=StepControl(1)))
     async with provider.synthesize(build_spec(), with_alignment=with_alignment) as stream:
         assert (await anext(stream.chunks)).audio
-    await fake.all_closed(WITHIN_SECONDS)
+    await fake.wait_until_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
 
 
@@ -71,7 +71,7 @@ async def test_leaving_without_reading_closes_the_connection(
     fake.answers.append(Answer(body_control=StepControl()))
     async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 1
-    await fake.all_closed(WITHIN_SECONDS)
+    await fake.wait_until_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
 
 
@@ -79,7 +79,7 @@ async def test_a_reader_that_leaves_does_not_affect_another(fake: FakeElevenLabs
     control = StepControl()
     fake.answers += [Answer(body_control=control), Answer(body_control=StepControl())]
     other_reader = asyncio.create_task(read_all_chunks(provider, build_spec()))
-    await control.held()
+    await control.wait_until_held()
     async with provider.synthesize(build_spec(), with_alignment=False):
         assert fake.open_streams == 2
     await fake.until(lambda: fake.open_streams == 1, WITHIN_SECONDS)
@@ -92,8 +92,8 @@ async def test_closing_the_provider_ends_running_requests(fake: FakeElevenLabs) 
     fake.answers.append(Answer(body_control=control))
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         task = asyncio.create_task(read_all_chunks(provider, build_spec()))
-        await control.held()
-    await fake.all_closed(WITHIN_SECONDS)
+        await control.wait_until_held()
+    await fake.wait_until_closed(WITHIN_SECONDS)
     assert fake.abandoned == 1
     task.cancel()
     await asyncio.wait([task])

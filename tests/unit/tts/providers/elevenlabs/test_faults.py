@@ -24,7 +24,7 @@ from tests.fakes.elevenlabs_answers import (
     build_text_error,
 )
 from tests.fakes.provider_audio import speech
-from tests.fakes.tcp import tcp_peer
+from tests.fakes.tcp import run_tcp_peer
 from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, build_spec, join_chunks, read_all_chunks
 
 pytestmark = pytest.mark.parametrize("with_alignment", [False, True])
@@ -67,7 +67,7 @@ async def test_a_refusal_is_raised_before_any_audio(
             pytest.fail("the provider accepted the request")
     assert failure.value.reason is reason
     assert "SECRET" not in failure.value.message
-    await fake.all_closed()
+    await fake.wait_until_closed()
     assert fake.calls == 1
     assert len(fake.requests) == 1
 
@@ -84,7 +84,7 @@ async def test_an_incomplete_response_is_an_error(
     with pytest.raises(MediaError) as failure:
         await read_all_chunks(provider, build_spec(output_format), with_alignment=with_alignment)
     assert failure.value.reason is Reason.GENERATION_FAILED
-    await fake.all_closed()
+    await fake.wait_until_closed()
 
 
 async def test_after_a_failure_the_next_call_succeeds(
@@ -122,7 +122,7 @@ async def test_a_response_without_headers_in_time_is_a_timeout(fake: FakeElevenL
         with pytest.raises(MediaError) as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_TIMEOUT
-    await fake.all_closed()
+    await fake.wait_until_closed()
     assert fake.abandoned == 1
 
 
@@ -150,7 +150,7 @@ async def test_a_provider_without_a_server_is_unavailable(base_url: str, with_al
 
 
 async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool) -> None:
-    async with tcp_peer(stays=True) as peer:
+    async with run_tcp_peer(stays=True) as peer:
         settings = ElevenLabsSettings(API_KEY, f"https://127.0.0.1:{peer.port}", connect_timeout_seconds=0.1)
         async with open_elevenlabs(settings) as provider:
             with pytest.raises(MediaError) as failure:
@@ -160,7 +160,7 @@ async def test_a_handshake_that_does_not_end_is_unavailable(with_alignment: bool
 
 @pytest.mark.parametrize("reply", [b"", b"SSH-2.0-not-http\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
 async def test_a_response_that_is_not_http_is_unavailable(reply: bytes, with_alignment: bool) -> None:
-    async with tcp_peer(reply) as peer, open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider:
+    async with run_tcp_peer(reply) as peer, open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider:
         with pytest.raises(MediaError) as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
@@ -169,12 +169,12 @@ async def test_a_response_that_is_not_http_is_unavailable(reply: bytes, with_ali
 async def test_an_endless_error_body_is_not_read_to_its_end(with_alignment: bool) -> None:
     head = b"HTTP/1.1 503 Busy\r\ncontent-length: 1000000000\r\n\r\n"
     async with (
-        tcp_peer(head + bytes(2 * MAX_ERROR_BODY_BYTES), stays=True) as peer,
+        run_tcp_peer(head + bytes(2 * MAX_ERROR_BODY_BYTES), stays=True) as peer,
         open_with_short_wait(f"http://127.0.0.1:{peer.port}", 20) as provider,
     ):
         with pytest.raises(MediaError) as failure:
             await read_all_chunks(provider, build_spec(), with_alignment=with_alignment)
-        await peer.all_ended()
+        await peer.wait_until_closed()
     assert failure.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 

@@ -16,7 +16,7 @@ from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import Answer, StepControl
 from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
-from tests.fakes.tcp import tcp_peer
+from tests.fakes.tcp import run_tcp_peer
 from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
 
 
@@ -150,7 +150,7 @@ async def test_without_a_key_the_api_is_not_called(fake: FakeElevenLabs, key: st
 
 @pytest.mark.parametrize("path", ["", "/", "/proxy", "/proxy/"])
 async def test_the_base_url_may_have_a_path(path: str) -> None:
-    async with tcp_peer() as peer:
+    async with run_tcp_peer() as peer:
         settings = ElevenLabsSettings(API_KEY, f"http://127.0.0.1:{peer.port}{path}")
         async with open_elevenlabs(settings) as provider:
             with pytest.raises(MediaError):
@@ -162,7 +162,7 @@ async def test_the_base_url_may_have_a_path(path: str) -> None:
 async def test_an_unusual_voice_id_is_sent_as_one_path_segment(voice_id: str, sent: bytes) -> None:
     spec = replace(build_spec(), voice=replace(VOICE, voice_id=voice_id))
     async with (
-        tcp_peer() as peer,
+        run_tcp_peer() as peer,
         open_elevenlabs(ElevenLabsSettings(API_KEY, f"http://127.0.0.1:{peer.port}")) as provider,
     ):
         with pytest.raises(MediaError):

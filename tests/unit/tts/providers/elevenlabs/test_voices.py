@@ -162,7 +162,7 @@ async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provi
     fake.voices_answer = Answer(head_control=control)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(list_account_ids(provider)) for _ in range(5)]
-        await control.held()
+        await control.wait_until_held()
         tasks[0].cancel()
         control.release(5)
     assert [len(task.result()) for task in tasks[1:]] == [1] * 4

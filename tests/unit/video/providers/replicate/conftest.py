@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.video.providers.replicate import ReplicateProvider
-from tests.fakes.replicate import FakeReplicate, running_replicate
+from tests.fakes.replicate import FakeReplicate, run_replicate
 from tests.unit.video.providers.replicate.rig import open_provider
 
 
 @pytest.fixture
 async def replicate() -> AsyncIterator[FakeReplicate]:
     """A fake Replicate server."""
-    async with running_replicate() as fake:
+    async with run_replicate() as fake:
         yield fake
 
 

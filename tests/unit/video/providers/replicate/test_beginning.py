@@ -32,7 +32,7 @@ from tests.fakes.replicate import (
     build_field_error,
     build_problem,
 )
-from tests.fakes.web_host import running_web_host
+from tests.fakes.web_host import run_web_host
 from tests.unit.video.providers.replicate.rig import (
     BIG_CAT,
     CAT,
@@ -124,7 +124,7 @@ async def test_a_source_image_that_cannot_be_uploaded_costs_nothing(
 async def test_a_public_url_of_the_source_image_is_forwarded_and_not_fetched(
     replicate: FakeReplicate, provider: ReplicateProvider
 ) -> None:
-    async with running_web_host() as other:
+    async with run_web_host() as other:
         await provider.begin(replace(BIG_CAT, source_image_url=other.url("/cat.jpg")))
         assert other.requests == []
     (sent,) = replicate.requests

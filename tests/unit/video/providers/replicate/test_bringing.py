@@ -10,7 +10,7 @@ from aiohttp import web
 from services.common.errors import Reason
 from services.video.providers.replicate import ReplicateProvider
 from tests.fakes.replicate import API_TOKEN, DOWN, HANGS, VIDEO, Failure, FakeReplicate, Run
-from tests.fakes.web_host import running_web_host
+from tests.fakes.web_host import run_web_host
 from tests.unit.video.providers.replicate.rig import Delays, fetch_video, get_error, is_charged, open_provider
 
 
@@ -105,7 +105,7 @@ async def test_the_token_is_not_sent_to_another_host(
         seen.append(str(request.headers))
         return web.Response(body=b"video")
 
-    async with running_web_host() as other:
+    async with run_web_host() as other:
         other.pages["/video.mp4"] = answer
         replicate.runs.append(Run(shape=lambda _: other.url("/video.mp4")))
         assert await fetch_video(provider, tmp_path) == b"video"
@@ -117,7 +117,7 @@ async def test_the_token_is_not_sent_to_another_host(
 async def test_the_token_does_not_follow_a_redirect(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, asked: str
 ) -> None:
-    async with running_web_host() as other:
+    async with run_web_host() as other:
         replicate.failures[asked].append(Failure(307, {}, {"Location": other.url("/elsewhere")}))
         error = await get_error(provider, tmp_path)
         assert other.requests == []
