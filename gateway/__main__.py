@@ -1,4 +1,4 @@
-"""Serves HTTP in front of the services: `python -m gateway --help`."""
+"""The command `python -m gateway`: serves HTTP in front of the services, and gRPC reflection and health."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.common.storage import open_object_store
 
 
 async def main(settings: GatewaySettings) -> None:
-    """Serve HTTP, and gRPC reflection and health, until asked to stop; then drains both."""
+    """Serve HTTP, and gRPC reflection and health, until a stop signal arrives; then drain both."""
     health = Health()
     async with (
         open_channel(settings.tts_address) as tts,
@@ -38,18 +38,18 @@ async def main(settings: GatewaySettings) -> None:
             call_seconds=settings.call_seconds,
         )
         serving = run_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
-        async with build_directory_server(settings, upstreams) as running_directory, serving as http:
+        async with build_directory_server(settings, upstreams) as directory, serving as http:
             await stop_signal()
             health.drain()
             async with asyncio.TaskGroup() as draining:
-                draining.create_task(running_directory.drain())
+                draining.create_task(directory.drain())
                 draining.create_task(_drain_http(http, settings.drain_notice_seconds))
 
 
 def build_directory_server(
     settings: GatewaySettings, upstreams: Upstreams
 ) -> AbstractAsyncContextManager[RunningServer]:
-    """Return the server of reflection and health for all services, not yet started."""
+    """Return the gRPC server of reflection and health for all services; entering the context starts it."""
     channels = upstreams.list_channels()
 
     def register(server: grpc.aio.Server) -> list[str]:

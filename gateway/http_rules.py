@@ -1,4 +1,4 @@
-"""Reads the google.api.http annotations: which HTTP route leads to which RPC."""
+"""Reads the google.api.http annotations of the contracts: which HTTP route calls which RPC."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDesc
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
-_DEEP = re.compile(r"\{([a-z][a-z0-9_]*)=\*\*\}")
+_DEEP_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)=\*\*\}")
 
 PUBLIC_RPCS = frozenset({"media.image.v1.ImageService.ListImageSizes"})
-"""RPCs whose routes ask for no credential."""
+"""RPCs whose routes need no credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +22,41 @@ class HttpRule:
     """One HTTP route of one RPC."""
 
     method: str
-    """GET, PUT, POST, DELETE, PATCH, or a custom one in capitals."""
+    """GET, PUT, POST, DELETE, PATCH, or a custom method in capitals."""
     path: str
-    """The path, with request fields as `{field_name}`, each a whole segment, or several if it is in `deep_fields`."""
+    """Path, with request fields as `{field_name}`: one whole segment each, or several if in `deep_fields`."""
     body: str
-    """`*` if the body holds all fields that the path does not; the name of the one it holds; empty without a body."""
+    """`*` if the body has all fields that the path has not; else the name of its one field; empty without a body."""
     rpc: MethodDescriptor
-    """The RPC that answers."""
+    """The RPC that the route calls."""
     deep_fields: tuple[str, ...] = ()
-    """Fields in the path whose values may hold slashes."""
+    """Fields in the path whose values may contain slashes."""
     response_body: str = ""
-    """Field of the response whose fields are the answer; empty for the response itself."""
+    """Field of the response that is the answer; empty if the whole response is."""
 
     @property
     def public(self) -> bool:
-        """Whether it answers without a credential."""
+        """Whether the route needs no credential."""
         return self.rpc.full_name in PUBLIC_RPCS
 
     @property
     def answer(self) -> Descriptor:
-        """What the answer holds, beside `success`."""
+        """Type of the answer, which has the field `success` besides."""
         whole: Descriptor = self.rpc.output_type
         part = whole.fields_by_name[self.response_body].message_type if self.response_body else None
         return part or whole
 
     @property
     def path_fields(self) -> tuple[str, ...]:
-        """Names of the request fields that the path carries, in order."""
+        """Names of the request fields in the path, in order."""
         return tuple(_VARIABLE.findall(self.path))
 
 
 def read_http_rules(service: ServiceDescriptor) -> list[HttpRule]:
-    """Return the routes of the annotated RPCs of `service`, additional bindings included, in the contract's order.
+    """Return the routes of the annotated RPCs of `service`, with additional bindings, in the order of the contract.
 
     Raises:
-        ValueError: An annotation asks for what the gateway does not do; the message names it.
+        ValueError: The gateway does not support an annotation; the message names it.
     """
     return [rule for rpc in service.methods for rule in _read_rules(rpc)]
 
@@ -67,9 +67,9 @@ def _read_rules(rpc: MethodDescriptor) -> Iterator[HttpRule]:
         return
     annotation = options.Extensions[annotations_pb2.http]
     for binding in (annotation, *annotation.additional_bindings):
-        method, written = _parse_pattern(binding)
-        path = _DEEP.sub(r"{\1}", written)
-        rule = HttpRule(method, path, binding.body, rpc, tuple(_DEEP.findall(written)), binding.response_body)
+        method, pattern = _parse_pattern(binding)
+        path = _DEEP_VARIABLE.sub(r"{\1}", pattern)
+        rule = HttpRule(method, path, binding.body, rpc, tuple(_DEEP_VARIABLE.findall(pattern)), binding.response_body)
         _check_rule(rule)
         yield rule
 
@@ -84,15 +84,15 @@ def _parse_pattern(binding: http_pb2.HttpRule) -> tuple[str, str]:
 
 
 def _check_rule(rule: HttpRule) -> None:
-    known = set(rule.rpc.input_type.fields_by_name)
+    fields = set(rule.rpc.input_type.fields_by_name)
     problems = {
         "has no path": not rule.path.startswith("/"),
-        "names a response_body that is no message of the response": not _is_message(rule),
-        "belongs to a streaming RPC; such routes are written by hand": (
+        "names a response_body that is not a message of the response": not _is_message(rule),
+        "belongs to a streaming RPC, whose routes are written by hand": (
             rule.rpc.client_streaming or rule.rpc.server_streaming
         ),
         "has a variable that is more than a field's name": not all(map(_FIELD.fullmatch, rule.path_fields)),
-        "names a field that the request does not have": bool({*rule.path_fields, rule.body} - {"", "*"} - known),
+        "names a field that the request does not have": bool({*rule.path_fields, rule.body} - {"", "*"} - fields),
     }
     for problem, found in problems.items():
         if found:

@@ -1,4 +1,4 @@
-"""Answers gRPC reflection and health for all services in one place, so that one port shows the whole suite."""
+"""Answers gRPC reflection and health for all services, so that one port shows the whole suite."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _WATCH_SECONDS = 1.0
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 Context = grpc.aio.ServicerContext[Any, Any]
-ServingStatus = int  # the enum's own type exists for type checkers only
+ServingStatus = int  # the type of the enum exists for type checkers only
 Check = grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 
 
 class AggregateHealth(HealthServicer):
-    """Answers for each service what that service says of itself, and for the empty name what all say together."""
+    """Reports the health of each service by its name, and of all services together by the empty name."""
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         super().__init__()
         self._checks = {name: _build_check(channel) for name, channel in channels.items()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
-        """Answer once."""
+        """Answer with the current status, which the service itself reports."""
         if request.service in self._checks:
             return health_pb2.HealthCheckResponse(status=await self._check_service(request.service))
         if not request.service:
@@ -41,11 +41,11 @@ class AggregateHealth(HealthServicer):
         return await super().Check(request, context)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
-        """Answer whenever the status changes."""
-        known = not request.service or request.service in self._checks
+        """Send the status at once and at each change, until the caller cancels."""
+        exists = not request.service or request.service in self._checks
         last_status: int | None = None
         while True:
-            status = await self._get_status(request.service) if known else UNKNOWN
+            status = await self._get_status(request.service) if exists else UNKNOWN
             if status != last_status:
                 await context.write(health_pb2.HealthCheckResponse(status=status))
                 last_status = status
@@ -75,9 +75,9 @@ def _build_check(channel: grpc.aio.Channel) -> Check:
 
 
 def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
-    """Make `server` describe `services`, in the current and in the older version of the protocol.
+    """Add reflection of `services` to `server`, in the versions v1alpha and v1 of the protocol.
 
-    The two differ in name only, and the library has just the older one.
+    The library has only v1alpha; v1 differs in name only.
     """
     names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     servicer = ReflectionServicer(service_names=names)

@@ -1,4 +1,4 @@
-"""POST /api/speech/captions: what would be spoken, as a caption file in time with the audio."""
+"""POST /api/speech/captions: a caption file with the timing of the audio that /api/speech returns."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PARAMETER = "format"
 
 @dataclass(frozen=True, slots=True)
 class CaptionFormat:
-    """A kind of caption file."""
+    """A format of caption files."""
 
     content_type: str
     """Value of the Content-Type header."""
     media_types: frozenset[str]
-    """Media types of an Accept header that ask for it."""
+    """Media types of an Accept header that select the format."""
     write: Callable[[Alignment], str]
-    """Makes the file."""
+    """Called with the timing of the speech; returns the text of the file."""
 
 
 FORMATS: Mapping[str, CaptionFormat] = {
@@ -53,12 +53,12 @@ class CaptionRoutes:
         return [web.post("/api/speech/captions", self.write_captions)]
 
     async def write_captions(self, request: web.Request) -> web.Response:
-        """Answer with the captions of the audio that the same body gets from /api/speech."""
+        """Answer with the captions of the audio that /api/speech returns for the same body."""
         caption_format = _choose_format(request)
         message = await read_message(request, tts_pb2.SynthesizeRequest)
         if message.store:
             raise invalid(
-                "store", "must be absent here: POST /api/speech stores, and costs nothing more where it is cached"
+                "store", "must be absent here; POST /api/speech stores the audio, from the cache if there is one"
             )
         message.include_alignment = True
         reply = await self._stub.Synthesize(
@@ -66,7 +66,7 @@ class CaptionRoutes:
         )
         if not reply.alignment.characters:
             raise MediaError(
-                Reason.GENERATION_FAILED, "The provider spoke but gave no timing; retry, or use another provider."
+                Reason.GENERATION_FAILED, "The provider returned audio without timing; retry, or use another provider."
             )
         timing = StreamTiming()
         timing.add(reply.alignment)
@@ -78,7 +78,7 @@ class CaptionRoutes:
 def _choose_format(request: web.Request) -> CaptionFormat:
     """Return the format that the query names, else the one that the Accept header prefers, else the default."""
     if unknown := sorted(request.query.keys() - {_PARAMETER}):
-        raise invalid(shorten(unknown[0]), f"is no parameter of this path; {_PARAMETER} is")
+        raise invalid(shorten(unknown[0]), f"is not a parameter of this route, which takes {_PARAMETER}")
     named = request.query.getall(_PARAMETER, [])
     if len(named) > 1:
         raise invalid(_PARAMETER, "must be given once")
@@ -87,13 +87,13 @@ def _choose_format(request: web.Request) -> CaptionFormat:
         if found is None:
             raise invalid(_PARAMETER, f"must be one of {', '.join(FORMATS)}")
         return found
-    # max() takes the first of equals, so the order of the table decides where the caller does not.
+    # max() returns the first of equal items, so that the order of FORMATS decides a tie.
     weights = dict(_parse_accept(request.headers.getall("Accept", [])))
     return max(FORMATS.values(), key=lambda item: max(weights.get(kind, 0.0) for kind in item.media_types))
 
 
 def _parse_accept(headers: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """Yield each media type of the Accept headers with its weight; one that cannot be read counts as 0."""
+    """Yield each media type of the Accept headers with its weight; 0 if the weight is malformed."""
     for item in ",".join(headers).split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")

@@ -1,4 +1,4 @@
-"""GET /openapi.json and /docs: the OpenAPI document and Swagger UI, all served from files of this package."""
+"""GET /openapi.json and /docs: the OpenAPI document, and Swagger UI from files of this package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPENAPI_FILE = _GATEWAY / "openapi" / "openapi.json"
 """The OpenAPI document of the suite; `make openapi` writes it from the contracts."""
 
 SWAGGER_UI = _GATEWAY / "docs_page" / "swagger_ui"
-"""Swagger UI, vendored; its README.md names the version and the digests."""
+"""Vendored Swagger UI; its README.md names the version and the digests."""
 
 _PAGE = _GATEWAY / "docs_page"
 _ASSETS = (
@@ -53,7 +53,7 @@ _SAFE_TYPE: Mapping[str, str] = {"X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
-    """A file of the page; its address changes with its content, so it may be cached forever."""
+    """A file of the page; its path changes with its content, so that clients may cache it forever."""
 
     file: Path
     digest: str
@@ -64,7 +64,7 @@ class _Asset:
 
 
 def build_docs_routes(document: bytes) -> list[web.RouteDef]:
-    """Return the routes of the OpenAPI `document`, given as JSON text, and of the page that shows it."""
+    """Return the routes of the OpenAPI `document`, which is JSON text, and of the page that shows it."""
     assets = [_build_asset(file) for file in _ASSETS]
     page = Template((_PAGE / "index.html").read_text(encoding="utf-8")).substitute(
         {asset.file.name.replace(".", "_").replace("-", "_"): asset.path for asset in assets}
@@ -98,7 +98,7 @@ def _serve_fixed(body: bytes, content_type: str, extra: Mapping[str, str]) -> Ha
 
 
 def _serve_file(asset: _Asset) -> Handler:
-    """Return a handler that answers with a file, its ETag included, without holding it in memory."""
+    """Return a handler that answers with a file and its ETag, and reads the file at each request."""
     headers = {"Cache-Control": _FOREVER, "Content-Type": _CONTENT_TYPES[asset.file.suffix], **_SAFE_TYPE}
 
     async def answer(_request: web.Request) -> web.StreamResponse:

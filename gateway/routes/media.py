@@ -1,4 +1,4 @@
-"""GET /media/{key}: objects of the store, by signed link or as their owner, with ranges and entity tags."""
+"""GET /media/{key}: objects of the store, for signed links and for owners, with ranges and entity tags."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from services.common.storage.signed_urls import EXPIRES, SIGNATURE
 
 _SHOWN_INLINE = ("image/", "audio/", "video/")
 _EMPTY_SUFFIX = re.compile(r"bytes\s*=\s*-0+")
-"""A range of no bytes, that the library reads as all of them."""
+"""A range of zero bytes, which aiohttp reads as the whole object."""
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # What strangers upload may not act in the suite's name.
+    # An uploaded file must not run as a page of this origin.
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Accept-Ranges": "bytes",
@@ -33,7 +33,7 @@ class MediaRoutes:
     """Answers /media/{key}.
 
     Args:
-        store: Where objects are. One that serves them itself is redirected to.
+        store: The object store. Requests are redirected to it if it is not the local folder.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -44,30 +44,30 @@ class MediaRoutes:
         return [web.get("/media/{key:.+}", self.serve, allow_head=True)]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the object, or the part of it that is asked for."""
+        """Answer with the object, or with the requested range of it."""
         key = _parse_key(request)
         info = await self._check_access(request, key)
         if not isinstance(self._store, LocalStore):
             return web.Response(status=302, headers={"Location": (await self._store.url(key)).url})
         headers = _build_headers(info)
         if SIGNATURE not in request.query:
-            # A shared cache on the way could serve it to other callers.
+            # Only the owner may read it, so shared caches must not store it.
             headers["Cache-Control"] = info.cache_control.replace("public", "private")
         if _is_unchanged(request, info):
             return web.Response(status=304, headers=headers)
-        wanted = _parse_range(request, info)
-        if wanted is not None and wanted.start >= wanted.end:
+        byte_range = _parse_range(request, info)
+        if byte_range is not None and byte_range.start >= byte_range.end:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{info.size_bytes}"})
-        status = 206 if wanted else 200
-        if wanted:
-            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{info.size_bytes}"
-        whole = wanted or ByteRange(0, info.size_bytes)
+        status = 206 if byte_range else 200
+        if byte_range:
+            headers["Content-Range"] = f"bytes {byte_range.start}-{byte_range.end - 1}/{info.size_bytes}"
+        sent = byte_range or ByteRange(0, info.size_bytes)
         response = web.StreamResponse(status=status, headers=headers)
-        response.content_length = whole.end - whole.start
+        response.content_length = sent.end - sent.start
         if request.method == "HEAD" or not response.content_length:
             await response.prepare(request)
             return response
-        async with self._store.open(key, whole) as found:
+        async with self._store.open(key, sent) as found:
             request[STARTED] = response
             await response.prepare(request)
             async for chunk in found.chunks:
@@ -76,7 +76,7 @@ class MediaRoutes:
         return response
 
     async def _check_access(self, request: web.Request, key: str) -> ObjectInfo:
-        """Return what is known of the object, if the caller may read it."""
+        """Return the metadata of the object if the caller may read it, else raise."""
         signature = request.query.get(SIGNATURE)
         if signature is not None:
             if not isinstance(self._store, LocalStore):
@@ -117,9 +117,9 @@ def _is_unchanged(request: web.Request, info: ObjectInfo) -> bool:
 
 
 def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
-    """Return the one range that is asked for, empty if it begins behind the end.
+    """Return the requested range, empty if it begins after the end; None for the whole object.
 
-    None for the whole, also where what is asked for is no range.
+    Several ranges, and headers that are not a range, count as a request for the whole object.
     """
     # Ranges apply to GET only; HEAD describes the whole object.
     if request.method != "GET" or "Range" not in request.headers or not _is_range_valid(request, info):
@@ -127,10 +127,10 @@ def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
     if _EMPTY_SUFFIX.fullmatch(request.headers["Range"].strip()):
         return ByteRange(info.size_bytes, info.size_bytes)
     try:
-        wanted = request.http_range
+        requested = request.http_range
     except ValueError:
         return None
-    start, stop = wanted.start, wanted.stop
+    start, stop = requested.start, requested.stop
     if start is None:
         return None
     size = info.size_bytes
@@ -139,16 +139,16 @@ def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
 
 
 def _is_range_valid(request: web.Request, info: ObjectInfo) -> bool:
-    """Tell whether a range may be answered: always, unless the caller's part is of another version."""
+    """Return whether the condition of If-Range holds: the caller has a part of the current version."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == f'"{info.etag}"':
         return True
     try:
-        # A date is a validator like a tag: any other, later ones too, is of another version.
+        # A date must be equal, like a tag; a later date means another version, too.
         return parsedate_to_datetime(condition) == info.modified_at.replace(microsecond=0)
     except (ValueError, TypeError):
         return False
 
 
 def _build_not_found_error() -> MediaError:
-    return MediaError(Reason.NOT_FOUND, "There is nothing of yours here.")
+    return MediaError(Reason.NOT_FOUND, "There is no file of yours with this key.")

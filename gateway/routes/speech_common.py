@@ -1,4 +1,4 @@
-"""What the speech routes share: the headers that describe audio, and timing as JSON."""
+"""Parts of several speech routes: the headers that describe audio, and timing as JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from services.common.timing.words import TimedSpan, find_sentences, find_words
 
 T = TypeVar("T")
 
-# Some 5 ms of work; more of it would be felt in the streams that run beside.
-_LONGEST_ON_LOOP = 2_000
+# About 5 ms of work; more would delay the other streams of the event loop.
+_MAX_CHARACTERS_ON_LOOP = 2_000
 
 
 def build_audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
-    """Return the HTTP headers that say what the audio is, its media type included."""
+    """Return the headers of the audio: media type, provider, voice, cache status."""
     cache_status = cache_pb2.CacheStatus.Name(header.cache_status).removeprefix("CACHE_STATUS_")
     headers = {
         "Content-Type": header.content_type,
@@ -39,7 +39,7 @@ def build_audio_headers(header: tts_pb2.SpeechHeader) -> dict[str, str]:
 
 
 def build_whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, str]:
-    """Return the headers of `audio_headers` and the length of the audio."""
+    """Return those of `build_audio_headers` with the duration, and with key and URL of stored audio."""
     headers = {
         **build_audio_headers(reply.header),
         "X-Media-Duration-Seconds": f"{reply.done.duration_seconds:.3f}",
@@ -51,9 +51,9 @@ def build_whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, st
 
 
 class StreamTiming:
-    """Collects the timing of successive pieces of speech, all on one clock.
+    """Collects the timing of successive pieces of speech, whose times count from the start of the whole audio.
 
-    It copies what it is given: a part of a message would keep the audio of the whole message in memory.
+    It copies the lists, because a reference to a part of a message would keep its audio in memory.
     """
 
     def __init__(self) -> None:
@@ -62,29 +62,29 @@ class StreamTiming:
         self._ends_seconds: list[float] = []
 
     def add(self, message: alignment_pb2.Alignment) -> None:
-        """Take the next piece; an empty one changes nothing."""
+        """Append the timing of the next piece, which may be empty."""
         self._characters += message.characters
         self._starts_seconds += message.character_start_times_seconds
         self._ends_seconds += message.character_end_times_seconds
 
     def build_alignment(self) -> Alignment:
-        """Return all pieces as one.
+        """Return the timing of all pieces.
 
         Raises:
-            ValueError: The lists of a piece differed in length.
+            ValueError: The lists of a piece have different lengths.
         """
         return Alignment(tuple(self._characters), tuple(self._starts_seconds), tuple(self._ends_seconds))
 
 
 async def run_off_loop(work: Callable[[Alignment], T], alignment: Alignment) -> T:
-    """Return `work(alignment)`, worked out beside the loop where it takes long."""
-    if len(alignment) <= _LONGEST_ON_LOOP:
+    """Return `work(alignment)`; for a long alignment, run it in a thread."""
+    if len(alignment) <= _MAX_CHARACTERS_ON_LOOP:
         return work(alignment)
     return await asyncio.to_thread(work, alignment)
 
 
 def build_highlights(alignment: Alignment) -> dict[str, object]:
-    """Return the words and the sentences of `alignment` with their times, as JSON."""
+    """Return words and sentences of `alignment` with their times, as JSON."""
     return {
         "words": [_to_json(span) for span in find_words(alignment)],
         "sentences": [_to_json(span) for span in find_sentences(alignment)],

@@ -1,4 +1,4 @@
-"""The synchronous routes of videos: jobs underneath, whose ends are waited for. Their JSON is in snake_case."""
+"""The synchronous video routes: each creates a job and waits for its end. Their JSON is in snake_case."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from services.common.rpc.channel import call_metadata, open_stream
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RECONNECT_SECONDS = 1.0
-"""How long to wait before a service of jobs that went away is asked again."""
+"""Pause before the next watch if the job service was lost."""
 _MAX_WATCHES = 10
 _LOST_WATCH_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-"""How a watch ends that tells nothing of the job."""
+"""Statuses that say nothing about the job: the watch can start again."""
 _RESPOND_ASYNC = "respond-async"
-_MAX_SECONDS = 60
+_MAX_VIDEO_SECONDS = 60
 _VIDEO_FIELDS: Mapping[str, type] = {
     "image_url": str,
     "prompt": str,
@@ -35,35 +35,19 @@ _VIDEO_FIELDS: Mapping[str, type] = {
 _SPEECH_FIELDS: Mapping[str, type] = {"text": str, "voice_id": str}
 _TYPE_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
 _ROUTE_FIELD_NAMES: Mapping[str, str] = {"voice": "voice_id", "request_id": IDEMPOTENCY_KEY}
-"""What these routes call fields of the contract, where it is not the same."""
+"""Names of these routes for fields of the contract that have another name there."""
 
 Urls = Callable[[jobs_pb2.JobResult], Mapping[str, str]]
-"""Tells the addresses of what a job made."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """The body of a request."""
-
-    fields: Mapping[str, Any]
-
-    def to_video_spec(self) -> jobs_pb2.VideoSpec:
-        return jobs_pb2.VideoSpec(
-            image_url=self.fields["image_url"],
-            prompt=self.fields["prompt"],
-            seconds=self.fields.get("seconds") or 0,
-            resolution=self.fields.get("resolution") or "",
-            model=self.fields.get("model") or "",
-        )
+"""Called with the result of a job; returns the URLs for the response, by their name."""
 
 
 class SyncJobRoutes:
-    """Answers /jobs_prompt_only and /jobs_prompt_tts through the service of jobs.
+    """Answers /jobs_prompt_only and /jobs_prompt_tts through the job service.
 
     Args:
-        channel: Where that service is.
-        call_seconds: Deadline of single calls.
-        return_seconds: How long to wait before a service that went away is asked again.
+        channel: Channel to the job service.
+        call_seconds: Deadline of the call that creates the job.
+        reconnect_seconds: Pause before the next watch if the job service was lost.
     """
 
     def __init__(
@@ -81,13 +65,13 @@ class SyncJobRoutes:
         ]
 
     async def generate_video(self, request: web.Request) -> web.Response:
-        """Make a video of an image and waits for it."""
+        """Generate a video from an image, and wait for it."""
         body = await _read_body(request, _VIDEO_FIELDS, ("image_url", "prompt"))
         job = jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=body.to_video_spec()))
         return await self._run_job(request, job, lambda result: {"video_url": result.video.url})
 
     async def generate_talking_video(self, request: web.Request) -> web.Response:
-        """Make a video of an image that speaks, and waits for it."""
+        """Generate a talking video from an image, and wait for it."""
         body = await _read_body(
             request, {**_VIDEO_FIELDS, **_SPEECH_FIELDS}, ("image_url", "prompt", "text", "voice_id")
         )
@@ -104,7 +88,7 @@ class SyncJobRoutes:
         )
 
     async def _run_job(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
-        """Create a job and wait for its end, unless the caller prefers not to; a disconnect stops nothing."""
+        """Create a job and wait for its end, unless the caller prefers not to; a disconnect does not stop the job."""
         request[FIELD_NAMING] = _ROUTE_NAMES
         job.request_id = _parse_request_id(request)
         principal = get_principal(request)
@@ -116,15 +100,16 @@ class SyncJobRoutes:
                 status=202,
                 headers={"Location": location, "Preference-Applied": _RESPOND_ASYNC},
             )
-        ended = await self._wait_for_end(created.job, principal)
-        if ended.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
-            raise _to_error(ended)
+        job_at_end = await self._wait_for_end(created.job, principal)
+        if job_at_end.status != jobs_pb2.JOB_STATUS_SUCCEEDED:
+            raise _to_error(job_at_end)
         return web.json_response(
-            {"success": True, **urls(ended.result), "job_id": ended.id}, headers={"Content-Location": location}
+            {"success": True, **urls(job_at_end.result), "job_id": job_at_end.id},
+            headers={"Content-Location": location},
         )
 
     async def _wait_for_end(self, job: jobs_pb2.Job, principal: str) -> jobs_pb2.Job:
-        """Return the job as it ended, or as it was last seen of a service that went away and stays away."""
+        """Return the ended job, or its last known state if the job service stays lost after _MAX_WATCHES attempts."""
         for attempt in range(_MAX_WATCHES):
             if attempt:
                 await asyncio.sleep(self._reconnect_seconds)
@@ -141,27 +126,6 @@ class SyncJobRoutes:
         return job
 
 
-def _to_error(job: jobs_pb2.Job) -> MediaError:
-    if job.status == jobs_pb2.JOB_STATUS_CANCELLED:
-        return MediaError(Reason.CANCELLED, f"The job {job.id} was cancelled.")
-    if job.status != jobs_pb2.JOB_STATUS_FAILED:
-        return MediaError(Reason.UNAVAILABLE, f"The job {job.id} goes on; GET /api/jobs/{job.id} tells how it ends.")
-    reason = Reason.__members__.get(job.error.reason, Reason.GENERATION_FAILED)
-    return MediaError(reason, f"{job.error.message} (job {job.id})")
-
-
-def _parse_request_id(request: web.Request) -> str:
-    """Return the caller's own name for the job. The draft of the header writes it in quotes, which many leave out."""
-    name = read_header(request, IDEMPOTENCY_KEY)
-    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
-    return name[1:-1] if is_quoted else name
-
-
-def _prefers_async(request: web.Request) -> bool:
-    preferences = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
-    return any(job.partition(";")[0].strip() == _RESPOND_ASYNC for job in preferences)
-
-
 async def _read_body(request: web.Request, allowed: Mapping[str, type], required: Sequence[str]) -> _Body:
     request[FIELD_NAMING] = _UNCHANGED_NAMES
     body = await read_json(request)
@@ -176,13 +140,50 @@ async def _read_body(request: web.Request, allowed: Mapping[str, type], required
         if not body.get(name):
             raise invalid(name, "must be given")
     seconds = body.get("seconds")
-    if seconds is not None and not 1 <= seconds <= _MAX_SECONDS:
-        raise invalid("seconds", f"must be 1 to {_MAX_SECONDS}")
+    if seconds is not None and not 1 <= seconds <= _MAX_VIDEO_SECONDS:
+        raise invalid("seconds", f"must be 1 to {_MAX_VIDEO_SECONDS}")
     return _Body(body)
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A checked request body."""
+
+    fields: Mapping[str, Any]
+
+    def to_video_spec(self) -> jobs_pb2.VideoSpec:
+        return jobs_pb2.VideoSpec(
+            image_url=self.fields["image_url"],
+            prompt=self.fields["prompt"],
+            seconds=self.fields.get("seconds") or 0,
+            resolution=self.fields.get("resolution") or "",
+            model=self.fields.get("model") or "",
+        )
+
+
+def _parse_request_id(request: web.Request) -> str:
+    """Return the idempotency key. The draft of the header puts it in quotes, which many clients leave out."""
+    name = read_header(request, IDEMPOTENCY_KEY)
+    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1] if is_quoted else name
+
+
+def _prefers_async(request: web.Request) -> bool:
+    preferences = ",".join(request.headers.getall("Prefer", ())).lower().split(",")
+    return any(item.partition(";")[0].strip() == _RESPOND_ASYNC for item in preferences)
+
+
+def _to_error(job: jobs_pb2.Job) -> MediaError:
+    if job.status == jobs_pb2.JOB_STATUS_CANCELLED:
+        return MediaError(Reason.CANCELLED, f"The job {job.id} was cancelled.")
+    if job.status != jobs_pb2.JOB_STATUS_FAILED:
+        return MediaError(Reason.UNAVAILABLE, f"The job {job.id} continues; GET /api/jobs/{job.id} returns its status.")
+    reason = Reason.__members__.get(job.error.reason, Reason.GENERATION_FAILED)
+    return MediaError(reason, f"{job.error.message} (job {job.id})")
+
+
 def _to_route_field(path: str) -> str:
-    """Return what these routes call a field of the contract, such as voice_id for talking_video.narration.voice."""
+    """Return the name of these routes for a field of the contract: voice_id for talking_video.narration.voice."""
     name = path.rpartition(".")[2]
     return _ROUTE_FIELD_NAMES.get(name, name)
 

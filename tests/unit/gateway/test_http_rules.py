@@ -96,7 +96,7 @@ def test_an_rpc_without_annotation_has_no_route() -> None:
         ("Streaming", "belongs to a streaming RPC"),
         ("Unknown", "names a field that the request does not have"),
         ("Pattern", "has a variable that is more than a field's name"),
-        ("Partial", "names a response_body that is no message"),
+        ("Partial", "names a response_body that is not a message"),
         ("Nowhere", "has no path"),
     ],
 )
