@@ -91,7 +91,7 @@ def _measure(
             for target in (target for target in targets if target.name in scenario.suites):
                 load(target, scenario, _WARM_UP_SECONDS if not scenario.texts else _FILL_SECONDS)
         runs: list[Run] = []
-        probe = Probe({name: suite.pids for name, suite in suites.items()}, provider.pid, provider.calls)
+        probe = Probe({name: suite.pids for name, suite in suites.items()}, provider.pid, provider.count_calls)
         for run in measure(chosen, targets, probe, load, rounds=options.rounds, seconds=options.seconds, settle=settle):
             runs.append(run)
             sys.stderr.write(f"{run.scenario:<17}{run.target:<8}{run.load.requests_per_second:>10,.1f} ok/s\n")

@@ -104,4 +104,4 @@ def _build_arguments(target: Target, scenario: Scenario, seconds: float) -> list
         }
     named = [f"--{name}={value}" for name, value in options.items()]
     headers = [f"--header={name}: {value}" for name, value in target.headers.items()]
-    return [*named, *headers, target.url(scenario)]
+    return [*named, *headers, target.build_url(scenario)]

@@ -132,7 +132,7 @@ class Target:
     path: str = ""
     """Path with `{voice}`; empty: that of the scenario."""
 
-    def url(self, scenario: Scenario) -> str:
+    def build_url(self, scenario: Scenario) -> str:
         """Return the URL for the requests of `scenario`."""
         return self.base_url + (self.path or scenario.path).format(voice=scenario.response.voice)
 

@@ -95,7 +95,7 @@ class Provider:
     pid: int
     url: str
 
-    def calls(self) -> int:
+    def count_calls(self) -> int:
         """Return the number of speech requests so far."""
         with urllib.request.urlopen(f"{self.url}/calls", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - always http
             return int(answer.read())
@@ -137,7 +137,7 @@ def run_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) 
     with ExitStack() as stack:
         variables = {FULL: {"MONGODB_URI": ""}, SQLITE: {**_NO_MEMORY, "MONGODB_URI": ""}}
         if MONGODB in wanted and (uri := os.environ.get(MONGO_URI, "")):
-            variables[MONGODB] = {**_NO_MEMORY, "MONGODB_URI": stack.enter_context(_scratch_database(uri))}
+            variables[MONGODB] = {**_NO_MEMORY, "MONGODB_URI": stack.enter_context(_create_scratch_database(uri))}
         suites: dict[str, Suite] = {}
         for name in variables.keys() & wanted:
             suite_folder = folder / name
@@ -147,7 +147,7 @@ def run_suites(folder: Path, provider: Provider, scenarios: Sequence[Scenario]) 
 
 
 @contextmanager
-def _scratch_database(server_uri: str) -> Iterator[str]:
+def _create_scratch_database(server_uri: str) -> Iterator[str]:
     """Yield the connection string of a temporary database."""
     name = f"bench_{secrets.token_hex(4)}"
     uri = urlsplit(server_uri)._replace(path=f"/{name}").geturl()

@@ -113,7 +113,10 @@ def get_first_p99_ms(run: Run) -> float:
 def _compare(own: Sequence[Run], baseline: Sequence[Run]) -> Added | None:
     if not (own and baseline):
         return None
-    direct_p50_ms, direct_p99_ms = _median(baseline, get_first_p50_ms), _median(baseline, get_first_p99_ms)
+    direct_p50_ms, direct_p99_ms = (
+        _median(baseline, get_first_p50_ms),
+        _median(baseline, get_first_p99_ms),
+    )
     added_ms = [get_first_p50_ms(run) - direct_p50_ms for run in own]
     per_second = _median(own, lambda run: run.load.requests_per_second)
     return Added(

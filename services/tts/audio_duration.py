@@ -20,7 +20,7 @@ class DurationMeter(Protocol):
     def seconds(self) -> float:
         """Duration of the audio fed so far."""
 
-    def padding(self) -> bytes:
+    def build_padding(self) -> bytes:
         """Return bytes that complete a cut sample or frame, so that other audio can follow."""
 
 
@@ -44,7 +44,7 @@ class _Raw:
     def seconds(self) -> float:
         return self._bytes / self._bytes_per_second
 
-    def padding(self) -> bytes:
+    def build_padding(self) -> bytes:
         return bytes(-self._bytes % self._bytes_per_sample)
 
 
@@ -71,7 +71,7 @@ class _Walker:
         self._skip = max(0, position - len(data))
         self._pending = data[position:]
 
-    def padding(self) -> bytes:
+    def build_padding(self) -> bytes:
         return bytes(self._skip)
 
     def step(self, data: bytes, position: int) -> int:
@@ -109,10 +109,10 @@ class _Mp3(_Walker):
         self._first = True
         self._frames_by_header: dict[bytes, tuple[float, int, bytes]] = {}
 
-    def padding(self) -> bytes:
+    def build_padding(self) -> bytes:
         cut = self._pending
         if not cut:
-            return super().padding()
+            return super().build_padding()
         # The cut is inside a header: without the whole frame, a decoder would misread it and lose the next frame.
         cut_head = cut[:_HEADER_BYTES]
         frames = (head.ljust(frame_bytes, b"\x00") for _, frame_bytes, head in self._frames_by_header.values())
@@ -185,7 +185,7 @@ class _Wav:
             self._samples.feed(self._header[start:])
             self._header = None
 
-    def padding(self) -> bytes:
+    def build_padding(self) -> bytes:
         return b""
 
     @property

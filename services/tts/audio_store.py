@@ -25,7 +25,7 @@ _MAX_RECORD_BYTES = 64 * 1024 * 1024
 _EXTENSIONS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "opus": "opus", "ulaw": "ulaw", "alaw": "alaw"}
 
 
-def new_audio_id() -> str:
+def create_audio_id() -> str:
     """Return a new unique id."""
     return str(uuid.uuid4())
 

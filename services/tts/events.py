@@ -131,7 +131,7 @@ class AudioUrl:
 SpeechEvent = Header | AudioChunk | Done
 
 
-def size_bytes(event: SpeechEvent) -> int:
+def estimate_size_bytes(event: SpeechEvent) -> int:
     """Return roughly how much memory an event takes."""
     match event:
         case AudioChunk():

@@ -113,7 +113,7 @@ class Planner:
             text=request.text,
             voice=voice,
             output_format=_parse_output_format(request, provider),
-            settings=request.settings.or_else(capabilities.default_settings),
+            settings=request.settings.with_defaults(capabilities.default_settings),
             model_id=request.model_id or capabilities.default_model_id,
             language_code=request.language_code,
             seed=request.seed,

@@ -24,7 +24,7 @@ from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from services.tts.diagnostics import diagnose_speech
-from services.tts.events import SpeechEvent, size_bytes
+from services.tts.events import SpeechEvent, estimate_size_bytes
 from services.tts.metrics import SpeechMetrics
 from services.tts.planning import Planner, PlanningOptions
 from services.tts.providers.elevenlabs import ElevenLabsSettings, open_elevenlabs
@@ -151,7 +151,7 @@ def build_speech(
         wait_seconds=options.wait_seconds,
         stall_seconds=options.stall_seconds,
     )
-    flights: SingleFlight[SpeechEvent] = SingleFlight(size_bytes)
+    flights: SingleFlight[SpeechEvent] = SingleFlight(estimate_size_bytes)
     synthesis = SynthesisOptions(
         UtteranceOptions(stall_seconds=options.stall_seconds, pacing=options.pacing),
         reuse_sentences=options.reuse_sentences,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment, join_alignments
-from services.tts.audio_store import AudioStore, new_audio_id
+from services.tts.audio_store import AudioStore, create_audio_id
 from services.tts.events import Done, Header, SpeechEvent
 from services.tts.providers.interface import AudioChunk
 
@@ -35,7 +35,7 @@ class StorageTee:
         Raises:
             MediaError: OUTPUT_TOO_LARGE; STORAGE_FAILED; what `events` raises.
         """
-        audio_id = new_audio_id()
+        audio_id = create_audio_id()
         header: Header | None = None
         audio: list[bytes] = []
         timing: list[Alignment] = []

@@ -73,7 +73,7 @@ class Synthesizer:
         """Speak with timing, because any of the callers that share the speech may want it."""
         timed = _with_timing(plan)
         if self._options.reuse_sentences and len(sentences := split_sentences(plan.spec.text)) > 1:
-            return UtteranceStream(timed, sentences, self._open_sentence, self._options.utterance).events()
+            return UtteranceStream(timed, sentences, self._open_sentence, self._options.utterance).stream()
         return self._speak(timed)
 
     def _speak_sentence(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
@@ -83,7 +83,7 @@ class Synthesizer:
         """Speak in one provider call, or in one call per piece of a text that is too long for one."""
         text, limit = plan.spec.text, get_max_call_characters(plan)
         pieces = _select_spoken(text, split_for_limit(text, limit)) if len(text) > limit else (TextSpan(0, len(text)),)
-        return UtteranceStream(plan, pieces, self._open_call, self._options.utterance).events()
+        return UtteranceStream(plan, pieces, self._open_call, self._options.utterance).stream()
 
 
 def _with_timing_for_resume(plan: Plan) -> Plan:

@@ -96,7 +96,7 @@ class UtteranceStream:
         self._wav = bytearray()
         self._wav_files: list[bytes] = []
 
-    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
+    async def stream(self) -> AsyncGenerator[SpeechEvent, None]:
         """Yield the header once the first call has audio, then the audio, then `Done`.
 
         Raises:
@@ -118,9 +118,9 @@ class UtteranceStream:
                             yield rebased
                         await self._pause_reading(opened, chunk, meter.seconds)
                 except MediaError as failure:
-                    if not self._resume_after(piece, spoken.characters_until(meter.seconds), failure):
+                    if not self._resume_after(piece, spoken.count_characters_until(meter.seconds), failure):
                         raise
-                    if filler := self._count(meter.padding()):
+                    if filler := self._count(meter.build_padding()):
                         meter.feed(filler)
                         yield AudioChunk(filler)
                 self._clock_seconds += meter.seconds
@@ -290,7 +290,7 @@ class _SpokenCharacters:
         if alignment is not None:
             self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
-    def characters_until(self, seconds: float) -> int:
+    def count_characters_until(self, seconds: float) -> int:
         """Return how many code points are spoken completely at this time."""
         return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A speech provider that follows a script: what it accepts, delivers, waits for and fails with."""
+"""A speech provider that follows a script."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from services.tts.providers.interface import AudioChunk, Capabilities, SpeechPro
 from tests.fakes.counting import LiveCount
 
 Step = AudioChunk | asyncio.Event | BaseException
-"""What the engine does next: deliver a chunk, wait for an event, or raise."""
+"""Next step of the provider: deliver a chunk, wait for an event, or raise."""
 
 ALL_FAMILIES = frozenset({"mp3", "pcm", "wav", "opus", "ulaw", "alaw"})
 
 
-def voice(name: str = "Aria", provider: str = "espeak") -> Voice:
-    """Return a voice whose id is its name in lower case with `-id` behind."""
+def build_voice(name: str = "Aria", provider: str = "espeak") -> Voice:
+    """Return a voice whose id is its name in lower case, followed by `-id`."""
     return Voice(f"{name.lower()}-id", name, provider, "embedded", ("en",))
 
 
 class FakeSpeechProvider(SpeechProvider):
-    """Speaks a script.
+    """Follows the same script in each call.
 
     Args:
-        steps: What happens for each call, in order.
-        endless: Whether the last step repeats for ever.
-        refusal: Raised instead of accepting.
+        steps: Steps of each call, in order.
+        endless: Whether the last step repeats without end.
+        refusal: Raised by each call instead of accepting.
         refusals: Raised by the first calls instead of accepting, in order.
-        accepts_when: Accepts only once this is set.
+        accepts_when: Calls are accepted only when this is set.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class FakeSpeechProvider(SpeechProvider):
         self.specs: list[tuple[SpeechSpec, bool]] = []
         self.delivered = 0
         self._steps = steps
-        self._voices = list(voices if voices is not None else [voice(provider=name)])
+        self._voices = list(voices if voices is not None else [build_voice(provider=name)])
         self._endless = endless
         self._refusal = refusal
         self._accepts_when = accepts_when
@@ -95,7 +95,7 @@ class FakeSpeechProvider(SpeechProvider):
             yield last
 
     def resolve(self, voice: str) -> Voice | None:
-        """Find one of its voices by name, in any case, or id."""
+        """Return the voice of this name, in any case, or id."""
         return next((item for item in self._voices if voice.lower() in (item.name.lower(), item.voice_id)), None)
 
     async def list_voices(self) -> list[Voice]:

@@ -1,4 +1,4 @@
-"""The text-to-speech service with given providers, on a free port."""
+"""The text-to-speech service with fake providers, on a free port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 from tests.fakes.object_store import FakeObjectStore
 
-ASKED_ONCE = RetryPolicy(max_attempts=1)
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
 def build_speech_parts(
@@ -40,7 +40,7 @@ def build_speech_parts(
     by_name = {provider.name: provider for provider in providers}
     planning = PlanningOptions(providers[0].name, fallbacks, max_text_characters=10_000, resume=resume)
     options = SpeechOptions(
-        planning, stall_seconds=stall_seconds, retry=ASKED_ONCE, pacing=None, reuse_sentences=reuse_sentences
+        planning, stall_seconds=stall_seconds, retry=ONE_ATTEMPT, pacing=None, reuse_sentences=reuse_sentences
     )
     return build_speech(by_name, options, cache)
 
@@ -79,10 +79,10 @@ async def serve_speech(servicer: TextToSpeechServicer) -> AsyncIterator[ServerAn
 
 
 @asynccontextmanager
-async def stub_for(
+async def open_speech_stub(
     *providers: SpeechProvider, stall_seconds: float = 5, max_unary_bytes: int = 1_000_000
 ) -> AsyncIterator[tts_pb2_grpc.TextToSpeechServiceAsyncStub]:
-    """Run the service with these providers; returns a stub for it."""
+    """Run the service with these providers; yield a stub for it."""
     servicer = build_servicer(*providers, stall_seconds=stall_seconds, max_unary_bytes=max_unary_bytes)
     async with serve_speech(servicer) as running:
         yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

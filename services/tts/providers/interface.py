@@ -44,7 +44,7 @@ class VoiceSettings:
     speed: float | None = None
     use_speaker_boost: bool | None = None
 
-    def or_else(self, defaults: VoiceSettings) -> VoiceSettings:
+    def with_defaults(self, defaults: VoiceSettings) -> VoiceSettings:
         """Return these settings, with values of `defaults` for those that are None."""
         return VoiceSettings(
             self.stability if self.stability is not None else defaults.stability,

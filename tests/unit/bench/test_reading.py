@@ -109,7 +109,9 @@ def test_a_schedule_has_a_length_and_a_duration() -> None:
 def test_the_provider_is_called_at_its_own_path_and_without_a_token() -> None:
     scenario = next(item for item in SCENARIOS if item.name == "unary")
     assert (
-        build_direct_target("http://127.0.0.1:1").url(scenario).endswith("/v1/text-to-speech/u-000049152-00000/stream")
+        build_direct_target("http://127.0.0.1:1")
+        .build_url(scenario)
+        .endswith("/v1/text-to-speech/u-000049152-00000/stream")
     )
     assert not build_direct_target("http://127.0.0.1:1").headers
 

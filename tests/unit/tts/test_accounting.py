@@ -17,11 +17,11 @@ from services.tts.events import CostReport, Done, Header, SpeechEvent
 from services.tts.formats import FORMATS
 from services.tts.metrics import SpeechMetrics
 from services.tts.providers.interface import AudioChunk, SpeechSpec
-from tests.fakes.speech import voice
+from tests.fakes.speech import build_voice
 from tests.fakes.usage import Ledger
 
 TEXT = "Hello"
-SPEC = SpeechSpec(TEXT, voice(), FORMATS["pcm_8000"])
+SPEC = SpeechSpec(TEXT, build_voice(), FORMATS["pcm_8000"])
 CHUNK = AudioChunk(b"\x00\x00")
 
 

@@ -15,16 +15,16 @@ from services.tts.cache import CachedSpeech, SpeechCodec, SpeechRecorder, build_
 from services.tts.events import Done, Header, Plan, Seam
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettings
-from tests.fakes.speech import FakeSpeechProvider, voice
+from tests.fakes.speech import FakeSpeechProvider, build_voice
 
-SPEC = SpeechSpec("Hi!", voice(), FORMATS["pcm_8000"])
+SPEC = SpeechSpec("Hi!", build_voice(), FORMATS["pcm_8000"])
 PLAN = Plan(FakeSpeechProvider(), SPEC, with_alignment=True)
 TIMING = Alignment(("H", "i", "!"), (0.0, 0.25, 0.5), (0.25, 0.5, 1.0))
 DONE = Done(characters=3, audio_bytes=16_000, duration_seconds=1.0, sha256="ab", cost_units=3)
 
 DECISIVE: list[dict[str, Any]] = [
     {"text": "Ho!"},
-    {"voice": voice("Bella")},
+    {"voice": build_voice("Bella")},
     {"output_format": FORMATS["pcm_16000"]},
     {"settings": VoiceSettings(speed=1.1)},
     {"settings": VoiceSettings(use_speaker_boost=False)},

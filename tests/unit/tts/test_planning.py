@@ -9,19 +9,19 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.tts.planning import Planner, PlanningOptions, SpeechRequest, get_max_call_characters
 from services.tts.providers.interface import Capabilities, VoiceSettings
-from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, voice
+from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, build_voice
 
 REQUEST = SpeechRequest("Hello", output_format="pcm_8000")
 
 
-def planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), resume: bool = True) -> Planner:
+def build_planner(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), resume: bool = True) -> Planner:
     options = PlanningOptions(providers[0].name, fallbacks, max_text_characters=100, resume=resume)
     return Planner({provider.name: provider for provider in providers}, options)
 
 
 def test_fields_that_a_request_leaves_open_get_defaults() -> None:
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_model_id="model-1"))
-    spec = planner(provider).plan(SpeechRequest("Hello")).spec
+    spec = build_planner(provider).plan(SpeechRequest("Hello")).spec
     assert (spec.voice.name, spec.output_format.name, spec.model_id) == ("Aria", "mp3_44100_128", "model-1")
 
 
@@ -43,8 +43,8 @@ def test_a_plan_has_the_values_of_its_request() -> None:
         apply_text_normalization="off",
         include_alignment=True,
     )
-    second = FakeSpeechProvider(name="second", voices=[voice("Bella", "second")])
-    plan = planner(FakeSpeechProvider(), second).plan(build_speech_request)
+    second = FakeSpeechProvider(name="second", voices=[build_voice("Bella", "second")])
+    plan = build_planner(FakeSpeechProvider(), second).plan(build_speech_request)
     assert (plan.provider, plan.with_alignment) == (second, True)
     spec = plan.spec
     assert (spec.voice.name, spec.output_format.name, spec.settings) == ("Bella", "wav_8000", settings)
@@ -57,13 +57,13 @@ def test_settings_that_a_request_leaves_open_are_those_of_the_provider() -> None
     defaults = VoiceSettings(0.5, 0.75, 0.0, 1.0, use_speaker_boost=True)
     provider = FakeSpeechProvider(capabilities=Capabilities(ALL_FAMILIES, default_settings=defaults))
     build_speech_request = replace(REQUEST, settings=VoiceSettings(stability=0.0, use_speaker_boost=False))
-    chosen = planner(provider).plan(build_speech_request).spec.settings
+    chosen = build_planner(provider).plan(build_speech_request).spec.settings
     assert chosen == VoiceSettings(0.0, 0.75, 0.0, 1.0, use_speaker_boost=False)
 
 
 def build_refusal(build_speech_request: SpeechRequest, provider: FakeSpeechProvider) -> MediaError:
     with pytest.raises(MediaError) as caught:
-        planner(provider).plan(build_speech_request)
+        build_planner(provider).plan(build_speech_request)
     assert provider.live.total == 0
     return caught.value
 
@@ -108,21 +108,23 @@ LIMITS = Capabilities(
 @pytest.mark.parametrize(("model", "limit"), [("", 30), ("large", 30), ("small", 10), ("unlisted", 20), ("huge", 1000)])
 def test_the_longest_text_of_a_call_is_that_of_the_model(model: str, limit: int) -> None:
     provider = FakeSpeechProvider(capabilities=LIMITS)
-    assert get_max_call_characters(planner(provider).plan(replace(REQUEST, model_id=model))) == limit
+    assert get_max_call_characters(build_planner(provider).plan(replace(REQUEST, model_id=model))) == limit
 
 
 def test_the_longest_text_of_a_call_fits_every_fallback() -> None:
     first = FakeSpeechProvider(name="elevenlabs", capabilities=LIMITS)
     second = FakeSpeechProvider(capabilities=replace(LIMITS, default_model_id="small"))
-    assert get_max_call_characters(planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
+    assert get_max_call_characters(build_planner(first, second, fallbacks=("espeak",)).plan(REQUEST)) == 10
 
 
 def test_a_fallback_has_a_voice_of_the_same_name_and_the_format() -> None:
     first = FakeSpeechProvider(name="elevenlabs")
     second = FakeSpeechProvider(name="espeak")
-    other_voices = FakeSpeechProvider(name="third", voices=[voice("Bella", "third")])
+    other_voices = FakeSpeechProvider(name="third", voices=[build_voice("Bella", "third")])
     other_formats = FakeSpeechProvider(name="fourth", capabilities=Capabilities(frozenset({"mp3"})))
-    chosen = planner(first, other_voices, other_formats, second, fallbacks=("third", "fourth", "elevenlabs", "espeak"))
+    chosen = build_planner(
+        first, other_voices, other_formats, second, fallbacks=("third", "fourth", "elevenlabs", "espeak")
+    )
     plan = chosen.plan(replace(REQUEST, provider="elevenlabs"))
     assert [one.provider for one in plan.fallbacks] == [second]
 
@@ -131,7 +133,7 @@ def test_a_fallback_has_a_voice_of_the_same_name_and_the_format() -> None:
     ("streamed", "resume", "resumable"), [(True, True, True), (True, False, False), (False, True, False)]
 )
 def test_only_streams_can_be_resumed_and_only_if_configured(streamed: bool, resume: bool, resumable: bool) -> None:
-    plan = planner(FakeSpeechProvider(), resume=resume).plan(replace(REQUEST, streamed=streamed))
+    plan = build_planner(FakeSpeechProvider(), resume=resume).plan(replace(REQUEST, streamed=streamed))
     assert plan.resumable is resumable
 
 

@@ -17,8 +17,8 @@ from services.common.rpc.status import from_rpc_error
 from services.common.singleflight import SingleFlightLimits
 from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
-from tests.fakes.speech import FakeSpeechProvider, voice
-from tests.fakes.speech_service import stub_for
+from tests.fakes.speech import FakeSpeechProvider, build_voice
+from tests.fakes.speech_service import open_speech_stub
 
 FIRST = AudioChunk(bytes(16_000), Alignment(("H",), (0.0,), (0.25,)))
 SECOND = AudioChunk(b"\x01" * 8000, Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0)))
@@ -38,7 +38,7 @@ async def collect_events(
 
 async def test_a_stream_is_header_chunks_done() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND, cost_units=3, ignored_fields=("seed", "style"))
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         events = await collect_events(stub, TIMED)
     assert [event.WhichOneof("event") for event in events] == ["header", "chunk", "chunk", "done"]
     assert events[0].header == tts_pb2.SpeechHeader(
@@ -60,7 +60,7 @@ async def test_a_stream_is_header_chunks_done() -> None:
 
 
 async def test_a_unary_response_equals_the_stream() -> None:
-    async with stub_for(FakeSpeechProvider(FIRST, SECOND, cost_units=3)) as stub:
+    async with open_speech_stub(FakeSpeechProvider(FIRST, SECOND, cost_units=3)) as stub:
         response = await stub.Synthesize(TIMED_WHOLE)
         events = await collect_events(stub, TIMED)
     assert response.audio == FIRST.audio + SECOND.audio
@@ -72,15 +72,15 @@ async def test_a_unary_response_equals_the_stream() -> None:
 
 
 async def test_an_unknown_cost_is_absent_and_a_cost_of_zero_is_present() -> None:
-    async with stub_for(FakeSpeechProvider(FIRST)) as stub:
+    async with open_speech_stub(FakeSpeechProvider(FIRST)) as stub:
         assert not (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
-    async with stub_for(FakeSpeechProvider(FIRST, cost_units=0)) as stub:
+    async with open_speech_stub(FakeSpeechProvider(FIRST, cost_units=0)) as stub:
         assert (await stub.Synthesize(WHOLE)).done.HasField("provider_cost_units")
 
 
 async def test_shared_speech_requests_timing_but_sends_it_only_on_request() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND)
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         plain = await stub.Synthesize(WHOLE)
         timed = await stub.Synthesize(TIMED_WHOLE)
         events = await collect_events(stub)
@@ -92,7 +92,7 @@ async def test_shared_speech_requests_timing_but_sends_it_only_on_request() -> N
 
 async def test_unshared_speech_requests_timing_only_if_the_caller_does() -> None:
     provider = FakeSpeechProvider(FIRST)
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         reply = await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi!", output_format="pcm_8000", use_cache=False))
     assert [with_alignment for _, with_alignment in provider.specs] == [False]
     assert reply.header.cache_status == cache_pb2.CACHE_STATUS_BYPASS
@@ -101,7 +101,7 @@ async def test_unshared_speech_requests_timing_only_if_the_caller_does() -> None
 async def test_settings_of_zero_reach_the_provider_and_absent_settings_do_not() -> None:
     provider = FakeSpeechProvider(FIRST)
     settings: dict[str, Any] = {"stability": 0.0, "similarity_boost": 0.0, "style": 0.0, "speed": 0.7}
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi", use_speaker_boost=False, seed=0, **settings))
         await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi"))
     (full, _), (bare, _) = provider.specs
@@ -119,7 +119,7 @@ async def test_every_other_field_reaches_the_provider() -> None:
         "next_text": "after",
         "apply_text_normalization": "off",
     }
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         await stub.Synthesize(
             tts_pb2.SynthesizeRequest(text="Hi", previous_request_ids=["p1", "p2"], next_request_ids=["n1"], **fields)
         )
@@ -133,7 +133,7 @@ async def call_both_methods(
 ) -> MediaError:
     """Request speech by both methods, which must fail with the same error; return it."""
     wanted: dict[str, Any] = {"text": "Hi!", "output_format": "pcm_8000", **(fields or {})}
-    async with stub_for(provider, stall_seconds=stall_seconds) as stub:
+    async with open_speech_stub(provider, stall_seconds=stall_seconds) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as whole:
             await stub.Synthesize(tts_pb2.SynthesizeRequest(**wanted))
         with pytest.raises(grpc.aio.AioRpcError) as stream:
@@ -186,19 +186,19 @@ async def test_a_stalled_provider_times_out() -> None:
 
 async def test_audio_that_exceeds_a_message_is_refused_early_and_can_be_streamed() -> None:
     provider = FakeSpeechProvider(FIRST, SECOND)
-    async with stub_for(provider, max_unary_bytes=23_999) as stub:
+    async with open_speech_stub(provider, max_unary_bytes=23_999) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Synthesize(WHOLE)
         assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
         assert provider.live.now == 0
         assert (await collect_events(stub))[-1].done.audio_bytes == 24_000
-    async with stub_for(provider, max_unary_bytes=24_000) as stub:
+    async with open_speech_stub(provider, max_unary_bytes=24_000) as stub:
         assert len((await stub.Synthesize(WHOLE)).audio) == 24_000
 
 
 async def test_cancellation_ends_a_provider_that_has_not_accepted() -> None:
     provider = FakeSpeechProvider(FIRST, accepts_when=asyncio.Event())
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         call = stub.SynthesizeStream(STREAM)
         await provider.live.wait_for(1)
         call.cancel()
@@ -208,7 +208,7 @@ async def test_cancellation_ends_a_provider_that_has_not_accepted() -> None:
 
 async def test_cancellation_ends_a_silent_provider() -> None:
     provider = FakeSpeechProvider(FIRST, asyncio.Event())
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
             async for event in stream:
                 if event.WhichOneof("event") == "chunk":
@@ -223,7 +223,7 @@ async def test_cancellation_ends_a_silent_provider() -> None:
 
 async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> None:
     provider = FakeSpeechProvider(AudioChunk(bytes(65536)), endless=True)
-    async with stub_for(provider) as stub:
+    async with open_speech_stub(provider) as stub:
         async with open_stream(stub.SynthesizeStream(STREAM)) as stream:
             async for event in stream:
                 if event.WhichOneof("event") == "chunk":
@@ -235,13 +235,13 @@ async def test_cancellation_ends_a_provider_that_is_faster_than_its_reader() -> 
 
 
 def build_voices(provider: str, *names: str) -> list[Voice]:
-    return [voice(name, provider) for name in names]
+    return [build_voice(name, provider) for name in names]
 
 
 async def test_voices_are_listed_by_provider_in_pages() -> None:
     first = FakeSpeechProvider(name="elevenlabs", voices=build_voices("elevenlabs", "Aria", "Bella", "Clyde"))
     second = FakeSpeechProvider(voices=build_voices("espeak", "Dora", "Emil"))
-    async with stub_for(first, second) as stub:
+    async with open_speech_stub(first, second) as stub:
         names, token = [], ""
         for _ in range(3):
             answer = await stub.ListVoices(tts_pb2.ListVoicesRequest(page_size=2, page_token=token))
@@ -258,7 +258,7 @@ async def test_voices_are_listed_by_provider_in_pages() -> None:
 
 async def test_get_voice_finds_by_name_in_any_case_or_by_id() -> None:
     shown = Voice("x1", "Aria", "espeak", "custom", ("en", "pt"), {"accent": "soft"}, "https://example.org/a.mp3")
-    async with stub_for(FakeSpeechProvider(voices=[shown])) as stub:
+    async with open_speech_stub(FakeSpeechProvider(voices=[shown])) as stub:
         for name in ("Aria", "ARIA", "x1"):
             answer = await stub.GetVoice(tts_pb2.GetVoiceRequest(voice=name))
             assert answer.voice == tts_pb2.Voice(
@@ -281,7 +281,7 @@ async def test_get_voice_finds_by_name_in_any_case_or_by_id() -> None:
     ],
 )
 async def test_an_unknown_voice_is_not_found(voice_request: tts_pb2.GetVoiceRequest, reason: Reason) -> None:
-    async with stub_for(FakeSpeechProvider()) as stub:
+    async with open_speech_stub(FakeSpeechProvider()) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.GetVoice(voice_request)
     assert from_rpc_error(caught.value).reason is reason

@@ -37,7 +37,7 @@ def test_a_list_that_fits_one_page_has_no_next_page() -> None:
     assert build_page([], 50, "", "") == ([], "")
 
 
-def second_page(filters: str) -> str:
+def get_second_page_token(filters: str) -> str:
     return build_page(range(10), 5, "", filters)[1]
 
 
@@ -72,17 +72,17 @@ def test_a_foreign_token_is_refused(token: str) -> None:
 
 @given(st.text(min_size=1, max_size=40))
 def test_any_token_gives_a_page_or_a_validation_error(token: str) -> None:
-    if token == second_page(""):
+    if token == get_second_page_token(""):
         assert build_page(range(10), 5, token, "") == (range(5, 10), "")
     else:
         check_refused(token)
 
 
 def test_a_token_is_valid_for_the_same_filters_only() -> None:
-    check_refused(second_page("espeak"), "elevenlabs")
-    assert build_page(range(10), 5, second_page("espeak"), "espeak") == (range(5, 10), "")
+    check_refused(get_second_page_token("espeak"), "elevenlabs")
+    assert build_page(range(10), 5, get_second_page_token("espeak"), "espeak") == (range(5, 10), "")
 
 
 def test_a_token_with_a_suffix_is_refused() -> None:
-    check_refused(second_page("") + "=")
-    check_refused(second_page("") + "AAAA")
+    check_refused(get_second_page_token("") + "=")
+    check_refused(get_second_page_token("") + "AAAA")

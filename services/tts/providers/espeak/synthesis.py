@@ -84,7 +84,7 @@ class FrameSynthesizer:
         if self._clock is not None:
             self._apply_marks(self._clock, marks)
         if not self._speech_end:
-            # Send nothing before the first sound: if there is none, the request must fail without audio.
+            # Send nothing before the first sound: a text without sound must fail without audio.
             self._silent_start += pcm
             return self._is_wanted()
         self._encode(pcm)

@@ -58,7 +58,7 @@ def golden(name: str) -> dict[str, Any]:
     return content
 
 
-def sorted_query(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+def sort_query(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
     query = [(name, value) for name, value in pairs]
     # The provider always sends the format; without one, the API uses this format.
     if "output_format" not in dict(query):
@@ -80,7 +80,7 @@ def to_comparable(sent: RecordedRequest, header_names: Iterable[str]) -> dict[st
     return {
         "method": sent.method,
         "path": sent.path,
-        "query": sorted_query(sent.query),
+        "query": sort_query(sent.query),
         "body": sent.json,
         "semantic_headers": {name: sent.headers[name] for name in header_names},
     }
@@ -95,7 +95,7 @@ async def test_a_speech_request_equals_the_official_clients(fake: FakeElevenLabs
     spec, endpoint, settings = CASES[name]
     recorded = golden(name)
     sent = await send(fake, build_speech_request(spec, endpoint, settings), settings)
-    assert to_comparable(sent, recorded["semantic_headers"]) == recorded | {"query": sorted_query(recorded["query"])}
+    assert to_comparable(sent, recorded["semantic_headers"]) == recorded | {"query": sort_query(recorded["query"])}
 
 
 async def test_a_voices_request_equals_the_official_clients(fake: FakeElevenLabs) -> None:

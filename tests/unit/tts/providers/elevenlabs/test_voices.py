@@ -43,7 +43,7 @@ async def open_with(fake: FakeElevenLabs, clock: Clock, key: str = API_KEY) -> A
         yield ElevenLabsProvider(client, settings, clock)
 
 
-def account_voice(number: int, **members: Any) -> dict[str, Any]:
+def build_account_voice(number: int, **members: Any) -> dict[str, Any]:
     return {"voice_id": f"account{number:013}", "name": f"Mine {number}", "category": "cloned"} | members
 
 
@@ -81,7 +81,7 @@ def test_a_malformed_id_is_not_a_voice(fake: FakeElevenLabs, provider: ElevenLab
 
 async def test_the_accounts_voices_follow_the_table(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [
-        account_voice(
+        build_account_voice(
             1,
             labels={"accent": "irish", "age": None},
             preview_url="https://example.test/1.mp3",
@@ -96,7 +96,7 @@ async def test_the_accounts_voices_follow_the_table(fake: FakeElevenLabs, provid
 
 
 async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    fake.account_voices = [account_voice(number) for number in range(250)]
+    fake.account_voices = [build_account_voice(number) for number in range(250)]
     fake.first_page_extra = 7
     assert await list_account_ids(provider) == [voice["voice_id"] for voice in fake.account_voices]
     assert [dict(request.query) for request in fake.requests] == [
@@ -107,7 +107,7 @@ async def test_all_pages_are_read(fake: FakeElevenLabs, provider: ElevenLabsProv
 
 
 async def test_pages_that_repeat_a_token_end(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
-    fake.account_voices = [account_voice(number) for number in range(150)]
+    fake.account_voices = [build_account_voice(number) for number in range(150)]
     fake.repeat_token = True
     assert len(await list_account_ids(provider)) == 150
     assert len(fake.requests) == 2
@@ -115,11 +115,11 @@ async def test_pages_that_repeat_a_token_end(fake: FakeElevenLabs, provider: Ele
 
 async def test_ids_and_names_are_listed_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [
-        account_voice(1, voice_id=TABLE_IDS[0], name="Aria by another name"),
-        account_voice(2, name="ARIA"),
-        account_voice(3, name="Twin"),
-        account_voice(4, name="twin"),
-        account_voice(3),
+        build_account_voice(1, voice_id=TABLE_IDS[0], name="Aria by another name"),
+        build_account_voice(2, name="ARIA"),
+        build_account_voice(3, name="Twin"),
+        build_account_voice(4, name="twin"),
+        build_account_voice(3),
     ]
     voices = await provider.list_voices()
     assert [voice.name for voice in voices[len(TABLE_IDS) :]] == [
@@ -135,9 +135,9 @@ async def test_ids_and_names_are_listed_once(fake: FakeElevenLabs, provider: Ele
 async def test_malformed_entries_are_not_listed(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     fake.account_voices = [
         {},
-        account_voice(1, voice_id="../../etc"),
-        account_voice(2, voice_id=7),
-        account_voice(3, name=None, labels=[], verified_languages="en", preview_url="javascript:alert(1)"),
+        build_account_voice(1, voice_id="../../etc"),
+        build_account_voice(2, voice_id=7),
+        build_account_voice(3, name=None, labels=[], verified_languages="en", preview_url="javascript:alert(1)"),
     ]
     voice = (await provider.list_voices())[-1]
     assert len(await provider.list_voices()) == len(TABLE_IDS) + 1
@@ -148,7 +148,7 @@ async def test_a_listing_is_cached_until_it_expires(fake: FakeElevenLabs) -> Non
     clock = Clock()
     async with open_with(fake, clock) as provider:
         assert await list_account_ids(provider) == []
-        fake.account_voices = [account_voice(1)]
+        fake.account_voices = [build_account_voice(1)]
         clock.now_seconds += 299
         assert await list_account_ids(provider) == []
         clock.now_seconds += 1
@@ -158,7 +158,7 @@ async def test_a_listing_is_cached_until_it_expires(fake: FakeElevenLabs) -> Non
 
 async def test_concurrent_listings_call_the_api_once(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
     control = StepControl()
-    fake.account_voices = [account_voice(1)]
+    fake.account_voices = [build_account_voice(1)]
     fake.voices_answer = Answer(head_control=control)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(list_account_ids(provider)) for _ in range(5)]
@@ -188,7 +188,7 @@ async def test_after_a_failed_listing_the_previous_one_is_returned(fake: FakeEle
         with capture_logs() as logs:
             fake.voices_answer = answer
             assert await list_account_ids(provider) == []
-            fake.voices_answer, fake.account_voices = Answer(), [account_voice(1)]
+            fake.voices_answer, fake.account_voices = Answer(), [build_account_voice(1)]
             assert await list_account_ids(provider) == [], "no second request at once"
             clock.now_seconds += 15
             assert len(await list_account_ids(provider)) == 1
@@ -218,6 +218,6 @@ async def test_a_key_without_permission_gives_the_table_and_is_logged_once(
 
 
 async def test_an_endless_listing_times_out(fake: FakeElevenLabs) -> None:
-    fake.account_voices = [account_voice(number) for number in range(12_000)]
+    fake.account_voices = [build_account_voice(number) for number in range(12_000)]
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         assert len(await list_account_ids(provider)) == 10_000

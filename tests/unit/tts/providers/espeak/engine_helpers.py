@@ -28,7 +28,7 @@ class Spoken:
     chunks: int
 
 
-def spec(
+def build_spec(
     text: str = SENTENCE,
     output_format: str = "pcm_22050",
     *,

@@ -17,18 +17,25 @@ from services.common.errors import MediaError, Reason
 from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
 from services.tts.providers.espeak.provider import EspeakProvider, open_espeak
 from services.tts.providers.interface import SpeechStream
-from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, list_children, speak, spec, wait_until_gone
+from tests.unit.tts.providers.espeak.engine_helpers import (
+    LONG,
+    SENTENCE,
+    build_spec,
+    list_children,
+    speak,
+    wait_until_gone,
+)
 
 ENGINE = "services.tts.providers.espeak.engine"
 # More audio than all buffers hold together, so that the child waits for its reader.
-ENDLESS = spec(LONG, "pcm_48000")
+ENDLESS = build_spec(LONG, "pcm_48000")
 
 
 @asynccontextmanager
 async def open_running(settings: EspeakSettings | None = None) -> AsyncIterator[tuple[EspeakProvider, EngineProcess]]:
     engine = EngineProcess(settings or EspeakSettings())
     try:
-        await speak(EspeakProvider(engine), spec("Ready."))
+        await speak(EspeakProvider(engine), build_spec("Ready."))
         yield EspeakProvider(engine), engine
     finally:
         await engine.close()
@@ -83,7 +90,7 @@ async def test_a_reader_that_waits_makes_its_child_wait() -> None:
     async with open_running() as (provider, engine), AsyncExitStack() as stack:
         _, child = await start_utterance(stack, provider, engine)
 
-        await speak(provider, spec(LONG, "wav_22050"))
+        await speak(provider, build_spec(LONG, "wav_22050"))
 
         assert child in list_children(read_pid(engine))
 
@@ -107,19 +114,19 @@ async def test_a_child_that_crashes_fails_its_own_request_only() -> None:
 async def test_a_request_that_exceeds_the_limits_fails_alone() -> None:
     async with open_running(EspeakSettings(memory_limit_mib=200)) as (provider, _):
         with pytest.raises(MediaError) as caught:
-            await speak(provider, spec(LONG * 2, "wav_48000"))
+            await speak(provider, build_spec(LONG * 2, "wav_48000"))
 
         assert caught.value.reason is Reason.GENERATION_FAILED
-        assert (await speak(provider, spec())).audio
+        assert (await speak(provider, build_spec())).audio
 
 
 async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
     async with open_running() as (provider, engine):
-        before = (await speak(provider, spec())).audio
+        before = (await speak(provider, build_spec())).audio
         old = read_pid(engine)
         os.kill(old, signal.SIGKILL)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(speak(provider, spec())) for _ in range(5)]
+            tasks = [group.create_task(speak(provider, build_spec())) for _ in range(5)]
 
         assert {task.result().audio for task in tasks} == {before}
         assert engine.pid != old
@@ -130,13 +137,13 @@ async def test_a_deleted_socket_is_created_again() -> None:
     async with open_running() as (provider, engine):
         find_folder(read_pid(engine)).joinpath("engine.sock").unlink()
 
-        assert (await speak(provider, spec())).audio
+        assert (await speak(provider, build_spec())).audio
 
 
 async def test_a_waiting_request_survives_a_restart_of_the_engine() -> None:
     async with open_running(EspeakSettings(max_children=1)) as (provider, engine), AsyncExitStack() as stack:
         stream, _ = await start_utterance(stack, provider, engine)
-        waiting = asyncio.create_task(speak(provider, spec()))
+        waiting = asyncio.create_task(speak(provider, build_spec()))
         assert await engine.is_accepting()
         os.kill(read_pid(engine), signal.SIGKILL)
 
@@ -148,7 +155,7 @@ async def test_requests_beyond_the_limit_of_children_wait() -> None:
     async with open_running(EspeakSettings(max_children=1)) as (provider, engine):
         async with AsyncExitStack() as stack:
             stream, child = await start_utterance(stack, provider, engine)
-            waiting = asyncio.create_task(speak(provider, spec()))
+            waiting = asyncio.create_task(speak(provider, build_spec()))
             for _ in range(10):
                 await anext(stream.chunks)
             assert list_children(read_pid(engine)) == {child}
@@ -169,7 +176,7 @@ async def test_closing_ends_the_engine_and_its_children_and_removes_the_socket()
         await wait_until_gone(pid)
         assert not folder.exists()
         with pytest.raises(MediaError) as caught:
-            await speak(provider, spec())
+            await speak(provider, build_spec())
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -213,7 +220,7 @@ async def test_the_engine_ignores_an_interrupt_of_the_process_group() -> None:
         pid = read_pid(engine)
         os.kill(pid, signal.SIGINT)
 
-        assert (await speak(provider, spec())).audio
+        assert (await speak(provider, build_spec())).audio
         assert engine.pid == pid
 
 
@@ -229,7 +236,7 @@ async def test_the_error_for_a_missing_package_contains_the_remedy(monkeypatch: 
     monkeypatch.setitem(sys.modules, "lameenc", None)
     async with open_espeak() as provider:
         with pytest.raises(MediaError) as caught:
-            await speak(provider, spec())
+            await speak(provider, build_spec())
 
     assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
     assert "`embedded`" in caught.value.message
@@ -239,7 +246,7 @@ async def test_an_engine_that_does_not_start_is_an_error() -> None:
     engine = EngineProcess(EspeakSettings(), executable="/bin/false")
     try:
         with pytest.raises(MediaError) as caught:
-            await speak(EspeakProvider(engine), spec())
+            await speak(EspeakProvider(engine), build_spec())
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
         assert engine.pid is None
     finally:
@@ -250,7 +257,7 @@ async def test_an_engine_that_never_becomes_ready_times_out() -> None:
     engine = EngineProcess(EspeakSettings(start_timeout_seconds=0.01))
     try:
         with pytest.raises(MediaError) as caught:
-            await speak(EspeakProvider(engine), spec())
+            await speak(EspeakProvider(engine), build_spec())
         assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
     finally:
         await engine.close()

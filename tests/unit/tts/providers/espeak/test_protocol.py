@@ -27,13 +27,13 @@ TIMES = st.lists(st.floats(0, 1e5), max_size=20)
 
 
 @st.composite
-def audio_frames(draw: st.DrawFn) -> AudioFrame:
+def generate_audio_frames(draw: st.DrawFn) -> AudioFrame:
     starts = draw(TIMES)
     return AudioFrame(draw(st.binary(max_size=500)), array("d", starts), array("d", [start + 1 for start in starts]))
 
 
 FRAMES = st.one_of(
-    audio_frames(), st.builds(DoneFrame, st.integers(0, 2**40)), st.builds(FailedFrame, st.text(max_size=30))
+    generate_audio_frames(), st.builds(DoneFrame, st.integers(0, 2**40)), st.builds(FailedFrame, st.text(max_size=30))
 )
 REQUEST = SpeakRequest("Hé 😀 \ud800\0", "en-us", "f3", 175, "mp3_44100_128", with_alignment=True)
 

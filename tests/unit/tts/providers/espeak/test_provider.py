@@ -16,7 +16,7 @@ from services.tts.formats import FORMATS
 from services.tts.providers.espeak.provider import EspeakProvider, get_ignored_fields, open_espeak
 from services.tts.providers.interface import Voice, VoiceSettings
 from services.tts.voices import NAMED_VOICES
-from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, speak, spec
+from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, build_spec, speak
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
 
 ODD_TEXTS = [
@@ -43,13 +43,13 @@ async def provider() -> AsyncIterator[EspeakProvider]:
 
 
 async def test_every_format_is_valid_and_has_the_duration_of_the_speech(provider: EspeakProvider) -> None:
-    seconds = len((await speak(provider, spec())).audio) / 2 / 22050
+    seconds = len((await speak(provider, build_spec())).audio) / 2 / 22050
     assert 3 < seconds < 8
 
     for output_format in FORMATS.values():
         if output_format.family not in provider.capabilities.families:
             continue
-        audio = (await speak(provider, spec(output_format=output_format.name))).audio
+        audio = (await speak(provider, build_spec(output_format=output_format.name))).audio
         if output_format.family == "mp3":
             parsed = Mpeg.parse(audio)
             assert parsed.sample_rates_hz == {output_format.sample_rate_hz}
@@ -63,7 +63,7 @@ async def test_every_format_is_valid_and_has_the_duration_of_the_speech(provider
 
 
 async def test_every_character_has_a_time_and_the_last_ends_with_the_audio(provider: EspeakProvider) -> None:
-    spoken = await speak(provider, spec(), with_alignment=True)
+    spoken = await speak(provider, build_spec(), with_alignment=True)
     alignment = spoken.alignment
 
     assert alignment.characters == tuple(SENTENCE)
@@ -74,7 +74,7 @@ async def test_every_character_has_a_time_and_the_last_ends_with_the_audio(provi
 
 async def test_the_audio_is_loud_during_a_word_and_silent_during_the_pause_after_it(provider: EspeakProvider) -> None:
     text = "Yes. No."
-    spoken = await speak(provider, spec(text), with_alignment=True)
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
     samples = array("h", spoken.audio)
 
     def peak(first: int, last: int) -> int:
@@ -89,7 +89,7 @@ async def test_the_audio_is_loud_during_a_word_and_silent_during_the_pause_after
 
 async def test_timing_arrives_together_with_the_audio(provider: EspeakProvider) -> None:
     seconds_of_audio, timed_until, worst_lag = 0.0, 0.0, 0.0
-    async with provider.synthesize(spec(LONG), with_alignment=True) as stream:
+    async with provider.synthesize(build_spec(LONG), with_alignment=True) as stream:
         async for chunk in stream.chunks:
             seconds_of_audio += len(chunk.audio) / 2 / 22050
             if chunk.alignment:
@@ -100,20 +100,20 @@ async def test_timing_arrives_together_with_the_audio(provider: EspeakProvider) 
 
 
 async def test_the_times_of_mp3_include_its_lead_in(provider: EspeakProvider) -> None:
-    pcm = (await speak(provider, spec(), with_alignment=True)).alignment
-    mp3 = (await speak(provider, spec(output_format="mp3_44100_128"), with_alignment=True)).alignment
+    pcm = (await speak(provider, build_spec(), with_alignment=True)).alignment
+    mp3 = (await speak(provider, build_spec(output_format="mp3_44100_128"), with_alignment=True)).alignment
 
     shifts = [late - early for late, early in zip(mp3.starts_seconds, pcm.starts_seconds, strict=True)]
     assert shifts == pytest.approx([1105 / 44100] * len(SENTENCE))
 
 
 async def test_timing_is_absent_unless_requested(provider: EspeakProvider) -> None:
-    assert len((await speak(provider, spec())).alignment) == 0
+    assert len((await speak(provider, build_spec())).alignment) == 0
 
 
 @pytest.mark.parametrize("output_format", ["mp3_44100_128", "pcm_16000", "wav_44100"])
 async def test_the_same_text_gives_the_same_bytes(provider: EspeakProvider, output_format: str) -> None:
-    request = spec(output_format=output_format)
+    request = build_spec(output_format=output_format)
     takes = [await speak(provider, request, with_alignment=True) for _ in range(4)]
 
     assert len({(take.audio, take.alignment) for take in takes}) == 1
@@ -121,9 +121,9 @@ async def test_the_same_text_gives_the_same_bytes(provider: EspeakProvider, outp
 
 async def test_twenty_concurrent_requests_get_their_own_speech(provider: EspeakProvider) -> None:
     texts = [f"This is number {number}." for number in range(20)]
-    alone = [(await speak(provider, spec(text))).audio for text in texts[:3]]
+    alone = [(await speak(provider, build_spec(text))).audio for text in texts[:3]]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(speak(provider, spec(text), with_alignment=True)) for text in texts]
+        tasks = [group.create_task(speak(provider, build_spec(text), with_alignment=True)) for text in texts]
 
     results = [task.result() for task in tasks]
     assert [result.alignment.text for result in results] == texts
@@ -133,7 +133,7 @@ async def test_twenty_concurrent_requests_get_their_own_speech(provider: EspeakP
 
 async def test_speed_scales_the_duration(provider: EspeakProvider) -> None:
     async def samples(speed: float | None) -> int:
-        return len((await speak(provider, spec(settings=VoiceSettings(speed=speed)))).audio)
+        return len((await speak(provider, build_spec(settings=VoiceSettings(speed=speed)))).audio)
 
     usual = await samples(None)
     assert await samples(1.0) == usual
@@ -142,21 +142,21 @@ async def test_speed_scales_the_duration(provider: EspeakProvider) -> None:
 
 
 async def test_each_named_voice_sounds_different(provider: EspeakProvider) -> None:
-    takes = {(await speak(provider, spec("Hello.", voice=named.name))).audio for named in NAMED_VOICES}
+    takes = {(await speak(provider, build_spec("Hello.", voice=named.name))).audio for named in NAMED_VOICES}
 
     assert len(takes) == len(NAMED_VOICES)
 
 
 async def test_a_language_code_changes_the_speech(provider: EspeakProvider) -> None:
-    english = await speak(provider, spec("Die Rose", voice="Aria"))
-    german = await speak(provider, spec("Die Rose", voice="Aria", language_code="de"))
+    english = await speak(provider, build_spec("Die Rose", voice="Aria"))
+    german = await speak(provider, build_spec("Die Rose", voice="Aria", language_code="de"))
 
     assert english.audio != german.audio
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
 async def test_unusual_texts_are_spoken_and_timed(provider: EspeakProvider, text: str) -> None:
-    spoken = await speak(provider, spec(text), with_alignment=True)
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
 
     assert spoken.audio
     assert spoken.alignment.characters == tuple(text)
@@ -165,7 +165,7 @@ async def test_unusual_texts_are_spoken_and_timed(provider: EspeakProvider, text
 
 async def test_a_word_of_twenty_thousand_letters_is_spoken_and_timed(provider: EspeakProvider) -> None:
     text = "x" * 20_000
-    spoken = await speak(provider, spec(text), with_alignment=True)
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
 
     assert spoken.alignment.text == text
     assert spoken.chunks > 10
@@ -177,7 +177,7 @@ async def test_a_text_without_anything_to_speak_is_an_error(
     provider: EspeakProvider, text: str, output_format: str
 ) -> None:
     with pytest.raises(MediaError) as caught:
-        await speak(provider, spec(text, output_format))
+        await speak(provider, build_spec(text, output_format))
 
     assert caught.value.reason is Reason.GENERATION_FAILED
     assert "text" in caught.value.message
@@ -187,7 +187,7 @@ async def test_a_voice_that_looks_like_a_path_does_not_reach_the_engine(provider
     path = Voice("en+/etc/passwd", "x", "espeak", "embedded")
 
     with pytest.raises(MediaError) as caught:
-        await speak(provider, replace(spec(), voice=path))
+        await speak(provider, replace(build_spec(), voice=path))
 
     assert caught.value.reason is Reason.VOICE_NOT_FOUND
     assert provider.resolve("../../etc/passwd") is None
@@ -195,26 +195,26 @@ async def test_a_voice_that_looks_like_a_path_does_not_reach_the_engine(provider
 
 async def test_a_format_that_is_not_offered_is_refused(provider: EspeakProvider) -> None:
     with pytest.raises(MediaError) as caught:
-        await speak(provider, spec(output_format="ulaw_8000"))
+        await speak(provider, build_spec(output_format="ulaw_8000"))
 
     assert [item.field for item in caught.value.violations] == ["output_format"]
 
 
 async def test_speech_costs_nothing_and_reports_ignored_fields(provider: EspeakProvider) -> None:
-    request = spec(settings=VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False))
+    request = build_spec(settings=VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False))
     async with provider.synthesize(replace(request, seed=0, previous_text="So."), with_alignment=False) as stream:
         assert stream.cost_units == 0
         assert stream.ignored_fields == ("stability", "use_speaker_boost", "seed", "previous_text")
 
 
 def test_fields_that_are_not_set_are_not_reported_as_ignored() -> None:
-    assert get_ignored_fields(spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
+    assert get_ignored_fields(build_spec(settings=VoiceSettings(speed=0.9), language_code="en")) == ()
 
 
 def test_all_fields_that_the_engine_ignores_are_reported() -> None:
     settings = VoiceSettings(stability=0.1, similarity_boost=0.1, style=0.1, use_speaker_boost=True)
     full = replace(
-        spec(settings=settings),
+        build_spec(settings=settings),
         model_id="eleven_v3",
         seed=1,
         previous_text="a",

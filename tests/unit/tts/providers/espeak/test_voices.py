@@ -25,7 +25,7 @@ HOSTILE = [
 ]
 
 
-def voice(name: str) -> Voice:
+def build_voice(name: str) -> Voice:
     found = resolve(name)
     assert found is not None
     return found
@@ -33,7 +33,7 @@ def voice(name: str) -> Voice:
 
 @pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
 def test_a_named_voice_is_found_by_name_in_any_case_and_by_its_elevenlabs_id(named: NamedVoice) -> None:
-    found = voice(named.name)
+    found = build_voice(named.name)
 
     assert resolve(named.name.upper()) is found
     assert resolve(named.name.lower()) is found
@@ -44,7 +44,7 @@ def test_a_named_voice_is_found_by_name_in_any_case_and_by_its_elevenlabs_id(nam
 
 @pytest.mark.parametrize("named", NAMED_VOICES, ids=lambda named: named.name)
 def test_a_named_voice_names_espeak_as_its_provider(named: NamedVoice) -> None:
-    found = voice(named.voice_id)
+    found = build_voice(named.voice_id)
 
     assert (found.provider, found.type) == ("espeak", "embedded")
     assert found.voice_id.startswith("espeak-")
@@ -66,7 +66,7 @@ def test_every_voice_name_is_valid_in_a_request() -> None:
 
 
 def test_there_is_a_voice_for_each_language() -> None:
-    german = voice("espeak German")
+    german = build_voice("espeak German")
 
     assert german is resolve("espeak-de")
     assert german.language_codes == ("de",)
@@ -111,18 +111,18 @@ def test_an_unknown_voice_is_refused() -> None:
     ],
 )
 def test_a_language_code_changes_the_language_and_keeps_the_speaker(code: str, language: str) -> None:
-    assert choose_timbre(voice("Aria"), code) == VoiceVariant(language, "f3")
+    assert choose_timbre(build_voice("Aria"), code) == VoiceVariant(language, "f3")
 
 
 @pytest.mark.parametrize("code", ["en", "EN", "en-US"])
 def test_a_voice_that_speaks_the_language_keeps_its_accent(code: str) -> None:
-    assert choose_timbre(voice("Aria"), code) == VoiceVariant("en-us", "f3")
+    assert choose_timbre(build_voice("Aria"), code) == VoiceVariant("en-us", "f3")
 
 
 @pytest.mark.parametrize("code", ["xx", "fo", "../de", "de/../../x"])
 def test_an_unknown_language_is_a_violation_of_its_field(code: str) -> None:
     with pytest.raises(MediaError) as caught:
-        choose_timbre(voice("Aria"), code)
+        choose_timbre(build_voice("Aria"), code)
 
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["language_code"]
