@@ -13,7 +13,7 @@ from services.common.rpc.server import ServerOptions, run_server
 from tests.fakes.grpc_server import SERVICE, Context, Request, Response, build_probe_of_all_kinds, run_test_server
 
 
-async def asked(address: str, seconds: float = 5) -> int:
+async def run_probe(address: str, seconds: float = 5) -> int:
     """Ask from a thread: the probe blocks, and what it asks lives in this loop."""
     return await asyncio.to_thread(probe.main, [address, "--seconds", str(seconds)])
 
@@ -23,7 +23,7 @@ async def answer(_request: Request, _context: Context) -> Response:
 
 
 @asynccontextmanager
-async def http_server(status: int) -> AsyncIterator[str]:
+async def run_http_server(status: int) -> AsyncIterator[str]:
     app = web.Application()
 
     async def health(_request: web.Request) -> web.Response:
@@ -43,8 +43,8 @@ async def http_server(status: int) -> AsyncIterator[str]:
 
 async def test_a_service_that_serves_is_well() -> None:
     async with run_test_server(build_probe_of_all_kinds(answer)) as running:
-        assert await asked(f"grpc://{running.target}/{SERVICE}") == 0
-        assert await asked(f"grpc://{running.target}") == 0
+        assert await run_probe(f"grpc://{running.target}/{SERVICE}") == 0
+        assert await run_probe(f"grpc://{running.target}") == 0
 
 
 async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,32 +52,32 @@ async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.Captur
     options = ServerOptions(host="127.0.0.1", port=0, port_variable="TEST_PORT")
     async with run_server(build_probe_of_all_kinds(answer), options, health) as server:
         await health.enter_graceful_shutdown()
-        assert await asked(f"grpc://127.0.0.1:{server.port}/{SERVICE}") == 1
+        assert await run_probe(f"grpc://127.0.0.1:{server.port}/{SERVICE}") == 1
     assert "health status" in capsys.readouterr().err
 
 
 async def test_a_service_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
     async with run_test_server(build_probe_of_all_kinds(answer)) as running:
-        assert await asked(f"grpc://{running.target}/other.v1.Service") == 1
+        assert await run_probe(f"grpc://{running.target}/other.v1.Service") == 1
     assert "NOT_FOUND" in capsys.readouterr().err
 
 
 async def test_an_http_status_of_200_is_well() -> None:
-    async with http_server(200) as address:
-        assert await asked(address) == 0
+    async with run_http_server(200) as address:
+        assert await run_probe(address) == 0
 
 
 async def test_an_http_status_of_503_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
-    async with http_server(503) as address:
-        assert await asked(address) == 1
+    async with run_http_server(503) as address:
+        assert await run_probe(address) == 1
     assert "status 503" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 async def test_an_unreachable_address_is_unhealthy(scheme: str, capsys: pytest.CaptureFixture[str]) -> None:
-    async with http_server(200) as address:
+    async with run_http_server(200) as address:
         port = address.split(":")[2].split("/")[0]
-    assert await asked(f"{scheme}://127.0.0.1:{port}/", seconds=1) == 1
+    assert await run_probe(f"{scheme}://127.0.0.1:{port}/", seconds=1) == 1
     assert f"127.0.0.1:{port}" in capsys.readouterr().err
 
 

@@ -19,23 +19,25 @@ from tests.fakes.image_provider import make_image
 WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
 
 
-def refusal(data: bytes) -> str:
+def catch_refusal(data: bytes) -> str:
     with pytest.raises(MediaError) as caught:
         inspect(data)
     assert caught.value.reason is Reason.MEDIA_INVALID
     return caught.value.message
 
 
-def png_of(width: int, height: int) -> bytes:
+def make_png(width: int, height: int) -> bytes:
     """Return a small file that says it is so large, and would be."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
+    def build_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     row = b"\0" + bytes((width + 7) // 8)
     pixels = zlib.compress(row * min(height, 2000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + build_chunk(b"IHDR", header) + build_chunk(b"IDAT", pixels) + build_chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -60,22 +62,22 @@ def test_a_complete_image_is_identified_by_its_bytes(name: str) -> None:
     ],
 )
 def test_what_is_no_image_of_ours_is_refused_whatever_its_name(data: bytes) -> None:
-    assert "PNG, JPEG, WebP or AVIF" in refusal(data)
+    assert "PNG, JPEG, WebP or AVIF" in catch_refusal(data)
 
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_a_cut_file_is_refused(name: str, share: float) -> None:
-    refusal(WHOLE[name][: int(len(WHOLE[name]) * share)])
+    catch_refusal(WHOLE[name][: int(len(WHOLE[name]) * share)])
 
 
 @pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (20_000, 20_000), (10_000, 2_001)])
 def test_a_bomb_is_refused_before_it_is_unpacked(width: int, height: int) -> None:
-    assert f"{width} x {height}" in refusal(png_of(width, height))
+    assert f"{width} x {height}" in catch_refusal(make_png(width, height))
 
 
 def test_an_image_of_an_absurd_shape_is_refused() -> None:
-    assert "100 times" in refusal(make_image(Size(1010, 10)))
+    assert "100 times" in catch_refusal(make_image(Size(1010, 10)))
     assert inspect(make_image(Size(1000, 10))).size == Size(1000, 10)
 
 

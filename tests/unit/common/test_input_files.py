@@ -47,7 +47,7 @@ async def files(store: FakeObjectStore, host: WebHost) -> AsyncIterator[InputFil
         yield InputFiles(downloads, store)
 
 
-async def refused(
+async def catch_refusal(
     files: InputFiles, url: str = "", key: str = "", principal: str = "alice", max_bytes: int = MUCH
 ) -> MediaError:
     with pytest.raises(MediaError) as caught:
@@ -55,11 +55,11 @@ async def refused(
     return caught.value
 
 
-def fields_of(error: MediaError) -> list[str]:
+def list_fields(error: MediaError) -> list[str]:
     return [item.field for item in error.violations]
 
 
-def data_uri(data: bytes, head: str = "data:image/png;base64") -> str:
+def make_data_uri(data: bytes, head: str = "data:image/png;base64") -> str:
     return f"{head},{base64.b64encode(data).decode()}"
 
 
@@ -81,13 +81,13 @@ async def test_a_url_is_fetched(files: InputFiles, host: WebHost) -> None:
 async def test_a_url_that_may_not_or_cannot_be_fetched_is_refused_by_its_field(
     files: InputFiles, host: WebHost, url: str, reason: Reason
 ) -> None:
-    error = await refused(files, url.format(port=host.port))
-    assert (error.reason, fields_of(error)) == (reason, ["image_url"])
+    error = await catch_refusal(files, url.format(port=host.port))
+    assert (error.reason, list_fields(error)) == (reason, ["image_url"])
 
 
 async def test_a_url_that_leads_to_too_much_is_refused(files: InputFiles, host: WebHost) -> None:
-    error = await refused(files, host.url("/cat.png"), max_bytes=len(CAT) - 1)
-    assert (error.reason, fields_of(error)) == (Reason.PAYLOAD_TOO_LARGE, ["image_url"])
+    error = await catch_refusal(files, host.url("/cat.png"), max_bytes=len(CAT) - 1)
+    assert (error.reason, list_fields(error)) == (Reason.PAYLOAD_TOO_LARGE, ["image_url"])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_a_url_that_leads_to_too_much_is_refused(files: InputFiles, host: 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 1000, 300_000])
 async def test_a_data_uri_is_decoded_without_a_download(files: InputFiles, host: WebHost, head: str, size: int) -> None:
     data = (CAT * (size // len(CAT) + 1))[:size]
-    assert await files.read(data_uri(data, head), "", "alice", max_bytes=MUCH) == data
+    assert await files.read(make_data_uri(data, head), "", "alice", max_bytes=MUCH) == data
     assert host.requests == []
 
 
@@ -118,22 +118,22 @@ async def test_a_data_uri_is_decoded_without_a_download(files: InputFiles, host:
     ],
 )
 async def test_a_malformed_data_uri_is_refused_and_names_the_field(files: InputFiles, uri: str) -> None:
-    error = await refused(files, uri)
-    assert (error.reason, fields_of(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
+    error = await catch_refusal(files, uri)
+    assert (error.reason, list_fields(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
 
 
 async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: InputFiles) -> None:
-    error = await refused(files, data_uri(bytes(3003)), max_bytes=3000)
+    error = await catch_refusal(files, make_data_uri(bytes(3003)), max_bytes=3000)
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert "image_url" in error.message
     assert "3000" in error.message
     # What is not even base64 is not looked at.
-    assert (await refused(files, "data:;base64," + "!" * 5000, max_bytes=3000)).reason is Reason.PAYLOAD_TOO_LARGE
+    assert (await catch_refusal(files, "data:;base64," + "!" * 5000, max_bytes=3000)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
 @pytest.mark.parametrize("size", [3000, 3001, 3002])
 async def test_a_data_uri_of_just_what_is_allowed_is_taken(files: InputFiles, size: int) -> None:
-    assert await files.read(data_uri(bytes(size)), "", "alice", max_bytes=size) == bytes(size)
+    assert await files.read(make_data_uri(bytes(size)), "", "alice", max_bytes=size) == bytes(size)
 
 
 @pytest.mark.parametrize("key", [OWN, SIGNED])
@@ -159,28 +159,31 @@ async def test_an_object_of_ones_own_is_read(files: InputFiles, host: WebHost, k
     ],
 )
 async def test_a_key_that_is_not_ones_own_is_refused_by_its_field(files: InputFiles, key: str, reason: Reason) -> None:
-    error = await refused(files, key=key)
-    assert (error.reason, fields_of(error)) == (reason, ["image_key"])
+    error = await catch_refusal(files, key=key)
+    assert (error.reason, list_fields(error)) == (reason, ["image_key"])
 
 
 async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: InputFiles) -> None:
-    absent, anothers = await refused(files, key="images/2026/11/absent.png"), await refused(files, key=ANOTHERS)
+    absent, anothers = (
+        await catch_refusal(files, key="images/2026/11/absent.png"),
+        await catch_refusal(files, key=ANOTHERS),
+    )
     assert absent.message == anothers.message
 
 
 async def test_a_call_without_a_principal_owns_no_object_of_others(files: InputFiles) -> None:
     for key in (OWN, SIGNED, NOBODYS, ANOTHERS):
-        error = await refused(files, key=key, principal="")
+        error = await catch_refusal(files, key=key, principal="")
         assert error.reason in (Reason.PERMISSION_DENIED, Reason.NOT_FOUND)
 
 
 async def test_an_object_that_is_too_large_is_refused(files: InputFiles) -> None:
-    assert (await refused(files, key=OWN, max_bytes=len(CAT) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
+    assert (await catch_refusal(files, key=OWN, max_bytes=len(CAT) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
 async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: InputFiles, store: FakeObjectStore) -> None:
     store.unreadable = True
-    assert (await refused(files, key=OWN)).reason is Reason.STORAGE_FAILED
+    assert (await catch_refusal(files, key=OWN)).reason is Reason.STORAGE_FAILED
 
 
 async def test_the_metadata_of_an_owned_object_is_returned(files: InputFiles) -> None:
@@ -188,4 +191,4 @@ async def test_the_metadata_of_an_owned_object_is_returned(files: InputFiles) ->
     assert (info.key, info.size_bytes, info.content_type) == (OWN, len(CAT), "image/png")
     with pytest.raises(MediaError) as caught:
         await files.find_owned(ANOTHERS, "alice", "video.key")
-    assert fields_of(caught.value) == ["video.key"]
+    assert list_fields(caught.value) == ["video.key"]

@@ -64,11 +64,11 @@ def test_a_wrong_value_is_reported_with_variable_remedy_and_default(
     environment.setenv(variable, value)
     with pytest.raises(ConfigurationError) as caught:
         load(Probe)
-    told = str(caught.value)
-    assert told.startswith(f"{variable}: ")
-    assert says in told
-    assert "Default: " in told
-    assert "docs/configuration.md" in told
+    message = str(caught.value)
+    assert message.startswith(f"{variable}: ")
+    assert says in message
+    assert "Default: " in message
+    assert "docs/configuration.md" in message
 
 
 def test_a_missing_variable_is_named_with_what_it_is_for(environment: pytest.MonkeyPatch) -> None:

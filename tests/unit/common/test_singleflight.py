@@ -43,7 +43,7 @@ async def flights() -> AsyncIterator[SingleFlight[bytes]]:
         yield made
 
 
-async def everything(subscription: Subscription[bytes]) -> list[bytes]:
+async def read_all(subscription: Subscription[bytes]) -> list[bytes]:
     return [item async for item in subscription.items()]
 
 
@@ -52,7 +52,7 @@ async def test_readers_share_one_production_and_get_the_same(flights: SingleFlig
     with flights.subscribe("key", production) as leader, flights.subscribe("key", production) as joiner:
         assert (leader.joined, joiner.joined) == (False, True)
         async with asyncio.TaskGroup() as readers:
-            tasks = [readers.create_task(everything(subscription)) for subscription in (leader, joiner)]
+            tasks = [readers.create_task(read_all(subscription)) for subscription in (leader, joiner)]
             production.more.set()
     assert [task.result() for task in tasks] == [ITEMS, ITEMS]
     assert production.live.total == 1
@@ -64,7 +64,7 @@ async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Single
         assert await anext(aiter(leader.items())) == ITEMS[0]
         with flights.subscribe("key", production) as joiner:
             production.more.set()
-            assert await everything(joiner) == ITEMS
+            assert await read_all(joiner) == ITEMS
     assert production.live.total == 1
 
 
@@ -75,7 +75,7 @@ async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
     with flights.subscribe("key", production) as joiner:
         leading.__exit__(None, None, None)
         production.more.set()
-        assert await everything(joiner) == ITEMS
+        assert await read_all(joiner) == ITEMS
 
 
 async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: SingleFlight[bytes]) -> None:
@@ -93,7 +93,7 @@ async def test_a_request_after_the_last_reader_left_starts_a_new_production(flig
     new.more.set()
     with flights.subscribe("key", new) as subscription:
         assert not subscription.joined
-        assert await everything(subscription) == ITEMS
+        assert await read_all(subscription) == ITEMS
 
 
 async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
@@ -101,7 +101,7 @@ async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
     one.more.set()
     other.more.set()
     with flights.subscribe("one", one) as first, flights.subscribe("other", other) as second:
-        assert await everything(first) == await everything(second) == ITEMS
+        assert await read_all(first) == await read_all(second) == ITEMS
     assert (one.live.total, other.live.total) == (1, 1)
 
 
@@ -123,11 +123,11 @@ async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> 
     production = GenerationTask()
     production.more.set()
     with flights.subscribe("key", production) as leader:
-        assert await everything(leader) == ITEMS
+        assert await read_all(leader) == ITEMS
         assert len(flights) == 0
         with flights.subscribe("key", production) as second:
             assert not second.joined
-            assert await everything(second) == ITEMS
+            assert await read_all(second) == ITEMS
     assert production.live.total == 2
 
 
@@ -150,7 +150,7 @@ async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -
         with flights.subscribe("key", production) as slow, flights.subscribe("key", production) as quick:
             slow_items = aiter(slow.items())
             await anext(slow_items)
-            assert len(await everything(quick)) == 100
+            assert len(await read_all(quick)) == 100
             with pytest.raises(MediaError) as caught:
                 await anext(slow_items)
     assert caught.value.reason is Reason.OVERLOADED
@@ -167,7 +167,7 @@ async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
                 await anext(items)
             with flights.subscribe("key", new) as late:
                 assert not late.joined
-                assert await everything(late) == ITEMS
+                assert await read_all(late) == ITEMS
 
 
 async def test_a_single_result_is_shared(flights: SingleFlight[bytes]) -> None:
@@ -215,7 +215,7 @@ async def test_whenever_one_joins_one_gets_the_same(sizes: list[int], joins: lis
             async for item in leader.items():
                 for _ in [at for at in joins if at == len(read)]:
                     joining = flights.subscribe("key", source)
-                    tasks.append((readers.create_task(everything(joining.__enter__())), joining))
+                    tasks.append((readers.create_task(read_all(joining.__enter__())), joining))
                 read.append(item)
             results = [await task for task, _ in tasks]
         for _, joining in tasks:

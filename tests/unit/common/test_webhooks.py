@@ -40,16 +40,18 @@ secrets_of_one_length = st.binary(min_size=32, max_size=32).map(lambda key: PREF
 ids = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=64)
 
 
-def sent(
+def sign_webhook(
     *secrets: str, body: bytes = BODY, webhook_id: str = "f" * 32, sent_at_seconds: int = SENT_AT, **changes: Any
 ) -> Webhook:
     """Return a webhook that was signed with these secrets, and then changed."""
-    carried = build_headers(webhook_id, sent_at_seconds, body, list(secrets))
-    webhook = Webhook(carried["webhook-id"], carried["webhook-timestamp"], carried["webhook-signature"], body)
+    sent_headers = build_headers(webhook_id, sent_at_seconds, body, list(secrets))
+    webhook = Webhook(
+        sent_headers["webhook-id"], sent_headers["webhook-timestamp"], sent_headers["webhook-signature"], body
+    )
     return replace(webhook, **changes)
 
 
-def denied(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> str:
+def catch_denial(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> str:
     """Return in which words a webhook is not believed."""
     with pytest.raises(MediaError) as caught:
         verify(webhook, secret, now_seconds)
@@ -58,7 +60,7 @@ def denied(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) ->
     return caught.value.message
 
 
-def believed(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> bool:
+def is_accepted(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) -> bool:
     """Tell whether a webhook is believed; anything but a refusal is a defect."""
     try:
         verify(webhook, secret, now_seconds)
@@ -72,46 +74,46 @@ def believed(webhook: Webhook, secret: str = NEW, now_seconds: float = SENT_AT) 
 def test_the_vector_of_the_scheme_is_signed_as_it_says() -> None:
     # From the specification of standard-webhooks.
     body = b'{"test": 2432232314}'
-    carried = build_headers(
+    sent_headers = build_headers(
         "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body, ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
     )
-    assert carried["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert sent_headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 @given(ids, moments, in_bytes, secrets, st.integers(-TOLERANCE_SECONDS, TOLERANCE_SECONDS))
 def test_what_is_signed_is_believed(webhook_id: str, at: int, body: bytes, secret: str, later: int) -> None:
-    webhook = sent(secret, body=body, webhook_id=webhook_id, sent_at_seconds=at)
-    assert believed(webhook, secret, at + later)
+    webhook = sign_webhook(secret, body=body, webhook_id=webhook_id, sent_at_seconds=at)
+    assert is_accepted(webhook, secret, at + later)
 
 
 @given(st.lists(secrets, min_size=1, max_size=4, unique=True), in_bytes, st.data())
 def test_of_several_secrets_each_is_enough(several: Sequence[str], body: bytes, data: st.DataObject) -> None:
-    webhook = sent(*several, body=body)
+    webhook = sign_webhook(*several, body=body)
     assert len(webhook.signature.split(" ")) == len(several)
-    assert believed(webhook, data.draw(st.sampled_from(several)))
+    assert is_accepted(webhook, data.draw(st.sampled_from(several)))
 
 
 @given(in_bytes, in_bytes)
 @example(BODY, BODY + b" ")
 @example(BODY, b"")
 def test_another_body_is_not_believed(body: bytes, other: bytes) -> None:
-    assert believed(replace(sent(NEW, body=body), body=other)) is (body == other)
+    assert is_accepted(replace(sign_webhook(NEW, body=body), body=other)) is (body == other)
 
 
 @given(ids, ids)
 def test_another_id_is_not_believed(webhook_id: str, other: str) -> None:
-    webhook = replace(sent(NEW, webhook_id=webhook_id), webhook_id=other)
-    assert believed(webhook) is (webhook_id == other)
+    webhook = replace(sign_webhook(NEW, webhook_id=webhook_id), webhook_id=other)
+    assert is_accepted(webhook) is (webhook_id == other)
 
 
 @given(st.integers(-TOLERANCE_SECONDS, TOLERANCE_SECONDS))
 def test_another_time_is_not_believed(later: int) -> None:
-    assert believed(sent(NEW, timestamp=str(SENT_AT + later))) is (later == 0)
+    assert is_accepted(sign_webhook(NEW, timestamp=str(SENT_AT + later))) is (later == 0)
 
 
 @given(secrets_of_one_length, secrets_of_one_length)
 def test_another_secret_is_not_believed(secret: str, other: str) -> None:
-    assert believed(sent(secret), other) is (secret == other)
+    assert is_accepted(sign_webhook(secret), other) is (secret == other)
 
 
 @given(st.text())
@@ -120,52 +122,52 @@ def test_another_secret_is_not_believed(secret: str, other: str) -> None:
 @example("v1a,AAAA")
 @example("v1,\u00e4\u00f6")
 def test_what_is_no_signature_of_ours_is_not_believed(signature: str) -> None:
-    assert "not signed" in denied(sent(NEW, signature=signature))
+    assert "not signed" in catch_denial(sign_webhook(NEW, signature=signature))
 
 
 def test_a_signature_of_another_version_is_not_ours() -> None:
-    ours = sent(NEW)
-    assert "not signed" in denied(replace(ours, signature=ours.signature.replace("v1,", "v2,")))
-    assert "not signed" in denied(replace(ours, signature=ours.signature.removeprefix("v1,")))
-    assert believed(replace(ours, signature=f"v2,AAAA {ours.signature} v1a,BBBB"))
+    ours = sign_webhook(NEW)
+    assert "not signed" in catch_denial(replace(ours, signature=ours.signature.replace("v1,", "v2,")))
+    assert "not signed" in catch_denial(replace(ours, signature=ours.signature.removeprefix("v1,")))
+    assert is_accepted(replace(ours, signature=f"v2,AAAA {ours.signature} v1a,BBBB"))
 
 
 def test_while_a_secret_is_replaced_the_new_one_signs_first_and_both_are_believed() -> None:
-    webhook = sent(NEW, OLD)
-    assert webhook.signature == f"{sent(NEW).signature} {sent(OLD).signature}"
-    assert believed(webhook, NEW)
-    assert believed(webhook, OLD)
-    assert "not signed" in denied(webhook, OTHER)
-    assert "not signed" in denied(sent(NEW), OLD)
+    webhook = sign_webhook(NEW, OLD)
+    assert webhook.signature == f"{sign_webhook(NEW).signature} {sign_webhook(OLD).signature}"
+    assert is_accepted(webhook, NEW)
+    assert is_accepted(webhook, OLD)
+    assert "not signed" in catch_denial(webhook, OTHER)
+    assert "not signed" in catch_denial(sign_webhook(NEW), OLD)
 
 
 @pytest.mark.parametrize("seconds", [-TOLERANCE_SECONDS, -0.5, 0, 0.5, TOLERANCE_SECONDS])
 def test_clocks_may_differ_by_some_minutes(seconds: float) -> None:
-    assert believed(sent(NEW), NEW, SENT_AT + seconds)
+    assert is_accepted(sign_webhook(NEW), NEW, SENT_AT + seconds)
 
 
 @pytest.mark.parametrize("seconds", [-1e9, -TOLERANCE_SECONDS - 0.5, TOLERANCE_SECONDS + 0.5, 1e9])
 def test_a_webhook_of_another_time_is_denied_although_it_is_signed(seconds: float) -> None:
-    assert "too old" in denied(sent(NEW), NEW, SENT_AT + seconds)
+    assert "too old" in catch_denial(sign_webhook(NEW), NEW, SENT_AT + seconds)
 
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-5", "1.5", " 1800000000", "1_800_000_000", "\u00b2", "0x10"])
 def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str) -> None:
-    assert "when it was sent" in denied(signed_by_hand(timestamp))
+    assert "when it was sent" in catch_denial(sign_by_hand(timestamp))
 
 
 @pytest.mark.parametrize("secret", NO_SECRETS)
 def test_without_a_secret_that_keeps_one_nothing_is_believed(secret: str) -> None:
     assert parse_secret(secret) is None
-    assert "not known" in denied(sent(NEW), secret)
+    assert "not known" in catch_denial(sign_webhook(NEW), secret)
     # Not even what is signed with nothing at all.
-    assert "not known" in denied(signed_by_hand(str(SENT_AT), key=b""), secret)
+    assert "not known" in catch_denial(sign_by_hand(str(SENT_AT), key=b""), secret)
 
 
 @pytest.mark.parametrize("secret", NO_SECRETS)
 def test_what_is_no_secret_signs_nothing(secret: str) -> None:
     assert build_headers("id", SENT_AT, BODY, [secret])["webhook-signature"] == ""
-    assert sent(secret, OLD).signature == sent(OLD).signature
+    assert sign_webhook(secret, OLD).signature == sign_webhook(OLD).signature
 
 
 @pytest.mark.parametrize("secret", [None, 7, NEW.encode(), [NEW]])
@@ -174,24 +176,24 @@ def test_what_is_no_text_is_no_secret(secret: object) -> None:
 
 
 def test_a_new_secret_is_nobodys_and_long_enough() -> None:
-    made = {new_secret() for _ in range(100)}
-    assert len(made) == 100
-    for secret in made:
+    secrets_made = {new_secret() for _ in range(100)}
+    assert len(secrets_made) == 100
+    for secret in secrets_made:
         assert secret.startswith(PREFIX)
         assert len(parse_secret(secret) or b"") == 32
 
 
 def test_the_headers_are_those_of_the_scheme_and_hold_no_secret() -> None:
-    carried = build_headers("job-7", SENT_AT, BODY, [NEW, OLD])
-    assert set(carried) == {"webhook-id", "webhook-timestamp", "webhook-signature"}
-    assert (carried["webhook-id"], carried["webhook-timestamp"]) == ("job-7", str(SENT_AT))
+    sent_headers = build_headers("job-7", SENT_AT, BODY, [NEW, OLD])
+    assert set(sent_headers) == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert (sent_headers["webhook-id"], sent_headers["webhook-timestamp"]) == ("job-7", str(SENT_AT))
     for secret in (NEW, OLD):
-        assert secret.removeprefix(PREFIX) not in "".join(carried.values())
+        assert secret.removeprefix(PREFIX) not in "".join(sent_headers.values())
 
 
-def signed_by_hand(timestamp: str, key: bytes | None = None) -> Webhook:
+def sign_by_hand(timestamp: str, key: bytes | None = None) -> Webhook:
     """Return a webhook that is signed with NEW, or with a key, over any text in place of a time."""
-    known = parse_secret(NEW) if key is None else key
-    assert known is not None
-    digest = hmac.new(known, f"job-7.{timestamp}.".encode() + BODY, hashlib.sha256).digest()
+    key_bytes = parse_secret(NEW) if key is None else key
+    assert key_bytes is not None
+    digest = hmac.new(key_bytes, f"job-7.{timestamp}.".encode() + BODY, hashlib.sha256).digest()
     return Webhook("job-7", timestamp, f"v1,{base64.b64encode(digest).decode()}", BODY)

@@ -24,34 +24,34 @@ async def workers() -> AsyncIterator[WorkerPool]:
         yield opened
 
 
-def refuses() -> None:
+def raise_invalid() -> None:
     raise invalid("output.format", "must be right")
 
 
-def hogs() -> int:
+def allocate_too_much() -> int:
     return len(bytearray(4 * 1024**3))
 
 
-def works_until(end: str) -> None:
+def work_until(end: str) -> None:
     Path(f"{end}.begun").touch()
     while not Path(end).exists():
         time.sleep(0.01)
 
 
-def pid_of(_: int) -> int:
+def get_pid(_: int) -> int:
     return os.getpid()
 
 
-def imported() -> bool:
+def has_imported_grpc() -> bool:
     return "grpc" in sys.modules
 
 
-def children() -> list[int]:
+def list_children() -> list[int]:
     """Return the processes that this one has started and that still run."""
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
-async def reason_of(workers: WorkerPool, *work: object) -> Reason:
+async def catch_reason(workers: WorkerPool, *work: object) -> Reason:
     with pytest.raises(MediaError) as caught:
         await workers.run(*work)  # type: ignore[arg-type]  # a function and its arguments
     return caught.value.reason
@@ -59,35 +59,35 @@ async def reason_of(workers: WorkerPool, *work: object) -> Reason:
 
 async def test_work_is_done_in_another_process(workers: WorkerPool) -> None:
     assert (await workers.run(inspect, make_image())).size == Size(8, 6)
-    first = await workers.run(pid_of, 1)
+    first = await workers.run(get_pid, 1)
     assert first != os.getpid()
-    assert await workers.run(pid_of, 2) == first
-    assert await workers.run(imported) is False
+    assert await workers.run(get_pid, 2) == first
+    assert await workers.run(has_imported_grpc) is False
 
 
 async def test_a_refusal_arrives_as_it_was_raised(workers: WorkerPool) -> None:
     with pytest.raises(MediaError) as caught:
-        await workers.run(refuses)
+        await workers.run(raise_invalid)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["output.format"]
 
 
 async def test_a_crash_fails_one_request_and_the_next_is_served(workers: WorkerPool) -> None:
-    assert await reason_of(workers, os.abort) is Reason.MEDIA_INVALID
+    assert await catch_reason(workers, os.abort) is Reason.MEDIA_INVALID
     assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
 async def test_a_file_may_not_take_all_memory(workers: WorkerPool) -> None:
-    assert await reason_of(workers, hogs) is Reason.MEDIA_INVALID
+    assert await catch_reason(workers, allocate_too_much) is Reason.MEDIA_INVALID
 
 
 async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
-        assert await reason_of(workers, works_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
+        assert await catch_reason(workers, work_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
         assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
-async def left(*tasks: asyncio.Task[None]) -> None:
+async def cancel_all(*tasks: asyncio.Task[None]) -> None:
     """Have the callers leave."""
     for task in tasks:
         task.cancel()
@@ -99,11 +99,11 @@ async def test_a_caller_that_leaves_does_not_end_the_worker_of_another_call(
     workers: WorkerPool, tmp_path: Path
 ) -> None:
     end = tmp_path / "end"
-    worker = await workers.run(pid_of, 1)
-    task = asyncio.create_task(workers.run(works_until, str(end)))
+    worker = await workers.run(get_pid, 1)
+    task = asyncio.create_task(workers.run(work_until, str(end)))
     await until(Path(f"{end}.begun").exists)
-    following = asyncio.create_task(workers.run(pid_of, 2))
-    await left(task)
+    following = asyncio.create_task(workers.run(get_pid, 2))
+    await cancel_all(task)
     assert workers.queued_calls == 2
     end.touch()
     assert await following == worker
@@ -111,32 +111,32 @@ async def test_a_caller_that_leaves_does_not_end_the_worker_of_another_call(
 
 async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
-        task = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+        task = asyncio.create_task(workers.run(work_until, str(tmp_path / "never")))
         await until((tmp_path / "never.begun").exists)
-        await left(task)
+        await cancel_all(task)
         assert (await workers.run(inspect, make_image())).size == Size(8, 6)
         assert workers.queued_calls == 0
 
 
 async def test_a_caller_that_leaves_the_queue_frees_its_permit(workers: WorkerPool, tmp_path: Path) -> None:
     end, begun = tmp_path / "end", tmp_path / "never.begun"
-    at_work = asyncio.create_task(workers.run(works_until, str(end)))
+    at_work = asyncio.create_task(workers.run(work_until, str(end)))
     await until(Path(f"{end}.begun").exists)
-    waiting = asyncio.create_task(workers.run(works_until, str(tmp_path / "never")))
+    waiting = asyncio.create_task(workers.run(work_until, str(tmp_path / "never")))
     await until(lambda: workers.queued_calls == 2)
-    await left(waiting)
+    await cancel_all(waiting)
     assert workers.queued_calls == 1
     end.touch()
     await at_work
-    await workers.run(pid_of, 1)
+    await workers.run(get_pid, 1)
     assert not await asyncio.to_thread(begun.exists)
 
 
 async def test_more_than_can_wait_are_refused_at_once(workers: WorkerPool, tmp_path: Path) -> None:
     end = tmp_path / "end"
-    tasks = [asyncio.create_task(workers.run(works_until, str(end))) for _ in range(4)]
+    tasks = [asyncio.create_task(workers.run(work_until, str(end))) for _ in range(4)]
     await until(lambda: workers.queued_calls == 4)
-    assert await reason_of(workers, pid_of, 1) is Reason.OVERLOADED
+    assert await catch_reason(workers, get_pid, 1) is Reason.OVERLOADED
     end.touch()
     await asyncio.gather(*tasks)
     assert workers.queued_calls == 0
@@ -144,14 +144,14 @@ async def test_more_than_can_wait_are_refused_at_once(workers: WorkerPool, tmp_p
 
 async def test_no_process_outlives_the_pool() -> None:
     async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
-        pids = {await workers.run(pid_of, number) for number in range(2)}
-    assert not pids & set(children())
+        pids = {await workers.run(get_pid, number) for number in range(2)}
+    assert not pids & set(list_children())
 
 
 async def test_a_pool_that_is_not_used_starts_nothing() -> None:
     async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
         assert workers.queued_calls == 0
-        before = set(children())
-        await workers.run(pid_of, 1)
-        assert len(set(children()) - before) >= 1
-    assert set(children()) <= before
+        before = set(list_children())
+        await workers.run(get_pid, 1)
+        assert len(set(list_children()) - before) >= 1
+    assert set(list_children()) <= before

@@ -21,14 +21,14 @@ class Caller:
     """A caller that wants a permit."""
 
     number: int
-    gives_up_at_seconds: float
-    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    wait_ends_at_seconds: float
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     has_queued: bool = False
 
 
-class GateMachine(RuleBasedStateMachine):
-    """Drives a gate on a loop of virtual time; between the rules, nothing is left to be done."""
+class LimiterMachine(RuleBasedStateMachine):
+    """Drives a limiter on a loop of virtual time; between the rules, all tasks have settled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,33 +37,33 @@ class GateMachine(RuleBasedStateMachine):
         # Without a limit no call queues, and there is nothing to test.
         self.limiter.learn(2)
         self.waiting: list[Caller] = []
-        self.inside: list[Caller] = []
+        self.admitted: list[Caller] = []
         self.faults: list[str] = []
-        self.asked = 0
-        self.last_served = 0
+        self.started = 0
+        self.last_admitted = 0
         self.settle()
 
     def settle(self) -> None:
-        self.loop.run_until_complete(self._ticks(10))
+        self.loop.run_until_complete(self._run_ticks(10))
 
     @staticmethod
-    async def _ticks(count: int) -> None:
+    async def _run_ticks(count: int) -> None:
         for _ in range(count):
             await asyncio.sleep(0)
 
     async def _call(self, caller: Caller) -> None:
         self.waiting.append(caller)
         try:
-            async with self.limiter.acquire(caller.gives_up_at_seconds - self.loop.time()):
+            async with self.limiter.acquire(caller.wait_ends_at_seconds - self.loop.time()):
                 self._check_entry(caller)
-                await caller.let_go.wait()
+                await caller.released.wait()
         except LimitExceededError:
-            if self.loop.time() < caller.gives_up_at_seconds and len(self.waiting) <= MAX_QUEUE:
+            if self.loop.time() < caller.wait_ends_at_seconds and len(self.waiting) <= MAX_QUEUE:
                 self.faults.append("gave up early")
         finally:
-            for place in (self.waiting, self.inside):
-                if caller in place:
-                    place.remove(caller)
+            for group in (self.waiting, self.admitted):
+                if caller in group:
+                    group.remove(caller)
 
     def _check_entry(self, caller: Caller) -> None:
         limit = self.limiter.limit
@@ -73,36 +73,36 @@ class GateMachine(RuleBasedStateMachine):
         if caller.has_queued and any(other.task is not None and not other.task.cancelling() for other in ahead):
             self.faults.append("overtaken in the queue")
         self.waiting.remove(caller)
-        self.inside.append(caller)
-        self.last_served = max(self.last_served, caller.number)
+        self.admitted.append(caller)
+        self.last_admitted = max(self.last_admitted, caller.number)
 
     @rule(max_wait_seconds=MAX_WAIT_SECONDS)
-    def ask(self, max_wait_seconds: float) -> None:
-        self.asked += 1
-        caller = Caller(self.asked, self.loop.time() + max_wait_seconds)
+    def call(self, max_wait_seconds: float) -> None:
+        self.started += 1
+        caller = Caller(self.started, self.loop.time() + max_wait_seconds)
         caller.task = self.loop.create_task(self._call(caller))
         self.settle()
         caller.has_queued = caller in self.waiting
 
     async def _end_and_cancel(self, leaving: Caller, victims: list[Caller], ticks: int) -> None:
-        leaving.let_go.set()
-        await self._ticks(ticks)
+        leaving.released.set()
+        await self._run_ticks(ticks)
         for victim in victims:
             assert victim.task is not None
             victim.task.cancel()
 
-    @precondition(lambda self: self.inside)
+    @precondition(lambda self: self.admitted)
     @rule(data=st.data(), ticks=st.integers(0, 3))
     def end_and_cancel(self, data: st.DataObject, ticks: int) -> None:
-        leaving = data.draw(st.sampled_from(self.inside))
-        victims = data.draw(st.lists(st.sampled_from([*self.waiting, *self.inside]), max_size=3, unique=True))
+        leaving = data.draw(st.sampled_from(self.admitted))
+        victims = data.draw(st.lists(st.sampled_from([*self.waiting, *self.admitted]), max_size=3, unique=True))
         self.loop.run_until_complete(self._end_and_cancel(leaving, victims, ticks))
         self.settle()
 
-    @precondition(lambda self: self.inside and self.waiting)
+    @precondition(lambda self: self.admitted and self.waiting)
     @rule(ticks=st.integers(0, 3))
-    def end_and_cancel_whoever_is_next(self, ticks: int) -> None:
-        self.loop.run_until_complete(self._end_and_cancel(self.inside[0], self.waiting[:1], ticks))
+    def end_one_and_cancel_the_next(self, ticks: int) -> None:
+        self.loop.run_until_complete(self._end_and_cancel(self.admitted[0], self.waiting[:1], ticks))
         self.settle()
 
     @precondition(lambda self: self.waiting)
@@ -118,9 +118,9 @@ class GateMachine(RuleBasedStateMachine):
         self.limiter.learn(maximum)
         self.settle()
 
-    @precondition(lambda self: self.inside)
+    @precondition(lambda self: self.admitted)
     @rule()
-    def refuse(self) -> None:
+    def reject(self) -> None:
         self.limiter.record_rejection()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 30.0]))
@@ -129,33 +129,33 @@ class GateMachine(RuleBasedStateMachine):
         self.settle()
 
     @invariant()
-    def nothing_went_wrong(self) -> None:
+    def check_no_faults(self) -> None:
         assert self.faults == []
 
     @invariant()
-    def the_limiter_counts_right(self) -> None:
-        assert (self.limiter.in_flight, self.limiter.queued) == (len(self.inside), len(self.waiting))
+    def check_counts(self) -> None:
+        assert (self.limiter.in_flight, self.limiter.queued) == (len(self.admitted), len(self.waiting))
 
     @invariant()
-    def there_is_always_a_way_in(self) -> None:
+    def check_limit_is_at_least_one(self) -> None:
         assert self.limiter.limit is not None
         assert self.limiter.limit >= 1
 
     @invariant()
-    def nobody_waits_while_there_is_room(self) -> None:
+    def check_no_call_waits_while_there_is_room(self) -> None:
         assert self.limiter.limit is not None
         assert not self.waiting or self.limiter.in_flight >= self.limiter.limit
 
     @invariant()
-    def nobody_is_served_before_those_who_wait(self) -> None:
-        assert all(caller.number > self.last_served for caller in self.waiting)
+    def check_order_of_the_queue(self) -> None:
+        assert all(caller.number > self.last_admitted for caller in self.waiting)
 
     @invariant()
-    def nobody_waits_beyond_patience(self) -> None:
-        assert all(caller.gives_up_at_seconds >= self.loop.time() for caller in self.waiting)
+    def check_no_call_waits_too_long(self) -> None:
+        assert all(caller.wait_ends_at_seconds >= self.loop.time() for caller in self.waiting)
 
     def teardown(self) -> None:
-        for caller in [*self.waiting, *self.inside]:
+        for caller in [*self.waiting, *self.admitted]:
             assert caller.task is not None
             caller.task.cancel()
         self.settle()
@@ -163,5 +163,5 @@ class GateMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-TestGate = GateMachine.TestCase
-TestGate.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestLimiter = LimiterMachine.TestCase
+TestLimiter.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -34,13 +34,13 @@ class Provider:
         return "speech"
 
 
-def longest(_least: float, most: float) -> float:
+def compute_longest_delay(_least: float, most: float) -> float:
     return most
 
 
 async def run(provider: Provider, time: PassingTime, budget_seconds: float = 100, policy: RetryPolicy = POLICY) -> str:
-    retries = Retrier(policy, time.sleep, longest)
-    return await retries.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time))
+    retrier = Retrier(policy, time.sleep, compute_longest_delay)
+    return await retrier.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time))
 
 
 @pytest.mark.parametrize("reason", SAFE)
@@ -141,14 +141,14 @@ async def test_every_further_attempt_is_logged(log_lines: LogLines) -> None:
     st.floats(0, 1000),
 )
 def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_told(
-    told: list[float | None], first: float, most: float, budget_seconds: float
+    retry_after: list[float | None], first: float, most: float, budget_seconds: float
 ) -> None:
-    failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in told]
+    failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in retry_after]
     provider, time = Provider(*failures), PassingTime()
-    retries = Retrier(RetryPolicy(10, first, most), time.sleep)
+    retrier = Retrier(RetryPolicy(10, first, most), time.sleep)
     with suppress(MediaError):
-        asyncio.run(retries.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time)))
+        asyncio.run(retrier.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time)))
     assert sum(time.slept_seconds) <= budget_seconds + 1e-6
     for number, slept in enumerate(time.slept_seconds):
         longest_spread = min(first * 2**number, most)
-        assert longest_spread / 2 <= slept - (told[number] or 0) + 1e-6 <= longest_spread + 2e-6
+        assert longest_spread / 2 <= slept - (retry_after[number] or 0) + 1e-6 <= longest_spread + 2e-6

@@ -32,7 +32,7 @@ of_each_kind = pytest.mark.parametrize("kind", KINDS)
 LARGER_THAN_ANY_WINDOW = Response(value=bytes(8 * 1024 * 1024))
 
 
-def waits_for_ever(live: LiveCount) -> Body:
+def make_waiting_body(live: LiveCount) -> Body:
     async def body(request: Request, context: Context) -> Response:
         with live.one():
             await asyncio.Event().wait()
@@ -41,7 +41,7 @@ def waits_for_ever(live: LiveCount) -> Body:
     return body
 
 
-async def leaks_a_cancellation(request: Request, context: Context) -> Response:
+async def leak_cancellation(request: Request, context: Context) -> Response:
     inner = asyncio.ensure_future(asyncio.Event().wait())
     inner.cancel()
     await inner
@@ -50,7 +50,7 @@ async def leaks_a_cancellation(request: Request, context: Context) -> Response:
 
 @of_each_kind
 async def test_a_leaked_cancellation_is_an_internal_error_at_once(kind: str, log_lines: LogLines) -> None:
-    async with run_test_server(build_probe_of_all_kinds(leaks_a_cancellation)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(leak_cancellation)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async with asyncio.timeout(5):
                 await Call().run(probed.channel, kind)
@@ -63,7 +63,7 @@ async def test_a_leaked_cancellation_is_an_internal_error_at_once(kind: str, log
 async def test_a_cancellation_that_leaks_after_a_message_is_an_internal_error_at_once() -> None:
     async def handler(request: Request, context: Context) -> None:
         await context.write(Response(value=b"first"))
-        await leaks_a_cancellation(request, context)
+        await leak_cancellation(request, context)
 
     async with run_test_server(build_probe({SERVER_STREAM: handler})) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
@@ -77,7 +77,7 @@ async def test_a_cancellation_that_leaks_after_a_message_is_an_internal_error_at
 @of_each_kind
 async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
     live = LiveCount()
-    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live))) as probed:
+    async with run_test_server(build_probe_of_all_kinds(make_waiting_body(live))) as probed:
         call = Call().start(probed.channel, kind)
         await live.wait_for(1)
         call.cancel()
@@ -89,7 +89,7 @@ async def test_a_caller_that_leaves_ends_a_handler_that_waits(kind: str, log_lin
 @of_each_kind
 async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lines: LogLines) -> None:
     live = LiveCount()
-    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live))) as probed:
+    async with run_test_server(build_probe_of_all_kinds(make_waiting_body(live))) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=0.1).run(probed.channel, kind)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -102,7 +102,7 @@ async def test_the_callers_deadline_ends_a_handler_that_waits(kind: str, log_lin
 async def test_no_call_outlasts_the_servers_own_limit(kind: str) -> None:
     live = LiveCount()
     limits = ServerLimits(deadline_seconds=0.1)
-    async with run_test_server(build_probe_of_all_kinds(waits_for_ever(live)), limits=limits) as probed:
+    async with run_test_server(build_probe_of_all_kinds(make_waiting_body(live)), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(timeout_seconds=None).run(probed.channel, kind)
         assert from_rpc_error(caught.value).reason is Reason.DEADLINE_EXCEEDED

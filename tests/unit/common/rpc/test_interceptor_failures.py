@@ -33,14 +33,14 @@ of_each_kind = pytest.mark.parametrize("kind", KINDS)
 SECRET = "sk-live-4711"
 
 
-def raises(error: BaseException) -> Body:
+def make_raising_body(error: BaseException) -> Body:
     async def body(request: Request, context: Context) -> Response:
         raise error
 
     return body
 
 
-async def failure_of(body: Body, kind: str) -> grpc.aio.AioRpcError:
+async def catch_failure(body: Body, kind: str) -> grpc.aio.AioRpcError:
     async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call().run(probed.channel, kind)
@@ -49,7 +49,7 @@ async def failure_of(body: Body, kind: str) -> grpc.aio.AioRpcError:
 
 @of_each_kind
 async def test_a_secret_in_an_exception_reaches_neither_the_caller_nor_the_log(kind: str, log_lines: LogLines) -> None:
-    failure = await failure_of(raises(RuntimeError(f"secret {SECRET}")), kind)
+    failure = await catch_failure(make_raising_body(RuntimeError(f"secret {SECRET}")), kind)
     assert failure.code() is grpc.StatusCode.INTERNAL
     assert SECRET not in str(failure)
     assert SECRET not in repr(failure.trailing_metadata())
@@ -63,7 +63,7 @@ async def test_a_secret_in_an_exception_reaches_neither_the_caller_nor_the_log(k
 
 @of_each_kind
 async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> None:
-    failure = await failure_of(raises(MediaError(Reason.VOICE_NOT_FOUND, "No voice of this name.")), kind)
+    failure = await catch_failure(make_raising_body(MediaError(Reason.VOICE_NOT_FOUND, "No voice of this name.")), kind)
     assert failure.code() is grpc.StatusCode.NOT_FOUND
     meant = from_rpc_error(failure)
     assert (meant.reason, meant.message) == (Reason.VOICE_NOT_FOUND, "No voice of this name.")
@@ -71,15 +71,15 @@ async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> N
 
 @of_each_kind
 async def test_a_timeout_inside_a_handler_is_a_deadline_that_passed(kind: str) -> None:
-    failure = await failure_of(raises(TimeoutError(SECRET)), kind)
+    failure = await catch_failure(make_raising_body(TimeoutError(SECRET)), kind)
     assert from_rpc_error(failure).reason is Reason.DEADLINE_EXCEEDED
     assert SECRET not in str(failure)
 
 
 @of_each_kind
 async def test_the_failure_of_a_service_behind_is_passed_on_with_its_reason(kind: str) -> None:
-    behind = await failure_of(raises(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), UNARY)
-    meant = from_rpc_error(await failure_of(raises(behind), kind))
+    behind = await catch_failure(make_raising_body(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), UNARY)
+    meant = from_rpc_error(await catch_failure(make_raising_body(behind), kind))
     assert (meant.reason, meant.retry_after_seconds) == (Reason.PROVIDER_BUSY, 7)
 
 
@@ -88,7 +88,7 @@ async def test_a_handler_that_aborts_itself_keeps_its_status(kind: str) -> None:
     async def body(request: Request, context: Context) -> Response:
         await context.abort(grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
 
-    failure = await failure_of(body, kind)
+    failure = await catch_failure(body, kind)
     assert (failure.code(), failure.details()) == (grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
 
 

@@ -35,39 +35,39 @@ from tests.fakes.grpc_server import (
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class ConcurrencyLimiter:
+class HeldCalls:
     """A handler that waits until the test lets it continue or fail."""
 
     def __init__(self) -> None:
         self.live = LiveCount()
-        self.opened = asyncio.Event()
+        self.released = asyncio.Event()
         self.failure: Exception | None = None
 
     async def body(self, request: Request, context: Context) -> Response:
         with self.live.one():
-            await self.opened.wait()
+            await self.released.wait()
             if self.failure is not None:
                 raise self.failure
             return Response(value=b"done")
 
 
 @asynccontextmanager
-async def saturated(
+async def run_saturated_server(
     kind: str = UNARY, calls: int = 2
-) -> AsyncIterator[tuple[ServerAndChannel, ConcurrencyLimiter, list[asyncio.Task[Any]]]]:
+) -> AsyncIterator[tuple[ServerAndChannel, HeldCalls, list[asyncio.Task[Any]]]]:
     """Run a server at its limit: every permitted call is of this kind and waits in its handler."""
-    limiter = ConcurrencyLimiter()
+    limiter = HeldCalls()
     register = build_probe_of_all_kinds(limiter.body)
     async with run_test_server(register, limits=ServerLimits(concurrent_rpcs=calls), reflection=True) as probed:
         tasks = [asyncio.create_task(Call().run(probed.channel, kind)) for _ in range(calls)]
         await limiter.live.wait_for(calls)
         yield probed, limiter, tasks
-        limiter.opened.set()
+        limiter.released.set()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
-def refused_as_overloaded() -> Iterator[None]:
+def expect_overloaded() -> Iterator[None]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         yield
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -77,20 +77,20 @@ def refused_as_overloaded() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_call_beyond_the_limit_is_refused_with_a_time_to_come_back(kind: str) -> None:
-    async with saturated(kind) as (probed, limiter, tasks):
+async def test_a_call_beyond_the_limit_is_refused_with_a_retry_delay(kind: str) -> None:
+    async with run_saturated_server(kind) as (probed, limiter, tasks):
         assert probed.server.guard.running == 2
-        with refused_as_overloaded():
+        with expect_overloaded():
             await Call().run(probed.channel, kind)
         assert limiter.live.total == 2
-        limiter.opened.set()
+        limiter.released.set()
         assert await asyncio.gather(*tasks) == [[b"done"], [b"done"]]
         assert await Call().run(probed.channel, kind) == [b"done"]
         assert probed.server.guard.running == 0
 
 
 async def test_health_answers_while_every_slot_is_taken() -> None:
-    async with saturated() as (probed, _, _):
+    async with run_saturated_server() as (probed, _, _):
         health = make_health_stub(probed.channel)
         checked = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
         assert checked.status == SERVING
@@ -101,7 +101,7 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
 
 async def test_watching_health_takes_no_slot() -> None:
     async with run_test_server(
-        build_probe_of_all_kinds(ConcurrencyLimiter().body), limits=ServerLimits(concurrent_rpcs=1)
+        build_probe_of_all_kinds(HeldCalls().body), limits=ServerLimits(concurrent_rpcs=1)
     ) as probed:
         health = make_health_stub(probed.channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=5)
@@ -111,16 +111,16 @@ async def test_watching_health_takes_no_slot() -> None:
 
 
 async def test_reflection_answers_while_every_slot_is_taken() -> None:
-    async with saturated() as (probed, _, _):
+    async with run_saturated_server() as (probed, _, _):
         assert SERVICE in await list_reflected_services(probed.channel)
 
 
 @pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> None:
-    async with saturated(kind, calls=1) as (probed, limiter, tasks):
+    async with run_saturated_server(kind, calls=1) as (probed, limiter, tasks):
         limiter.failure = failure
-        limiter.opened.set()
+        limiter.released.set()
         with pytest.raises(grpc.aio.AioRpcError):
             await tasks[0]
         limiter.failure = None
@@ -129,7 +129,7 @@ async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
-    async with saturated(kind, calls=1) as (probed, limiter, tasks):
+    async with run_saturated_server(kind, calls=1) as (probed, limiter, tasks):
         tasks[0].cancel()
         await limiter.live.wait_for(0)
         limiter.opened.set()
@@ -137,12 +137,12 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
 
 
 async def test_a_call_past_its_deadline_frees_its_slot() -> None:
-    limiter = ConcurrencyLimiter()
+    limiter = HeldCalls()
     limits = ServerLimits(concurrent_rpcs=1, deadline_seconds=0.1)
     async with run_test_server(build_probe_of_all_kinds(limiter.body), limits=limits) as probed:
         with pytest.raises(grpc.aio.AioRpcError):
             await Call().run(probed.channel, UNARY)
-        limiter.opened.set()
+        limiter.released.set()
         assert await Call().run(probed.channel, UNARY) == [b"done"]
 
 
@@ -157,7 +157,7 @@ async def test_a_stream_holds_its_slot_until_its_last_message() -> None:
     async with run_test_server(build_probe({SERVER_STREAM: handler}), limits=ServerLimits(concurrent_rpcs=1)) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
-        with refused_as_overloaded():
+        with expect_overloaded():
             await Call().run(probed.channel, SERVER_STREAM)
         going_on.set()
         assert (await call.read()).value == b"last"

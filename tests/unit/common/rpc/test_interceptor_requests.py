@@ -36,8 +36,8 @@ NOT_UTF8 = b"\x0a\x03a\xffb"
 NOT_PROTOBUF = b"\xff\xff\xff"
 
 
-class Seen:
-    """Keeps what the handler was given."""
+class VoiceLog:
+    """A handler that records the voices it receives."""
 
     def __init__(self) -> None:
         self.voices: list[str] = []
@@ -47,9 +47,9 @@ class Seen:
         return Response(value=request.voice.encode())
 
 
-async def refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCode, MediaError, list[str]]:
-    """Make a call that must fail; returns its code, its meaning, and what the handler saw."""
-    seen = Seen()
+async def catch_refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCode, MediaError, list[str]]:
+    """Make a call that must fail, and return its code, its error, and the voices that the handler received."""
+    seen = VoiceLog()
     async with run_test_server(build_probe_of_all_kinds(seen.body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(requests).run(probed.channel, kind)
@@ -58,7 +58,7 @@ async def refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.StatusCod
 
 @of_each_kind
 async def test_a_request_that_breaks_a_rule_is_refused_by_field_before_the_handler(kind: str) -> None:
-    code, meant, seen = await refusal(kind, Request(voice="", provider="nobody"))
+    code, meant, seen = await catch_refusal(kind, Request(voice="", provider="nobody"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert meant.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in meant.violations] == ["voice", "provider"]
@@ -68,7 +68,7 @@ async def test_a_request_that_breaks_a_rule_is_refused_by_field_before_the_handl
 
 @of_each_kind
 async def test_a_string_that_is_not_utf8_is_refused_by_field(kind: str) -> None:
-    code, meant, seen = await refusal(kind, NOT_UTF8)
+    code, meant, seen = await catch_refusal(kind, NOT_UTF8)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert [(item.field, item.description) for item in meant.violations] == [("voice", "must be valid UTF-8")]
     assert seen == []
@@ -76,7 +76,7 @@ async def test_a_string_that_is_not_utf8_is_refused_by_field(kind: str) -> None:
 
 @of_each_kind
 async def test_bytes_that_are_no_message_are_refused(kind: str) -> None:
-    code, meant, seen = await refusal(kind, NOT_PROTOBUF)
+    code, meant, seen = await catch_refusal(kind, NOT_PROTOBUF)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert meant.reason is Reason.VALIDATION_ERROR
     assert "not a valid protobuf message" in meant.message
@@ -86,7 +86,7 @@ async def test_bytes_that_are_no_message_are_refused(kind: str) -> None:
 @of_each_client_stream
 @pytest.mark.parametrize("bad", [Request(), NOT_UTF8, NOT_PROTOBUF])
 async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Request | bytes) -> None:
-    code, meant, seen = await refusal(kind, GOOD, GOOD, bad, GOOD)
+    code, meant, seen = await catch_refusal(kind, GOOD, GOOD, bad, GOOD)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert meant.reason is Reason.VALIDATION_ERROR
     assert seen == ["Aria", "Aria"]
@@ -94,7 +94,7 @@ async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Reques
 
 @of_each_client_stream
 async def test_a_client_stream_without_messages_reaches_the_handler(kind: str) -> None:
-    async with run_test_server(build_probe_of_all_kinds(Seen().body)) as probed:
+    async with run_test_server(build_probe_of_all_kinds(VoiceLog().body)) as probed:
         assert b"".join(await Call(()).run(probed.channel, kind)) == b""
 
 
@@ -125,10 +125,10 @@ async def request_id_of_call(kind: str, metadata: list[tuple[str, str]]) -> tupl
     async with run_test_server(build_probe_of_all_kinds(body)) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Call(metadata=metadata).run(probed.channel, kind)
-    return seen[0], error_info(caught.value).metadata["request_id"]
+    return seen[0], parse_error_info(caught.value).metadata["request_id"]
 
 
-def error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
+def parse_error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     trailers = dict(error.trailing_metadata())
     content = trailers["grpc-status-details-bin"]
     assert isinstance(content, bytes)
@@ -147,8 +147,8 @@ async def test_a_well_formed_request_id_is_kept_in_log_and_error(kind: str, give
 
 @pytest.mark.parametrize("given", [None, "", "a" * 65, "with space", "new%0aline", 'quote"', "../../etc"])
 async def test_a_missing_or_odd_request_id_is_replaced(given: str | None) -> None:
-    seen, told = await request_id_of_call(UNARY, [] if given is None else [("x-request-id", given)])
-    assert seen == told
+    seen, reported = await request_id_of_call(UNARY, [] if given is None else [("x-request-id", given)])
+    assert seen == reported
     assert re.fullmatch("[0-9a-f]{32}", seen)
 
 

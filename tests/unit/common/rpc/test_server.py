@@ -69,11 +69,11 @@ class Watch:
         while (await self._call.read()).status != wanted:
             pass
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         self._call.cancel()
 
 
-async def refused_as_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
+async def catch_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
     """Calls until a call is refused.
 
     A call that arrives in the very moment of closing is dropped by the library as CANCELLED, or left without an answer;
@@ -151,7 +151,7 @@ async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
         await watch.wait_for(NOT_SERVING)
         assert await Call().run(running.channel, UNARY) == [b"answer"]
         draining.cancel()
-        watch.leave()
+        watch.cancel()
 
 
 async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_lines: LogLines) -> None:
@@ -160,7 +160,7 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
         call = Call().start(running.channel, SERVER_STREAM)
         assert (await call.read()).value == b"first"
         draining = asyncio.create_task(running.server.drain())
-        refusal = await refused_as_unavailable(another)
+        refusal = await catch_unavailable(another)
         assert from_rpc_error(refusal).reason is Reason.UNAVAILABLE
         assert not draining.done()
         streamer.proceed.set()
@@ -196,7 +196,7 @@ async def test_leaving_the_context_ends_calls_at_once() -> None:
 async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_are_logged(log_lines: LogLines) -> None:
     cleaned: list[str] = []
 
-    async def tidies_up_for_a_while(request: Request, context: Context) -> AsyncIterator[Response]:
+    async def clean_up_slowly(request: Request, context: Context) -> AsyncIterator[Response]:
         try:
             yield Response(value=b"first")
             await asyncio.Event().wait()
@@ -205,7 +205,7 @@ async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_a
                 await asyncio.sleep(0)
                 cleaned.append(step)
 
-    async with run_test_server(build_probe({SERVER_STREAM: tidies_up_for_a_while})) as running:
+    async with run_test_server(build_probe({SERVER_STREAM: clean_up_slowly})) as running:
         assert (await Call().start(running.channel, SERVER_STREAM).read()).value == b"first"
     assert cleaned == ["file", "flight", "record"]
     assert [line["outcome"] for line in log_lines() if line["event"] == "rpc"] == ["CANCELLED"]

@@ -25,13 +25,13 @@ errors = st.builds(
 )
 
 
-def received(status: grpc.Status) -> grpc.aio.AioRpcError:
+def to_rpc_error(status: grpc.Status) -> grpc.aio.AioRpcError:
     """Return the error that the gRPC library raises when a caller receives `status`."""
     trailers = grpc.aio.Metadata(*(status.trailing_metadata or ()))
     return grpc.aio.AioRpcError(status.code, grpc.aio.Metadata(), trailers, status.details)
 
 
-def details_of(status: grpc.Status) -> status_pb2.Status:
+def parse_details(status: grpc.Status) -> status_pb2.Status:
     trailers = dict(status.trailing_metadata or ())
     content = trailers["grpc-status-details-bin"]
     assert trailers["grpc-retry-pushback-ms"] == "-1"
@@ -41,7 +41,7 @@ def details_of(status: grpc.Status) -> status_pb2.Status:
 
 @given(errors, st.sampled_from(["", "req-1"]))
 def test_every_error_arrives_as_it_was_sent(error: MediaError, request_id: str) -> None:
-    back = from_rpc_error(received(to_status(error, request_id)))
+    back = from_rpc_error(to_rpc_error(to_status(error, request_id)))
     assert (back.reason, back.message, back.violations, back.metadata) == (
         error.reason,
         error.message,
@@ -83,7 +83,7 @@ async def test_every_reason_arrives_over_the_wire(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
 def test_every_status_carries_the_reason_in_our_domain(reason: Reason) -> None:
-    status = details_of(to_status(MediaError(reason), "req-1"))
+    status = parse_details(to_status(MediaError(reason), "req-1"))
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain, dict(info.metadata)) == (reason.name, DOMAIN, {"request_id": "req-1"})
@@ -130,7 +130,7 @@ def test_one_wrong_field_is_named_in_message_and_violation() -> None:
 SECRET = "db-7.internal refused: sk-live-4711"
 
 
-def foreign(code: grpc.StatusCode, *details: error_details_pb2.ErrorInfo) -> grpc.aio.AioRpcError:
+def make_foreign_error(code: grpc.StatusCode, *details: error_details_pb2.ErrorInfo) -> grpc.aio.AioRpcError:
     packed = []
     for detail in details:
         item = any_pb2.Any()
@@ -155,7 +155,7 @@ def foreign(code: grpc.StatusCode, *details: error_details_pb2.ErrorInfo) -> grp
 def test_a_failure_that_is_not_ours_keeps_its_kind_but_not_its_words(
     code: grpc.StatusCode, details: tuple[error_details_pb2.ErrorInfo, ...]
 ) -> None:
-    meant = from_rpc_error(foreign(code, *details))
+    meant = from_rpc_error(make_foreign_error(code, *details))
     assert meant.message == meant.reason.info.meaning
     assert not meant.metadata
     # CANCELLED by the other side is a server that stops as the call arrives.

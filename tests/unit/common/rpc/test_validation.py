@@ -66,7 +66,7 @@ ACCEPTED: list[tuple[str, Any]] = [
 ]
 
 
-def fields_refused(message: Message) -> list[str]:
+def list_refused_fields(message: Message) -> list[str]:
     with pytest.raises(MediaError) as caught:
         validate(message)
     assert caught.value.reason is Reason.VALIDATION_ERROR
@@ -79,7 +79,7 @@ def fields_refused(message: Message) -> list[str]:
 @of_each_speech_request
 @pytest.mark.parametrize("text", BLANK.values(), ids=BLANK)
 def test_a_text_without_anything_to_say_is_refused(kind: type[Message], text: str) -> None:
-    assert fields_refused(kind(text=text)) == ["text"]
+    assert list_refused_fields(kind(text=text)) == ["text"]
 
 
 @of_each_speech_request
@@ -91,7 +91,7 @@ def test_a_text_with_something_to_say_passes(kind: type[Message], text: str) -> 
 @of_each_speech_request
 @pytest.mark.parametrize(("field", "value"), REFUSED, ids=lambda value: ascii(value)[:24])
 def test_a_value_that_breaks_a_rule_is_refused_by_its_field(kind: type[Message], field: str, value: Any) -> None:
-    assert set(fields_refused(kind(text="Hello", **{field: value}))) == {field}
+    assert set(list_refused_fields(kind(text="Hello", **{field: value}))) == {field}
 
 
 @of_each_speech_request
@@ -111,12 +111,12 @@ def test_every_field_with_a_rule_is_in_these_tables(kind: type[Message]) -> None
 @of_each_speech_request
 @pytest.mark.parametrize("item", ["", "x" * 129])
 def test_a_wrong_item_of_a_list_is_named_by_its_place(kind: type[Message], item: str) -> None:
-    assert fields_refused(kind(text="Hello", next_request_ids=["fine", item])) == ["next_request_ids[1]"]
+    assert list_refused_fields(kind(text="Hello", next_request_ids=["fine", item])) == ["next_request_ids[1]"]
 
 
 @of_each_speech_request
 def test_all_wrong_fields_are_named_at_once(kind: type[Message]) -> None:
-    assert fields_refused(kind(text=" ", voice="../x", speed=9, stability=-1)) == [
+    assert list_refused_fields(kind(text=" ", voice="../x", speed=9, stability=-1)) == [
         "text",
         "voice",
         "stability",
@@ -145,7 +145,7 @@ def test_what_the_caller_sent_is_not_in_the_message(kind: type[Message]) -> None
     ids=str,
 )
 def test_requests_about_voices_have_rules_too(message: Message, fields: list[str]) -> None:
-    assert fields_refused(message) == fields
+    assert list_refused_fields(message) == fields
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
 
 
 def test_at_most_25_violations_are_reported() -> None:
-    assert len(fields_refused(tts_pb2.SynthesizeRequest(text="Hello", previous_request_ids=[""] * 1000))) == 25
+    assert len(list_refused_fields(tts_pb2.SynthesizeRequest(text="Hello", previous_request_ids=[""] * 1000))) == 25
 
 
 WRONG_EVERYWHERE = tts_pb2.SynthesizeRequest(
@@ -201,7 +201,7 @@ def parse(content: bytes) -> tts_pb2.SynthesizeRequest | MalformedRequest:
     return message
 
 
-def field_at_fault(content: bytes) -> str | None:
+def find_refused_field(content: bytes) -> str | None:
     message = parse(content)
     assert isinstance(message, MalformedRequest)
     error = message.to_error()
@@ -209,7 +209,7 @@ def field_at_fault(content: bytes) -> str | None:
     return error.violations[0].field if error.violations else None
 
 
-def length_delimited(number: int, content: bytes) -> bytes:
+def encode_field(number: int, content: bytes) -> bytes:
     # A tag below 16 is one byte; the larger ones of this contract are two.
     tag = number << 3 | 2
     head = bytes([tag]) if tag < 128 else bytes([tag & 127 | 128, tag >> 7])
@@ -221,26 +221,26 @@ def length_delimited(number: int, content: bytes) -> bytes:
 def test_each_string_that_is_not_utf8_is_named(field: object, broken: bytes) -> None:
     name, number = field.name, field.number  # type: ignore[attr-defined]  # pytest hands descriptors on untyped
     before = Request(text="Hello", voice="Aria").SerializeToString()
-    assert field_at_fault(before + length_delimited(number, broken)) == name
+    assert find_refused_field(before + encode_field(number, broken)) == name
 
 
 def test_the_first_of_several_broken_strings_is_named() -> None:
-    assert field_at_fault(length_delimited(2, b"\xff") + length_delimited(1, b"\xff")) == "voice"
+    assert find_refused_field(encode_field(2, b"\xff") + encode_field(1, b"\xff")) == "voice"
 
 
 def test_an_unknown_field_may_hold_anything() -> None:
-    message = parse(Request(text="Hello").SerializeToString() + length_delimited(200, b"\xff"))
+    message = parse(Request(text="Hello").SerializeToString() + encode_field(200, b"\xff"))
     assert isinstance(message, Request)
     assert message.text == "Hello"
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x0a\x05abc", b"\x0a", b"\x00", b"\x0f", bytes([0x0A]) + b"\xff" * 10])
 def test_bytes_that_are_no_message_name_no_field(content: bytes) -> None:
-    assert field_at_fault(content) is None
+    assert find_refused_field(content) is None
 
 
 def test_a_broken_string_before_the_end_is_cut_off_names_no_field() -> None:
-    assert field_at_fault(length_delimited(1, b"\xff") + b"\x0a") is None
+    assert find_refused_field(encode_field(1, b"\xff") + b"\x0a") is None
 
 
 @given(st.binary(max_size=200))
