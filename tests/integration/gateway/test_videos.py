@@ -20,7 +20,7 @@ from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, run_replicate
-from tests.integration.video.conftest import VideoSuite, pool, running, two_seconds, workers
+from tests.integration.video.conftest import VideoSuite, pool, two_seconds, workers
 
 __all__ = ["pool", "two_seconds", "workers"]
 
@@ -38,7 +38,7 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 async def suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> AsyncIterator[VideoSuite]:
     store = FakeObjectStore()
     await store.put("images/cat.png", make_image(Size(320, 200)), ObjectSpec("image/png", {"owner": "alice"}))
-    async with running(
+    async with run_video_service(
         workers,
         tmp_path / "work",
         store,

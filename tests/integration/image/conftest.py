@@ -111,12 +111,12 @@ async def suite(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path
 ) -> AsyncIterator[ImageSuite]:
     """The service with one provider and a cache in a file."""
-    async with running({"fal": provider}, store, workers, tmp_path) as opened:
+    async with run_image_service({"fal": provider}, store, workers, tmp_path) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def running(
+async def run_image_service(
     providers: Mapping[str, ImageProvider],
     store: ObjectStore,
     workers: WorkerPool,

@@ -20,7 +20,7 @@ from services.image.providers.interface import GeneratedImage, Mode
 from services.image.sizes import PRESETS
 from tests.fakes.image_provider import PLAIN, FakeImageProvider, make_image
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
-from tests.integration.image.conftest import ImageSuite, catch_error, running
+from tests.integration.image.conftest import ImageSuite, catch_error, run_image_service
 
 Output, Style, Variant = image_pb2.ImageOutput, image_pb2.PromptStyle, image_pb2.ImageVariantSpec
 
@@ -244,7 +244,7 @@ async def test_the_image_of_a_fallback_provider_is_not_cached_for_the_first_prov
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
     provider.outcomes.append(MediaError(Reason.PROVIDER_QUOTA_EXCEEDED))
-    async with running(
+    async with run_image_service(
         {"fal": provider, "embedded": other}, store, workers, tmp_path, fallback_providers="embedded"
     ) as suite:
         assert (await suite.generate(guidance_scale=5)).provider == "embedded"
@@ -257,7 +257,7 @@ async def test_blocked_content_is_not_sent_to_a_fallback_provider(
 ) -> None:
     other = FakeImageProvider("embedded", PLAIN)
     provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
-    async with running(
+    async with run_image_service(
         {"fal": provider, "embedded": other}, store, workers, tmp_path, fallback_providers="embedded"
     ) as suite:
         assert (await catch_error(suite.generate())).reason is Reason.CONTENT_BLOCKED

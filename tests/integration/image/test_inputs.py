@@ -24,7 +24,7 @@ from services.image.providers.interface import Mode
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, run_web_host
-from tests.integration.image.conftest import ImageSuite, catch_error, running
+from tests.integration.image.conftest import ImageSuite, catch_error
 
 CAT = make_image(Size(300, 200), "red")
 
@@ -44,7 +44,7 @@ async def test_an_allowed_url_is_downloaded(
     provider: FakeImageProvider, store: FakeObjectStore, workers: WorkerPool, tmp_path: Path, host: WebHost
 ) -> None:
     allow = f"127.0.0.1:{host.port}"
-    async with running({"fal": provider}, store, workers, tmp_path, allow) as suite:
+    async with run_image_service({"fal": provider}, store, workers, tmp_path, allow) as suite:
         image = await suite.transform(image_url=host.url("/cat.png"), strength=0.3)
     assert (image.width, image.height, image.model) == (300, 200, "flux-dev-i2i")
     (spec,) = provider.specs

@@ -19,7 +19,7 @@ from services.image.generation import INLINE_BYTES
 from services.image.providers.interface import GeneratedImage
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
-from tests.integration.image.conftest import ImageSuite, catch_error, running
+from tests.integration.image.conftest import ImageSuite, catch_error, run_image_service
 
 MISS, JOINED = cache_pb2.CACHE_STATUS_MISS, cache_pb2.CACHE_STATUS_JOINED
 URL = "https://v3.fal.media/files/cat.png"
@@ -43,10 +43,10 @@ async def test_fifty_identical_requests_at_once_are_one_call(suite: ImageSuite, 
     # Each caller has its own object.
     assert len({image.key for image in images}) == 50
     assert len({image.sha256 for image in images}) == 1
-    records = await suite.records(50)
-    assert sum(record.cost_units or 0 for record in records) == 3
+    wait_for_records = await suite.records(50)
+    assert sum(record.cost_units or 0 for record in wait_for_records) == 3
     # A request that arrives when the first one has just ended finds the cache entry.
-    statuses = [record.cache_status for record in records]
+    statuses = [record.cache_status for record in wait_for_records]
     assert statuses.count("miss") == 1
     assert set(statuses) <= {"miss", "joined", "hit"}
 
@@ -70,8 +70,8 @@ async def test_a_later_request_is_served_from_the_cache_in_another_format(
     assert (second.from_cache, second.seed, second.model) == (True, first.seed, first.model)
     assert second.content_type == "image/png"
     assert len(provider.specs) == 1
-    records = await suite.records(2)
-    assert [(record.cost_units, record.saved_cost_units) for record in records] == [(3, 0), (None, 3)]
+    wait_for_records = await suite.records(2)
+    assert [(record.cost_units, record.saved_cost_units) for record in wait_for_records] == [(3, 0), (None, 3)]
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ async def test_a_cached_image_survives_a_restart(
     data = make_large_image() if size == "large" else make_image()
     provider.stored[url] = data
     provider.outcomes.append(GeneratedImage(data, "image/png", 2**64 - 1, url, cost_units=3))
-    async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
+    async with run_image_service({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
         await suite.generate()
-    async with running({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
+    async with run_image_service({"fal": provider}, store, workers, tmp_path, store_binary=store_binary) as suite:
         image = await suite.generate()
     assert (image.from_cache, image.seed) == (True, 2**64 - 1)
     assert len(provider.specs) == 1
@@ -157,7 +157,7 @@ async def test_concurrent_requests_are_shared_without_a_cache(
 ) -> None:
     same = image_pb2.BatchImage(generate=image_pb2.GenerateImageRequest(prompt="a cat", image_size="card"))
     batch = image_pb2.BatchGenerateImagesRequest(items=[same] * 3, parallelism=3)
-    async with running({"fal": provider}, store, workers, tmp_path, caching_enabled=False) as suite:
+    async with run_image_service({"fal": provider}, store, workers, tmp_path, caching_enabled=False) as suite:
         async with open_stream(suite.stub.BatchGenerateImages(batch)) as call:
             events = [event async for event in call]
         assert sorted(event.image.cache_status for event in events) == [MISS, JOINED, JOINED]

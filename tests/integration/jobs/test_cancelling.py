@@ -16,8 +16,8 @@ from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, Subscrip
 async def test_a_cancelled_queued_job_ends_when_pulled_without_a_run(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     job_id = await jobs.submit()
-    known = await jobs.job_store.cancel(job_id, jobs.owner)
-    assert known.record.status is Status.QUEUED
+    cancelled = await jobs.job_store.cancel(job_id, jobs.owner)
+    assert cancelled.record.status is Status.QUEUED
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         record = await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0)

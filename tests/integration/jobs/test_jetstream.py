@@ -46,11 +46,11 @@ async def test_opening_waits_for_a_server_that_starts_later(tmp_path: Path, log_
     opening = asyncio.create_task(open_test_streams())
     lines: list[dict[str, object]] = []
 
-    def told() -> bool:
+    def reply() -> bool:
         lines.extend(log_lines())
         return bool(lines)
 
-    await until(told)
+    await until(reply)
     assert lines[0]["servers"] == f"127.0.0.1:{port}"
     assert "secret" not in str(lines)
     async with run_nats(tmp_path, ports=(port, monitor_port)):
@@ -122,13 +122,13 @@ async def test_list_subjects_reads_all_pages(tmp_path: Path) -> None:
             """Return two subjects per request."""
 
             async def request(self, subject: str, payload: bytes, timeout: float) -> Msg:
-                asked = orjson.loads(payload)
+                request = orjson.loads(payload)
                 answer = await streams.client.request(subject, payload, timeout=timeout)
-                told = orjson.loads(answer.data)
-                some = dict(list(told["state"]["subjects"].items())[:2]) if told["state"].get("subjects") else None
-                told["state"]["subjects"] = some
-                assert asked["subjects_filter"] == f"{prefix}>"
-                answer.data = orjson.dumps(told)
+                reply = orjson.loads(answer.data)
+                some = dict(list(reply["state"]["subjects"].items())[:2]) if reply["state"].get("subjects") else None
+                reply["state"]["subjects"] = some
+                assert request["subjects_filter"] == f"{prefix}>"
+                answer.data = orjson.dumps(reply)
                 return answer
 
         found = await list_subjects(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")

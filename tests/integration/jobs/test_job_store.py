@@ -11,14 +11,16 @@ from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import JobRequest, Status
 from tests.integration.jobs.conftest import QUOTA, Jobs, catch_reason
 
-REQUEST = JobRequest("animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/told", "order-7")
+REQUEST = JobRequest(
+    "animate", {"video": {"prompt": "zoom in", "seconds": 6}}, "https://example.com/webhook", "order-7"
+)
 UNKNOWN = "0" * 32
 
 
 async def test_an_accepted_job_is_queued_and_stored(jobs: Jobs) -> None:
-    known = await jobs.job_store.submit(REQUEST, jobs.owner)
-    assert known == await jobs.job_store.get(known.record.job_id, jobs.owner)
-    record = known.record
+    stored = await jobs.job_store.submit(REQUEST, jobs.owner)
+    assert stored == await jobs.job_store.get(stored.record.job_id, jobs.owner)
+    record = stored.record
     assert (record.principal, record.kind, record.spec) == (jobs.owner, REQUEST.kind, REQUEST.spec)
     assert (record.webhook_url, record.request_id) == (REQUEST.webhook_url, REQUEST.request_id)
     assert (record.status, record.attempt, record.percent) == (Status.QUEUED, 0, 0.0)
@@ -36,7 +38,7 @@ async def test_one_request_id_is_one_job_for_concurrent_requests(jobs: Jobs, nat
     async with open_streams(StreamOptions((nats_url,), quota=QUOTA), "another replica") as streams:
         boards = [jobs.job_store, type(jobs.job_store)(streams)]
         found = await asyncio.gather(*(boards[number % 2].submit(REQUEST, jobs.owner) for number in range(20)))
-    assert len({known.record.job_id for known in found}) == 1
+    assert len({stored.record.job_id for stored in found}) == 1
     assert await jobs.count_queued() == 1
 
 
@@ -90,17 +92,17 @@ async def test_one_more_than_the_quota_is_refused_and_says_how_many_there_are(jo
 
 
 async def test_concurrent_requests_cannot_exceed_the_quota(jobs: Jobs) -> None:
-    asked = await asyncio.gather(*(jobs.submit() for _ in range(4 * QUOTA)), return_exceptions=True)
-    assert sum(isinstance(answer, str) for answer in asked) == QUOTA
-    refused = {answer.reason for answer in asked if isinstance(answer, MediaError)}
+    outcomes = await asyncio.gather(*(jobs.submit() for _ in range(4 * QUOTA)), return_exceptions=True)
+    assert sum(isinstance(answer, str) for answer in outcomes) == QUOTA
+    refused = {answer.reason for answer in outcomes if isinstance(answer, MediaError)}
     assert refused == {Reason.QUOTA_EXCEEDED}
     assert await jobs.count_queued() == QUOTA
 
 
 async def test_the_default_quota_is_fifty(jobs: Jobs, nats_url: str) -> None:
     async with open_streams(StreamOptions((nats_url,)), "with the default"):
-        asked = await asyncio.gather(*(jobs.submit() for _ in range(51)), return_exceptions=True)
-    refused = [answer for answer in asked if not isinstance(answer, str)]
+        outcomes = await asyncio.gather(*(jobs.submit() for _ in range(51)), return_exceptions=True)
+    refused = [answer for answer in outcomes if not isinstance(answer, str)]
     assert [(type(answer), getattr(answer, "metadata", None)) for answer in refused] == [(MediaError, {"in_use": "50"})]
 
 

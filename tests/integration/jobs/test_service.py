@@ -30,9 +30,9 @@ async def rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
 
 
 async def test_a_job_is_accepted_and_shown_at_once(rig: JobServiceRig) -> None:
-    job = await rig.create(request_id="order-7", webhook_url="https://example.com/told")
+    job = await rig.create(request_id="order-7", webhook_url="https://example.com/webhook")
     assert (job.kind, job.status) == (jobs_pb2.JOB_KIND_ANIMATE, jobs_pb2.JOB_STATUS_QUEUED)
-    assert (job.request_id, job.webhook_url) == ("order-7", "https://example.com/told")
+    assert (job.request_id, job.webhook_url) == ("order-7", "https://example.com/webhook")
     assert job.revision > 0
     assert await rig.get(job.id) == job
     record = await rig.jobs.get_record(job.id)
@@ -58,13 +58,13 @@ async def test_a_job_over_the_quota_is_refused_with_a_retry_after(rig: JobServic
     assert (refused.retry_after_seconds or 0) > 0
 
 
-def url_request(url: str) -> jobs_pb2.CreateJobRequest:
+def make_url_request(url: str) -> jobs_pb2.CreateJobRequest:
     """Return a request for a video of an image at a URL."""
     video = jobs_pb2.VideoSpec(image_url=url, prompt="zoom in")
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=video))
 
 
-def key_request(key: str) -> jobs_pb2.CreateJobRequest:
+def make_key_request(key: str) -> jobs_pb2.CreateJobRequest:
     """Return a request for a talking video of a stored image."""
     video = jobs_pb2.VideoSpec(image_key=key, prompt="zoom in")
     spec = jobs_pb2.TalkingVideoSpec(video=video, narration=jobs_pb2.NarrationSpec(text="Hello."))
@@ -78,14 +78,14 @@ def key_request(key: str) -> jobs_pb2.CreateJobRequest:
         (jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec()), Reason.VALIDATION_ERROR, "animate.video"),
         (animate(request_id="no name"), Reason.VALIDATION_ERROR, "request_id"),
         (animate(webhook_url="nowhere"), Reason.VALIDATION_ERROR, "webhook_url"),
-        (animate(webhook_url="http://10.0.0.1/told"), Reason.URL_FORBIDDEN, "webhook_url"),
-        (animate(webhook_url="https://name:word@example.com/told"), Reason.URL_FORBIDDEN, "webhook_url"),
-        (url_request("x"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
-        (url_request("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
-        (url_request("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
-        (url_request("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
-        (key_request("../a.png"), Reason.VALIDATION_ERROR, "talking_video.video.image_key"),
-        (key_request("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.video.image_key"),
+        (animate(webhook_url="http://10.0.0.1/webhook"), Reason.URL_FORBIDDEN, "webhook_url"),
+        (animate(webhook_url="https://name:word@example.com/webhook"), Reason.URL_FORBIDDEN, "webhook_url"),
+        (make_url_request("x"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (make_url_request("ftp://example.com/a.png"), Reason.VALIDATION_ERROR, "animate.video.image_url"),
+        (make_url_request("http://169.254.169.254/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (make_url_request("https://example.com:22/a.png"), Reason.URL_FORBIDDEN, "animate.video.image_url"),
+        (make_key_request("../a.png"), Reason.VALIDATION_ERROR, "talking_video.video.image_key"),
+        (make_key_request("users/somebody/a.png"), Reason.PERMISSION_DENIED, "talking_video.video.image_key"),
         (
             jobs_pb2.CreateJobRequest(
                 talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=jobs_pb2.NarrationSpec(text=" "))
@@ -120,8 +120,8 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobSer
         jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")),
     ]
     answer = await rig.stub.BatchCreateJobs(jobs_pb2.BatchCreateJobsRequest(requests=requests), metadata=rig.caller)
-    told = [outcome.error.reason or jobs_pb2.JobKind.Name(outcome.job.kind) for outcome in answer.outcomes]
-    assert told == [
+    outcomes = [outcome.error.reason or jobs_pb2.JobKind.Name(outcome.job.kind) for outcome in answer.outcomes]
+    assert outcomes == [
         "JOB_KIND_ANIMATE",
         "TEXT_TOO_LONG",
         "JOB_KIND_ANIMATE",

@@ -38,17 +38,17 @@ async def test_cancel_job_returns_the_job_as_it_was(rig: JobServiceRig) -> None:
 async def test_watch_job_sends_every_change_and_ends(rig: JobServiceRig) -> None:
     job = await rig.create()
     lease = await rig.take(job.id)
-    told: list[tuple[int, float]] = []
+    events: list[tuple[int, float]] = []
     async with asyncio.timeout(15):
         call = rig.stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=rig.caller)
         async with open_stream(call):
             async for event in call:
-                told.append((event.job.status, event.job.percent))
+                events.append((event.job.status, event.job.percent))
                 if event.job.status == jobs_pb2.JOB_STATUS_QUEUED:
                     await lease.write(replace(lease.record.start_attempt("w-1", 1), percent=50.0))
                 elif event.job.status == jobs_pb2.JOB_STATUS_RUNNING:
                     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
-    assert told == [
+    assert events == [
         (jobs_pb2.JOB_STATUS_QUEUED, 0.0),
         (jobs_pb2.JOB_STATUS_RUNNING, 50.0),
         (jobs_pb2.JOB_STATUS_SUCCEEDED, 100.0),
@@ -59,21 +59,21 @@ async def test_a_watch_resumed_after_the_end_sends_the_missed_end(rig: JobServic
     job = await rig.create()
     lease = await rig.take(job.id)
     await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
-    for known, revisions in ((job.revision, [lease.revision]), (lease.revision, [])):
-        request = jobs_pb2.WatchJobRequest(id=job.id, after_revision=known)
+    for stored, revisions in ((job.revision, [lease.revision]), (lease.revision, [])):
+        request = jobs_pb2.WatchJobRequest(id=job.id, after_revision=stored)
         call = rig.stub.WatchJob(request, metadata=rig.caller)
         assert [event.job.revision async for event in call] == revisions
 
 
 async def test_list_webhook_deliveries_lists_the_deliveries(rig: JobServiceRig) -> None:
-    job = await rig.create(webhook_url="https://example.com/told")
+    job = await rig.create(webhook_url="https://example.com/webhook")
     request = jobs_pb2.ListWebhookDeliveriesRequest(id=job.id)
     assert not (await rig.stub.ListWebhookDeliveries(request, metadata=rig.caller)).deliveries
-    telling = await rig.jobs.submit("webhook", spec={"jobId": job.id}, request_id=build_webhook_request_id(job.id))
-    known = await rig.jobs.job_store.read(rig.jobs.job_store.build_key(rig.jobs.owner, telling))
-    assert known is not None
-    lease = await rig.jobs.job_store.open_lease(known.record)
-    sent = [{"at": known.record.created_at, "status": 503, "error": ""}]
+    webhook_job = await rig.jobs.submit("webhook", spec={"jobId": job.id}, request_id=build_webhook_request_id(job.id))
+    stored = await rig.jobs.job_store.read(rig.jobs.job_store.build_key(rig.jobs.owner, webhook_job))
+    assert stored is not None
+    lease = await rig.jobs.job_store.open_lease(stored.record)
+    sent = [{"at": stored.record.created_at, "status": 503, "error": ""}]
     await lease.save_result("deliveries", {"sent": sent})
     listed = (await rig.stub.ListWebhookDeliveries(request, metadata=rig.caller)).deliveries
     assert [(delivery.status, delivery.error) for delivery in listed] == [(503, "")]
@@ -110,8 +110,8 @@ async def test_a_job_of_another_owner_is_not_found(
 
 async def test_secrets_of_two_concurrent_rotations_both_sign(jobs: Jobs) -> None:
     secrets = SigningSecrets(jobs.streams)
-    told = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
-    assert set(await secrets.get(jobs.owner)) >= set(told)
+    events = await asyncio.gather(secrets.rotate(jobs.owner), secrets.rotate(jobs.owner))
+    assert set(await secrets.get(jobs.owner)) >= set(events)
 
 
 async def test_without_nats_every_call_is_a_retryable_error(jobs: Jobs, rig: JobServiceRig) -> None:

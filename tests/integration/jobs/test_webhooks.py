@@ -43,7 +43,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """URL of the server."""
-        return self.host.url("/told")
+        return self.host.url("/webhook")
 
     async def take(self, request: web.Request) -> web.Response:
         """Receive a webhook."""
@@ -53,8 +53,8 @@ class Receiver:
 
     def build_job_type(self, jobs: Jobs) -> JobType:
         """Return the job type of webhook jobs, with short delays."""
-        made = build_webhook_job_type(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
-        return replace(made, max_delay_seconds=0.01)
+        job_type = build_webhook_job_type(jobs.job_store, SigningSecrets(jobs.streams), self.fetcher)
+        return replace(job_type, max_delay_seconds=0.01)
 
 
 @pytest.fixture
@@ -66,12 +66,12 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield made
 
 
-async def deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:
+async def list_deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:
     """Return the deliveries of a job."""
     return [(sent["status"], sent["error"]) for sent in await jobs.job_store.list_deliveries(job_id, jobs.owner)]
 
 
-async def telling_job(jobs: Jobs) -> JobRecord:
+async def get_webhook_job(jobs: Jobs) -> JobRecord:
     """Return the one queued webhook job."""
     assert await jobs.count_queued("webhook") == 1
     message = await jobs.streams.jetstream.get_last_msg("JOBS", jobs.build_subject("webhook"))
@@ -88,10 +88,10 @@ async def test_the_end_of_a_job_is_delivered_with_the_signature_of_its_owner(job
     (secret,) = await SigningSecrets(jobs.streams).get(jobs.owner)
     verify(webhook, secret, time.time())
     assert webhook.webhook_id == job_id
-    told = orjson.loads(webhook.body)
-    assert told["type"] == "job.succeeded"
-    assert told["data"] == {"id": job_id, "kind": "animate", "status": "succeeded", "requestId": "order-7"}
-    assert await deliveries(jobs, job_id) == [(204, "")]
+    content = orjson.loads(webhook.body)
+    assert content["type"] == "job.succeeded"
+    assert content["data"] == {"id": job_id, "kind": "animate", "status": "succeeded", "requestId": "order-7"}
+    assert await list_deliveries(jobs, job_id) == [(204, "")]
 
 
 async def test_a_failure_is_delivered_with_its_reason(jobs: Jobs, receiver: Receiver) -> None:
@@ -100,9 +100,9 @@ async def test_a_failure_is_delivered_with_its_reason(jobs: Jobs, receiver: Rece
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 1)
-    told = orjson.loads(receiver.webhooks[0].body)
-    assert told["type"] == "job.failed"
-    assert told["data"]["error"] == {
+    content = orjson.loads(receiver.webhooks[0].body)
+    assert content["type"] == "job.failed"
+    assert content["data"]["error"] == {
         "reason": "CONTENT_BLOCKED",
         "message": "Ask for something else.",
         "stage": "video",
@@ -125,32 +125,32 @@ async def test_a_refused_delivery_is_retried_and_every_attempt_is_listed(jobs: J
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 4)
         await jobs.wait_for_queued(0)
-    assert await deliveries(jobs, job_id) == [(500, ""), (302, ""), (503, ""), (204, "")]
+    assert await list_deliveries(jobs, job_id) == [(500, ""), (302, ""), (503, ""), (204, "")]
     assert len({(webhook.webhook_id, webhook.body) for webhook in receiver.webhooks}) == 1
-    assert {path for _, path in receiver.host.requests} == {"/told"}
+    assert {path for _, path in receiver.host.requests} == {"/webhook"}
 
 
-async def test_a_gone_receiver_is_not_retried(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_gone_openedis_not_retried(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses.append(410)
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 1)
         await jobs.wait_for_queued(0)
-    assert await deliveries(jobs, job_id) == [(410, "")]
+    assert await list_deliveries(jobs, job_id) == [(410, "")]
 
 
 async def test_a_forbidden_address_gets_no_request(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
-        job_id = await jobs.submit(webhook_url="http://10.0.0.1/told")
+        job_id = await jobs.submit(webhook_url="http://10.0.0.1/webhook")
         await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0)
-    assert await deliveries(jobs, job_id) == [(0, "URL_FORBIDDEN")]
+    assert await list_deliveries(jobs, job_id) == [(0, "URL_FORBIDDEN")]
     assert receiver.host.requests == []
 
 
-async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_openedthat_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500] * 3
     build_job_type = replace(receiver.build_job_type(jobs), max_failures=3)
@@ -158,50 +158,50 @@ async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: R
         job_id = await jobs.submit(webhook_url=receiver.url)
         await until(lambda: len(receiver.webhooks) == 3)
         await jobs.wait_for_queued(0)
-    assert await deliveries(jobs, job_id) == [(500, "")] * 3
+    assert await list_deliveries(jobs, job_id) == [(500, "")] * 3
     assert (await jobs.get_record(job_id)).status is Status.SUCCEEDED
 
 
 async def test_what_was_sent_for_one_job_is_not_listed_for_another(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
-        told, silent = await jobs.submit(webhook_url=receiver.url), await jobs.submit()
-        await asyncio.gather(jobs.wait_until_ended(told), jobs.wait_until_ended(silent))
+        notified, silent = await jobs.submit(webhook_url=receiver.url), await jobs.submit()
+        await asyncio.gather(jobs.wait_until_ended(notified), jobs.wait_until_ended(silent))
         await jobs.wait_for_queued(0)
-    assert (await deliveries(jobs, told), await deliveries(jobs, silent)) == ([(204, "")], [])
+    assert (await list_deliveries(jobs, notified), await list_deliveries(jobs, silent)) == ([(204, "")], [])
 
 
 async def test_a_job_leaves_the_queue_after_its_webhook_job_is_queued(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
-        job_id = await jobs.submit(webhook_url="https://example.com/told")
+        job_id = await jobs.submit(webhook_url="https://example.com/webhook")
         await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0, "animate")
-    telling = await telling_job(jobs)
-    assert telling.spec == {"jobId": job_id, "url": "https://example.com/told"}
-    assert (telling.principal, telling.webhook_url) == (jobs.owner, "")
+    webhook_job = await get_webhook_job(jobs)
+    assert webhook_job.spec == {"jobId": job_id, "url": "https://example.com/webhook"}
+    assert (webhook_job.principal, webhook_job.webhook_url) == (jobs.owner, "")
 
 
 async def test_a_job_stays_in_the_queue_until_its_webhook_job_is_queued(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     queue = (await jobs.streams.jetstream.stream_info(QUEUE)).config
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, lease_seconds=SHORT_LEASE_SECONDS):
-        job_id = await jobs.submit(webhook_url="https://example.com/told")
+        job_id = await jobs.submit(webhook_url="https://example.com/webhook")
         # The queue of webhooks is full.
         await jobs.streams.jetstream.update_stream(queue.evolve(max_msgs=1))
         await jobs.wait_until_ended(job_id)
         assert (await jobs.count_queued("animate"), await jobs.count_queued("webhook")) == (1, 0)
         await jobs.streams.jetstream.update_stream(queue)
         await jobs.wait_for_queued(0, "animate")
-    telling = await telling_job(jobs)
-    assert telling.spec["jobId"] == job_id
+    webhook_job = await get_webhook_job(jobs)
+    assert webhook_job.spec["jobId"] == job_id
     assert len(pipeline.taken) == 1
 
 
 async def test_unaccepted_webhooks_do_not_block_jobs_of_their_owner(jobs: Jobs) -> None:
     async with jobs.run_worker({"animate": ScriptedPipeline().to_job_type()}):
         for _ in range(2 * QUOTA):
-            await jobs.wait_until_ended(await jobs.submit(webhook_url="https://example.com/told"))
+            await jobs.wait_until_ended(await jobs.submit(webhook_url="https://example.com/webhook"))
             await jobs.wait_for_queued(0, "animate")
     assert await jobs.count_queued("webhook") == 2 * QUOTA
 
@@ -209,7 +209,7 @@ async def test_unaccepted_webhooks_do_not_block_jobs_of_their_owner(jobs: Jobs) 
 async def test_a_crash_before_the_acknowledgement_does_not_deliver_twice(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
-        job_id = await jobs.submit(webhook_url="https://example.com/told")
+        job_id = await jobs.submit(webhook_url="https://example.com/webhook")
         record = await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0, "animate")
         await jobs.enqueue(record)

@@ -222,9 +222,11 @@ async def test_a_cancel_that_fails_at_the_provider_is_retried(jobs: Jobs, log_li
 
 
 @pytest.mark.parametrize(
-    ("reason", "asked"), [(Reason.NOT_FOUND, 1), (Reason.PROVIDER_UNAVAILABLE, 3)], ids=["never", "not for now"]
+    ("reason", "attempts"), [(Reason.NOT_FOUND, 1), (Reason.PROVIDER_UNAVAILABLE, 3)], ids=["never", "not for now"]
 )
-async def test_a_cancelled_job_ends_although_its_provider_never_answers(jobs: Jobs, reason: Reason, asked: int) -> None:
+async def test_a_cancelled_job_ends_although_its_provider_never_answers(
+    jobs: Jobs, reason: Reason, attempts: int
+) -> None:
     pipeline = ScriptedPipeline()
     pipeline.cancel_failures.extend([MediaError(reason)] * 10)
     job_id = await jobs.submit()
@@ -232,7 +234,7 @@ async def test_a_cancelled_job_ends_although_its_provider_never_answers(jobs: Jo
     async with jobs.run_worker({"animate": pipeline.to_job_type(max_failures=3)}):
         record = await jobs.wait_until_ended(job_id)
         await jobs.wait_for_queued(0)
-    assert (record.status, len(pipeline.cancelled)) == (Status.CANCELLED, asked)
+    assert (record.status, len(pipeline.cancelled)) == (Status.CANCELLED, attempts)
 
 
 async def test_a_provider_that_times_out_gets_a_cancel(jobs: Jobs) -> None:

@@ -64,9 +64,9 @@ async def run(task: Any, *arguments: str, **keywords: str) -> Any:
 async def test_the_task_requests_a_video_and_returns_the_job_id(tasks: Any, jobs: FakeJobService) -> None:
     outcome = await run(tasks.animate, *ARGUMENTS)
     assert outcome.get() == JOB_ID
-    (asked,) = jobs.calls
-    assert (asked.method, asked.request) == ("CreateJob", REQUEST)
-    assert asked.metadata["authorization"] == "Bearer token-of-alice"
+    (call,) = jobs.calls
+    assert (call.method, call.request) == ("CreateJob", REQUEST)
+    assert call.metadata["authorization"] == "Bearer token-of-alice"
 
 
 async def test_a_webhook_may_be_left_out(tasks: Any, jobs: FakeJobService) -> None:

@@ -30,12 +30,12 @@ def is_ours(tmp_path_factory: pytest.TempPathFactory) -> IsOurs:
     return found
 
 
-def sent(*secrets: str, seconds_ago: int = 0, body: bytes = BODY) -> dict[str, str]:
+def make_headers(*secrets: str, seconds_ago: int = 0, body: bytes = BODY) -> dict[str, str]:
     """Return the headers of a webhook as the suite sends it."""
     return dict(build_headers("0123456789abcdef" * 2, int(time.time()) - seconds_ago, body, list(secrets)))
 
 
-def signed_by_hand(timestamp: str) -> dict[str, str]:
+def sign_by_hand(timestamp: str) -> dict[str, str]:
     """Return the headers of a webhook that is signed with NEW over any text in place of a time."""
     key = base64.b64decode(NEW.removeprefix(PREFIX))
     digest = hmac.new(key, f"job-7.{timestamp}.".encode(errors="replace") + BODY, hashlib.sha256).digest()
@@ -45,35 +45,35 @@ def signed_by_hand(timestamp: str) -> dict[str, str]:
 
 @given(st.binary(max_size=200))
 def test_a_webhook_of_the_suite_verifies(is_ours: IsOurs, body: bytes) -> None:
-    assert is_ours(sent(NEW, body=body), body, NEW)
+    assert is_ours(make_headers(NEW, body=body), body, NEW)
 
 
 def test_both_secrets_verify_during_a_rotation(is_ours: IsOurs) -> None:
-    carried = sent(NEW, OLD)
-    assert is_ours(carried, BODY, NEW)
-    assert is_ours(carried, BODY, OLD)
-    assert not is_ours(carried, BODY, OTHER)
-    assert not is_ours(sent(NEW), BODY, OLD)
+    headers = make_headers(NEW, OLD)
+    assert is_ours(headers, BODY, NEW)
+    assert is_ours(headers, BODY, OLD)
+    assert not is_ours(headers, BODY, OTHER)
+    assert not is_ours(make_headers(NEW), BODY, OLD)
 
 
 def test_header_names_are_case_insensitive(is_ours: IsOurs) -> None:
-    carried = CIMultiDict({name.title(): value for name, value in sent(NEW).items()})
-    assert is_ours(carried, BODY, NEW)
+    headers = CIMultiDict({name.title(): value for name, value in make_headers(NEW).items()})
+    assert is_ours(headers, BODY, NEW)
 
 
 @pytest.mark.parametrize("seconds_ago", [290, 0, -290])
 def test_a_recent_webhook_verifies(is_ours: IsOurs, seconds_ago: int) -> None:
-    assert is_ours(sent(NEW, seconds_ago=seconds_ago), BODY, NEW)
+    assert is_ours(make_headers(NEW, seconds_ago=seconds_ago), BODY, NEW)
 
 
 @pytest.mark.parametrize("seconds_ago", [310, 86_400, -310, 1_700_000_000])
 def test_a_signed_webhook_of_another_time_is_rejected(is_ours: IsOurs, seconds_ago: int) -> None:
-    assert not is_ours(sent(NEW, seconds_ago=seconds_ago), BODY, NEW)
+    assert not is_ours(make_headers(NEW, seconds_ago=seconds_ago), BODY, NEW)
 
 
 @pytest.mark.parametrize("body", [b"", BODY + b" ", BODY.replace(b"succeeded", b"failed"), b"\xff"])
 def test_another_body_is_rejected(is_ours: IsOurs, body: bytes) -> None:
-    assert not is_ours(sent(NEW), body, NEW)
+    assert not is_ours(make_headers(NEW), body, NEW)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
@@ -81,20 +81,20 @@ def test_another_body_is_rejected(is_ours: IsOurs, body: bytes) -> None:
 def test_changed_or_missing_headers_are_rejected_without_an_exception(
     is_ours: IsOurs, name: str, value: str | None
 ) -> None:
-    carried = {key: text for key, text in sent(NEW, OLD).items() if key != name}
+    headers = {key: text for key, text in make_headers(NEW, OLD).items() if key != name}
     if value is not None:
-        carried[name] = value
-    assert is_ours(carried, BODY, NEW) is False
+        headers[name] = value
+    assert is_ours(headers, BODY, NEW) is False
 
 
 def test_a_changed_timestamp_is_rejected(is_ours: IsOurs) -> None:
-    carried = sent(NEW, seconds_ago=310)
-    assert not is_ours({**carried, "webhook-timestamp": str(int(time.time()))}, BODY, NEW)
+    headers = make_headers(NEW, seconds_ago=310)
+    assert not is_ours({**headers, "webhook-timestamp": str(int(time.time()))}, BODY, NEW)
 
 
 @pytest.mark.parametrize("timestamp", [text for text in NONSENSE if len(text) < 10])
 def test_a_signed_webhook_without_a_valid_time_is_rejected(is_ours: IsOurs, timestamp: str) -> None:
-    assert is_ours(signed_by_hand(timestamp), BODY, NEW) is False
+    assert is_ours(sign_by_hand(timestamp), BODY, NEW) is False
 
 
 def test_empty_headers_are_rejected(is_ours: IsOurs) -> None:
@@ -105,9 +105,9 @@ def test_empty_headers_are_rejected(is_ours: IsOurs) -> None:
 def test_the_example_and_the_suite_accept_the_same_webhooks(is_ours: IsOurs, seconds_ago: int, secret: str) -> None:
     if abs(abs(seconds_ago) - 300) < 5:
         return  # too near to the limit for two clocks that are read one after the other
-    carried = sent(NEW, OLD, seconds_ago=seconds_ago)
-    webhook = Webhook(carried["webhook-id"], carried["webhook-timestamp"], carried["webhook-signature"], BODY)
-    assert is_ours(carried, BODY, secret) is is_accepted(webhook, secret)
+    headers = make_headers(NEW, OLD, seconds_ago=seconds_ago)
+    webhook = Webhook(headers["webhook-id"], headers["webhook-timestamp"], headers["webhook-signature"], BODY)
+    assert is_ours(headers, BODY, secret) is is_accepted(webhook, secret)
 
 
 def is_accepted(webhook: Webhook, secret: str) -> bool:

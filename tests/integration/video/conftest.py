@@ -59,21 +59,23 @@ class VideoSuite:
         """Call MuxVideo and return its result."""
         source = video_pb2.MediaSource(data=video) if isinstance(video, bytes) else video
         request = video_pb2.MuxVideoRequest(video=source, audio=video_pb2.MediaSource(data=audio), **fields)
-        found: video_pb2.MuxedVideo = await self._last(self.stub.MuxVideo(request, metadata=call_metadata(principal)))
+        found: video_pb2.MuxedVideo = await self._read_result(
+            self.stub.MuxVideo(request, metadata=call_metadata(principal))
+        )
         return found
 
     async def generate(self, principal: str = "alice", **fields: Any) -> video_pb2.GeneratedVideo:
         """Call GenerateVideo and return its result."""
         request = video_pb2.GenerateVideoRequest(**{"prompt": "zoom in", **fields})
         call = self.stub.GenerateVideo(request, metadata=call_metadata(principal))
-        found: video_pb2.GeneratedVideo = await self._last(call)
+        found: video_pb2.GeneratedVideo = await self._read_result(call)
         return found
 
     async def resume(self, prediction_id: str, principal: str = "alice") -> video_pb2.GeneratedVideo:
         """Call ResumeVideo and return its result."""
         request = video_pb2.ResumeVideoRequest(prediction_id=prediction_id)
         call = self.stub.ResumeVideo(request, metadata=call_metadata(principal))
-        found: video_pb2.GeneratedVideo = await self._last(call)
+        found: video_pb2.GeneratedVideo = await self._read_result(call)
         return found
 
     async def probe(self, data: bytes) -> video_pb2.MediaInfo:
@@ -87,7 +89,7 @@ class VideoSuite:
         path.write_bytes(self.store.objects[key][1])
         return path
 
-    async def _last(self, call: Any) -> Any:
+    async def _read_result(self, call: Any) -> Any:
         self.progress.clear()
         self.chunks.clear()
         async with open_stream(call):
@@ -130,7 +132,9 @@ def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @asynccontextmanager
-async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **changes: Any) -> AsyncIterator[VideoSuite]:
+async def run_video_service(
+    workers: WorkerPool, work: Path, store: FakeObjectStore, **changes: Any
+) -> AsyncIterator[VideoSuite]:
     """Run the service.
 
     Args:
@@ -160,5 +164,5 @@ async def running(workers: WorkerPool, work: Path, store: FakeObjectStore, **cha
 @pytest.fixture
 async def suite(workers: WorkerPool, tmp_path: Path) -> AsyncIterator[VideoSuite]:
     """The service with the embedded engine alone."""
-    async with running(workers, tmp_path / "work", FakeObjectStore()) as started:
+    async with run_video_service(workers, tmp_path / "work", FakeObjectStore()) as started:
         yield started

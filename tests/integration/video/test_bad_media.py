@@ -20,7 +20,7 @@ from tests.fakes.media import make_speech, make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, run_web_host
-from tests.integration.video.conftest import VideoSuite, get_error, running
+from tests.integration.video.conftest import VideoSuite, get_error
 
 HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
@@ -73,7 +73,7 @@ async def test_an_empty_file_does_not_reach_ffmpeg(suite: VideoSuite, two_second
 
 async def test_a_file_of_hours_is_rejected(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
     hours = make_video(tmp_path, 30.0, rate=1, size="64x64").read_bytes()
-    async with running(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
+    async with run_video_service(workers, tmp_path / "work", FakeObjectStore(), max_seconds=20.0) as suite:
         long = await get_error(suite.mux(hours, make_speech(1.0)))
         assert (long.reason, [item.field for item in long.violations]) == (Reason.MEDIA_INVALID, ["video"])
         assert "at most 20" in long.message
@@ -95,10 +95,10 @@ async def web_host() -> AsyncIterator[WebHost]:
 
 
 async def test_a_url_with_a_too_large_content_length_is_not_read(suite: VideoSuite, web_host: WebHost) -> None:
-    async def promise(_: web.Request) -> web.StreamResponse:
+    async def announce_too_much(_: web.Request) -> web.StreamResponse:
         return web.Response(headers={"Content-Length": str(20 * 1024**3)})
 
-    web_host.pages["/video.mp4"] = promise
+    web_host.pages["/video.mp4"] = announce_too_much
     url = video_pb2.MediaSource(url=web_host.url("/video.mp4"))
     error = await get_error(suite.mux(url, make_speech(1.0)))
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
@@ -110,7 +110,7 @@ async def test_a_download_of_an_unsupported_file_stops_after_its_first_bytes(
 ) -> None:
     left = asyncio.Event()
 
-    async def endless(request: web.Request) -> web.StreamResponse:
+    async def send_endlessly(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -121,7 +121,7 @@ async def test_a_download_of_an_unsupported_file_stops_after_its_first_bytes(
             left.set()
             raise
 
-    web_host.pages["/video.mp4"] = endless
+    web_host.pages["/video.mp4"] = send_endlessly
     error = await get_error(suite.mux(video_pb2.MediaSource(url=web_host.url("/video.mp4")), make_speech(1.0)))
     assert error.reason is Reason.MEDIA_INVALID
     async with asyncio.timeout(5):
@@ -130,7 +130,7 @@ async def test_a_download_of_an_unsupported_file_stops_after_its_first_bytes(
 
 
 async def test_a_url_of_a_private_address_is_rejected(workers: WorkerPool, tmp_path: Path) -> None:
-    async with running(workers, tmp_path / "work", FakeObjectStore(), fetch_allow="") as suite:
+    async with run_video_service(workers, tmp_path / "work", FakeObjectStore(), fetch_allow="") as suite:
         for url in (
             "http://127.0.0.1/a.mp4",
             "http://169.254.169.254/a.mp4",
@@ -143,12 +143,12 @@ async def test_a_url_of_a_private_address_is_rejected(workers: WorkerPool, tmp_p
 
 
 @asynccontextmanager
-async def with_ffmpeg(script: str, workers: WorkerPool, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
+async def run_with_ffmpeg(script: str, workers: WorkerPool, folder: Path, **changes: Any) -> AsyncIterator[VideoSuite]:
     """Run the service with a script in place of ffmpeg."""
     program = folder / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    async with running(
+    async with run_video_service(
         workers, folder / "work", FakeObjectStore(), ffmpeg_binary=str(program), ffmpeg_slots=1, **changes
     ) as suite:
         yield suite
@@ -171,7 +171,7 @@ def is_alive(file: Path) -> bool:
 async def test_a_hanging_ffmpeg_is_killed_with_its_children(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
-    async with with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
+    async with run_with_ffmpeg(HANGS, workers, tmp_path, ffmpeg_timeout_seconds=0.5) as suite:
         error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         # A killed process closes its pipes shortly before it is gone.
@@ -183,7 +183,7 @@ async def test_a_hanging_ffmpeg_is_killed_with_its_children(
 
 
 async def test_a_cancelled_call_kills_ffmpeg(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> None:
-    async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
+    async with run_with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
             video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=make_speech(1.0))
         )
@@ -198,7 +198,7 @@ async def test_a_cancelled_call_kills_ffmpeg(workers: WorkerPool, tmp_path: Path
 async def test_a_killed_ffmpeg_is_an_error_and_leaves_no_files(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
-    async with with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
+    async with run_with_ffmpeg("kill -9 $$", workers, tmp_path) as suite:
         error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.GENERATION_FAILED
         assert suite.leftovers == []
@@ -207,7 +207,7 @@ async def test_a_killed_ffmpeg_is_an_error_and_leaves_no_files(
 async def test_messages_of_ffmpeg_are_not_returned_to_the_caller(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
-    async with with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
+    async with run_with_ffmpeg('echo "secret words of a video" >&2; exit 1', workers, tmp_path) as suite:
         error = await get_error(suite.mux(two_seconds, make_speech(1.0)))
         assert error.reason is Reason.MEDIA_INVALID
         assert "secret" not in error.message
@@ -217,7 +217,7 @@ async def test_no_key_reaches_the_environment_of_ffmpeg(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_secret")
-    async with with_ffmpeg('env > "$HOME/../../../env"; exit 1', workers, tmp_path) as suite:
+    async with run_with_ffmpeg('env > "$HOME/../../../env"; exit 1', workers, tmp_path) as suite:
         await get_error(suite.mux(two_seconds, make_speech(1.0)))
     assert "r8_secret" not in (tmp_path / "env").read_text()
     assert "REPLICATE" not in (tmp_path / "env").read_text()
@@ -226,7 +226,7 @@ async def test_no_key_reaches_the_environment_of_ffmpeg(
 async def test_progress_reports_the_position_in_the_queue(
     workers: WorkerPool, tmp_path: Path, two_seconds: bytes
 ) -> None:
-    async with with_ffmpeg(HANGS, workers, tmp_path) as suite:
+    async with run_with_ffmpeg(HANGS, workers, tmp_path) as suite:
         request = video_pb2.MuxVideoRequest(
             video=video_pb2.MediaSource(data=two_seconds), audio=video_pb2.MediaSource(data=make_speech(1.0))
         )

@@ -22,10 +22,10 @@ from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import until
-from tests.integration.video.conftest import VideoSuite, get_error, running
+from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
 
 NAME = "job-7"
-ORDER = {"image_key": "images/cat.png", "request_id": NAME}
+FIELDS = {"image_key": "images/cat.png", "request_id": NAME}
 
 
 class Starts(Protocol):
@@ -49,7 +49,7 @@ async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) 
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
-        return running(workers, tmp_path / "work", store, **settings)
+        return run_video_service(workers, tmp_path / "work", store, **settings)
 
     return start
 
@@ -62,14 +62,14 @@ async def cancel(suite: VideoSuite, name: str = NAME, principal: str = "alice") 
 
 async def begin(suite: VideoSuite, **fields: Any) -> None:
     """Begin a detached generation."""
-    request = video_pb2.GenerateVideoRequest(prompt="zoom in", detach=True, **{**ORDER, **fields})
+    request = video_pb2.GenerateVideoRequest(prompt="zoom in", detach=True, **{**FIELDS, **fields})
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
 
 
 async def test_a_cancellation_reaches_the_listener_and_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
     async with starts() as suite:
-        listening = asyncio.create_task(get_error(suite.generate(**ORDER)))
+        listening = asyncio.create_task(get_error(suite.generate(**FIELDS)))
         await until(lambda: bool(suite.progress))
         assert await cancel(suite)
         assert (await listening).reason is Reason.CANCELLED
@@ -87,7 +87,7 @@ async def test_a_generation_without_listeners_is_cancelled(starts: Starts, repli
 async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.responds.clear()
     async with starts() as suite:
-        listening = asyncio.create_task(get_error(suite.generate(**ORDER)))
+        listening = asyncio.create_task(get_error(suite.generate(**FIELDS)))
         await replicate.until(lambda: replicate.created == 1)
         assert await cancel(suite)
         # The video is paid for: its id must not be lost before the cancellation.
@@ -111,17 +111,17 @@ async def test_a_cancelled_request_id_returns_cancelled(starts: Starts, replicat
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
-        assert (await get_error(suite.generate(**ORDER))).reason is Reason.CANCELLED
+        assert (await get_error(suite.generate(**FIELDS))).reason is Reason.CANCELLED
     assert replicate.created == 1
 
 
 async def test_a_finished_video_stays(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.runs.clear()
     async with starts() as suite:
-        made = await suite.generate(**ORDER)
+        video = await suite.generate(**FIELDS)
         assert not await cancel(suite)
-        assert made.file.key in suite.store.objects
-        assert (await suite.generate(**ORDER)).file.key == made.file.key
+        assert video.file.key in suite.store.objects
+        assert (await suite.generate(**FIELDS)).file.key == video.file.key
     assert (replicate.created, replicate.cancelled) == (1, [])
 
 
@@ -141,7 +141,7 @@ async def test_another_request_id_or_another_caller_cancels_nothing(
 async def test_a_request_that_never_began_cannot_be_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(DOWN)
     async with starts(max_attempts=1) as suite:
-        assert (await get_error(suite.generate(**ORDER))).reason is Reason.PROVIDER_UNAVAILABLE
+        assert (await get_error(suite.generate(**FIELDS))).reason is Reason.PROVIDER_UNAVAILABLE
         assert not await cancel(suite)
     assert (replicate.created, replicate.cancelled) == (0, [])
 

@@ -67,20 +67,20 @@ class Case:
 async def test_durations_are_as_computed_and_reported(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, case: Case
 ) -> None:
-    made = await suite.mux(two_seconds, make_speech(case.speech_seconds), length_policy=case.policy)
-    path = suite.file(made.file.key, tmp_path)
+    muxed = await suite.mux(two_seconds, make_speech(case.speech_seconds), length_policy=case.policy)
+    path = suite.file(muxed.file.key, tmp_path)
     if FFPROBE is not None:
         probed = run_ffprobe(path)
         assert (probed.stream("video")["codec_name"], probed.stream("audio")["codec_name"]) == ("h264", "aac")
         assert probed.seconds("video") == pytest.approx(case.result_seconds, abs=FRAME)
         assert probed.seconds("audio") == pytest.approx(case.result_seconds, abs=FRAME)
-    assert made.file.duration_seconds == pytest.approx(case.result_seconds, abs=FRAME)
-    assert made.video_copied is case.copied
-    assert (made.speech_seconds, made.video_seconds) == (case.speech_seconds, 2.0)
+    assert muxed.file.duration_seconds == pytest.approx(case.result_seconds, abs=FRAME)
+    assert muxed.video_copied is case.copied
+    assert (muxed.speech_seconds, muxed.video_seconds) == (case.speech_seconds, 2.0)
     for name in ("cut_speech_seconds", "cut_video_seconds", "frozen_seconds", "looped_seconds"):
-        assert getattr(made, name) == pytest.approx(case.reported.get(name, 0.0), abs=FRAME), name
-    assert made.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert made.file.size_bytes == path.stat().st_size
+        assert getattr(muxed, name) == pytest.approx(case.reported.get(name, 0.0), abs=FRAME), name
+    assert muxed.file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert muxed.file.size_bytes == path.stat().st_size
     assert suite.leftovers == []
 
 
@@ -91,8 +91,8 @@ async def test_durations_are_as_computed_and_reported(
 async def test_speech_starts_after_its_delay_to_ten_milliseconds(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, fields: dict[str, Any], delay: float, seconds: float
 ) -> None:
-    made = await suite.mux(two_seconds, make_speech(seconds, click_seconds=0.1), **fields)
-    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
+    muxed = await suite.mux(two_seconds, make_speech(seconds, click_seconds=0.1), **fields)
+    (click,) = find_clicks(suite.file(muxed.file.key, tmp_path))
     assert click == pytest.approx(delay + 0.1, abs=0.010)
 
 
@@ -100,8 +100,8 @@ async def test_speech_starts_after_its_delay_to_ten_milliseconds(
 async def test_the_end_of_long_speech_is_not_cut(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path, policy: video_pb2.LengthPolicy
 ) -> None:
-    made = await suite.mux(two_seconds, make_speech(4.0, click_seconds=3.98), length_policy=policy)
-    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
+    muxed = await suite.mux(two_seconds, make_speech(4.0, click_seconds=3.98), length_policy=policy)
+    (click,) = find_clicks(suite.file(muxed.file.key, tmp_path))
     assert click == pytest.approx(4.48, abs=0.010)
 
 
@@ -111,8 +111,8 @@ async def test_speech_over_a_looped_video_ends_with_its_last_sample(
 ) -> None:
     # Frames of 42 ms, stated in whole milliseconds: a count of frames alone ends too early.
     short = make_video(tmp_path, 0.25, codec=codec).read_bytes()
-    made = await suite.mux(short, make_speech(4.0, click_seconds=3.98), length_policy=LOOP)
-    path = suite.file(made.file.key, tmp_path)
+    muxed = await suite.mux(short, make_speech(4.0, click_seconds=3.98), length_policy=LOOP)
+    path = suite.file(muxed.file.key, tmp_path)
     (click,) = find_clicks(path)
     assert click == pytest.approx(4.48, abs=0.010)
     if FFPROBE is not None:
@@ -126,10 +126,10 @@ async def test_hidden_frames_of_a_trimmed_video_do_not_count(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
     given = trim_start(make_video(tmp_path, 2.0), 0.5).read_bytes()
-    made = await suite.mux(given, make_speech(seconds, click_seconds=0.1), length_policy=policy)
-    assert made.video_seconds == pytest.approx(1.5, abs=0.01)
-    assert made.file.duration_seconds == pytest.approx(result_seconds, abs=FRAME)
-    path = suite.file(made.file.key, tmp_path)
+    muxed = await suite.mux(given, make_speech(seconds, click_seconds=0.1), length_policy=policy)
+    assert muxed.video_seconds == pytest.approx(1.5, abs=0.01)
+    assert muxed.file.duration_seconds == pytest.approx(result_seconds, abs=FRAME)
+    path = suite.file(muxed.file.key, tmp_path)
     if FFPROBE is not None:
         assert run_ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=FRAME)
     (click,) = find_clicks(path)
@@ -140,21 +140,21 @@ async def test_hidden_frames_of_a_trimmed_video_do_not_count(
 async def test_a_late_image_is_shown_whole_and_from_the_beginning(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float
 ) -> None:
-    made = await suite.mux(
+    muxed = await suite.mux(
         delay_image(make_video(tmp_path, 2.0), 1.0).read_bytes(), make_speech(seconds), length_policy=policy
     )
     if FFPROBE is not None:
-        found = run_ffprobe(suite.file(made.file.key, tmp_path)).stream("video")
+        found = run_ffprobe(suite.file(muxed.file.key, tmp_path)).stream("video")
         assert float(found["start_time"]) == pytest.approx(0.0, abs=0.001)
-        assert int(found["nb_frames"]) == round(made.file.duration_seconds * 24)
+        assert int(found["nb_frames"]) == round(muxed.file.duration_seconds * 24)
 
 
 async def test_late_speech_in_its_file_starts_after_the_delay(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
     given = delay_sound(make_video(tmp_path, 2.0), make_speech(1.0, click_seconds=0.95), 1.0).read_bytes()
-    made = await suite.mux(two_seconds, given)
-    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
+    muxed = await suite.mux(two_seconds, given)
+    (click,) = find_clicks(suite.file(muxed.file.key, tmp_path))
     assert click == pytest.approx(1.45, abs=0.03)
 
 
@@ -164,10 +164,10 @@ async def test_late_speech_in_its_file_starts_after_the_delay(
 async def test_a_video_with_uneven_frames_is_not_copied_by_frame_count(
     suite: VideoSuite, tmp_path: Path, policy: video_pb2.LengthPolicy, seconds: float, result_seconds: float
 ) -> None:
-    made = await suite.mux(
+    muxed = await suite.mux(
         drop_frames(make_video(tmp_path, 2.0)).read_bytes(), make_speech(seconds), length_policy=policy
     )
-    path = suite.file(made.file.key, tmp_path)
+    path = suite.file(muxed.file.key, tmp_path)
     if FFPROBE is not None:
         # The last frame is shown until the next one would start.
         assert run_ffprobe(path).seconds("video") == pytest.approx(result_seconds, abs=0.5)
@@ -175,26 +175,26 @@ async def test_a_video_with_uneven_frames_is_not_copied_by_frame_count(
 
 
 async def test_mp3_is_accepted_as_speech(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
-    made = await suite.mux(two_seconds, to_mp3(make_speech(1.0, 0.25), tmp_path))
-    (click,) = find_clicks(suite.file(made.file.key, tmp_path))
+    muxed = await suite.mux(two_seconds, to_mp3(make_speech(1.0, 0.25), tmp_path))
+    (click,) = find_clicks(suite.file(muxed.file.key, tmp_path))
     assert click == pytest.approx(0.75, abs=0.010)
 
 
 async def test_a_codec_that_mp4_does_not_support_is_encoded_again(suite: VideoSuite, tmp_path: Path) -> None:
     webm = make_video(tmp_path, 1.0, size="161x121", codec="libvpx").read_bytes()
-    made = await suite.mux(webm, make_speech(0.25))
-    assert [stream.codec for stream in made.file.streams] == ["h264", "aac"]
-    assert (made.file.width, made.file.height) == (160, 120)
-    assert made.video_copied is False
+    muxed = await suite.mux(webm, make_speech(0.25))
+    assert [stream.codec for stream in muxed.file.streams] == ["h264", "aac"]
+    assert (muxed.file.width, muxed.file.height) == (160, 120)
+    assert muxed.video_copied is False
 
 
 async def test_captions_are_a_track_of_their_language(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
     captions = video_pb2.Captions(alignment=CUES, language="eng")
-    made = await suite.mux(two_seconds, make_speech(1.0), captions=captions)
-    assert [stream.codec for stream in made.file.streams] == ["h264", "aac", "mov_text"]
-    assert made.video_copied is True
+    muxed = await suite.mux(two_seconds, make_speech(1.0), captions=captions)
+    assert [stream.codec for stream in muxed.file.streams] == ["h264", "aac", "mov_text"]
+    assert muxed.video_copied is True
     if FFPROBE is not None:
-        assert run_ffprobe(suite.file(made.file.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
+        assert run_ffprobe(suite.file(muxed.file.key, tmp_path)).stream("subtitle")["tags"]["language"] == "eng"
 
 
 @pytest.mark.parametrize("policy", [FREEZE, SHORTEST])
@@ -209,8 +209,8 @@ async def test_a_last_caption_ends_with_the_video(
         character_end_times_seconds=[start + 0.1 for start in starts],
     )
     captions = video_pb2.Captions(alignment=alignment)
-    made = await suite.mux(two_seconds, make_speech(3.0), captions=captions, length_policy=policy)
-    assert made.file.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
+    muxed = await suite.mux(two_seconds, make_speech(3.0), captions=captions, length_policy=policy)
+    assert muxed.file.duration_seconds == pytest.approx(2.0 if policy == SHORTEST else 3.5, abs=FRAME)
 
 
 async def test_burned_captions_change_the_image(suite: VideoSuite, two_seconds: bytes) -> None:
@@ -237,7 +237,7 @@ async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: by
 async def test_a_video_is_sent_in_fragments_while_ffmpeg_writes_it(
     suite: VideoSuite, two_seconds: bytes, tmp_path: Path
 ) -> None:
-    made = await suite.mux(two_seconds, make_speech(3.0), stream_media=True)
+    muxed = await suite.mux(two_seconds, make_speech(3.0), stream_media=True)
     reported = b"".join(suite.chunks)
     assert reported[4:8] == b"ftyp"
     assert reported.count(b"moof") > 2
@@ -245,7 +245,7 @@ async def test_a_video_is_sent_in_fragments_while_ffmpeg_writes_it(
     path.write_bytes(reported)
     (click,) = find_clicks(path)
     assert click == pytest.approx(0.5, abs=0.010)
-    whole = suite.file(made.file.key, tmp_path).read_bytes()
+    whole = suite.file(muxed.file.key, tmp_path).read_bytes()
     assert b"moof" not in whole
     assert whole.index(b"moov") < whole.index(b"mdat")
 
@@ -260,14 +260,14 @@ async def test_progress_increases_to_the_end(suite: VideoSuite, two_seconds: byt
 
 
 async def test_metadata_of_the_inputs_are_removed(suite: VideoSuite, two_seconds: bytes, tmp_path: Path) -> None:
-    made = await suite.mux(two_seconds, make_speech(1.0))
-    whole = suite.file(made.file.key, tmp_path).read_bytes()
+    muxed = await suite.mux(two_seconds, make_speech(1.0))
+    whole = suite.file(muxed.file.key, tmp_path).read_bytes()
     assert b"Lavf" not in whole
 
 
 async def test_a_video_is_stored_under_the_requested_key(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4")
-    assert made.file.key == "users/alice/cat.mp4"
+    muxed = await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4")
+    assert muxed.file.key == "users/alice/cat.mp4"
     again = await get_error(suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4"))
     assert again.reason is Reason.ALREADY_EXISTS
     await suite.mux(two_seconds, make_speech(1.0), object_key="users/alice/cat.mp4", overwrite=True)
@@ -276,8 +276,8 @@ async def test_a_video_is_stored_under_the_requested_key(suite: VideoSuite, two_
 
 
 async def test_inputs_are_read_by_key_of_the_caller(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, make_speech(1.0))
-    own = video_pb2.MediaSource(key=made.file.key)
+    muxed = await suite.mux(two_seconds, make_speech(1.0))
+    own = video_pb2.MediaSource(key=muxed.file.key)
     again = await suite.mux(own, make_speech(1.0))
     assert again.video_seconds == 2.0
     foreign = await get_error(suite.mux(own, make_speech(1.0), "mallory"))
@@ -286,10 +286,10 @@ async def test_inputs_are_read_by_key_of_the_caller(suite: VideoSuite, two_secon
 
 
 async def test_a_video_is_deleted_by_its_owner(suite: VideoSuite, two_seconds: bytes) -> None:
-    made = await suite.mux(two_seconds, make_speech(1.0))
-    request = video_pb2.DeleteVideoRequest(key=made.file.key)
+    muxed = await suite.mux(two_seconds, make_speech(1.0))
+    request = video_pb2.DeleteVideoRequest(key=muxed.file.key)
     foreign = await get_error(suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "mallory"),)))
     assert foreign.reason is Reason.NOT_FOUND
     reply = await suite.stub.DeleteVideo(request, metadata=(("x-media-principal", "alice"),))
-    assert list(reply.deleted_keys) == [made.file.key]
-    assert made.file.key not in suite.store.objects
+    assert list(reply.deleted_keys) == [muxed.file.key]
+    assert muxed.file.key not in suite.store.objects

@@ -16,7 +16,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
-from tests.integration.video.conftest import VideoSuite, get_error, running
+from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
 
 # No server listens there: a successful read came from the store.
 PREFIX = "http://169.254.169.254/media/"
@@ -38,7 +38,7 @@ async def linked(workers: WorkerPool, tmp_path: Path, two_seconds: bytes) -> Asy
     kinds = ((SOURCE_IMAGE, make_image(Size(320, 200)), "image/png"), (VIDEO, two_seconds, "video/mp4"))
     for key, data, kind in (*kinds, (SPEECH, make_speech(1.0), "audio/wav")):
         await store.put(key, data, ObjectSpec(kind, {"owner": "bob"}))
-    async with running(workers, tmp_path / "work", store, fetch_allow="") as suite:
+    async with run_video_service(workers, tmp_path / "work", store, fetch_allow="") as suite:
         yield suite
 
 
@@ -53,9 +53,9 @@ async def test_a_signed_link_grants_access_to_the_file(linked: VideoSuite) -> No
 
 
 async def test_a_video_is_generated_from_a_linked_image(linked: VideoSuite) -> None:
-    made = await linked.generate(image_url=PREFIX + SOURCE_IMAGE, seconds=1, resolution="512p")
-    assert made.file.duration_seconds == 1.0
-    assert made.file.key in linked.store.objects
+    video = await linked.generate(image_url=PREFIX + SOURCE_IMAGE, seconds=1, resolution="512p")
+    assert video.file.duration_seconds == 1.0
+    assert video.file.key in linked.store.objects
 
 
 async def test_linked_speech_is_added_to_a_linked_video(linked: VideoSuite) -> None:

@@ -22,17 +22,17 @@ from tests.fakes.media import FFPROBE, run_ffprobe
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import until
-from tests.integration.video.conftest import VideoSuite, get_error, running
+from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
 
 SOURCE_IMAGE = make_image(Size(640, 400))
 
 
-def working() -> Run:
+def make_waiting_run() -> Run:
     """Return the script of a prediction that waits for the test."""
     return Run(statuses=("processing",))
 
 
-class Starts(Protocol):
+class StartSuite(Protocol):
     """Starts the service with a fake Replicate, any number of times over the same store."""
 
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[VideoSuite]: ...
@@ -51,12 +51,14 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
-async def starts(workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate) -> Starts:
+async def start_suite(
+    workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate
+) -> StartSuite:
     await store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
-        return running(workers, tmp_path / "work", store, **settings)
+        return run_video_service(workers, tmp_path / "work", store, **settings)
 
     return start
 
@@ -67,30 +69,30 @@ def _build_spec(owner: str) -> ObjectSpec:
 
 async def test_the_embedded_engine_keeps_the_aspect_ratio_of_the_image(suite: VideoSuite, tmp_path: Path) -> None:
     await suite.store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
-    made = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
-    assert (made.provider, made.model, made.seconds, made.resolution) == ("embedded", "embedded", 2, "512p")
-    assert (made.file.width, made.file.height, made.file.frame_rate) == (818, 512, 24.0)
-    assert made.file.duration_seconds == 2.0
-    assert [stream.codec for stream in made.file.streams] == ["h264"]
+    video = await suite.generate(image_key="images/cat.png", seconds=2, resolution="512p")
+    assert (video.provider, video.model, video.seconds, video.resolution) == ("embedded", "embedded", 2, "512p")
+    assert (video.file.width, video.file.height, video.file.frame_rate) == (818, 512, 24.0)
+    assert video.file.duration_seconds == 2.0
+    assert [stream.codec for stream in video.file.streams] == ["h264"]
     percents = [progress.percent for progress in suite.progress]
     assert percents == sorted(percents)
-    assert {progress.prediction_id for progress in suite.progress} == {made.prediction_id}
+    assert {progress.prediction_id for progress in suite.progress} == {video.prediction_id}
     assert suite.leftovers == []
     if FFPROBE is not None:
-        probed = run_ffprobe(suite.file(made.file.key, tmp_path))
+        probed = run_ffprobe(suite.file(video.file.key, tmp_path))
         assert (probed.stream("video")["nb_frames"], probed.stream("video")["pix_fmt"]) == ("48", "yuv420p")
 
 
 async def test_a_video_is_begun_paid_once_and_copied(
-    starts: Starts, replicate: FakeReplicate, two_seconds: bytes
+    start_suite: StartSuite, replicate: FakeReplicate, two_seconds: bytes
 ) -> None:
     replicate.runs.append(Run(statuses=("starting", "processing", "succeeded"), logs="sampling: 40%"))
-    async with starts() as suite:
-        made = await suite.generate(image_key="images/cat.png")
-        assert suite.store.objects[made.file.key][1] == two_seconds
-        assert suite.store.objects[made.file.key][0].metadata["provider"] == "replicate"
+    async with start_suite() as suite:
+        video = await suite.generate(image_key="images/cat.png")
+        assert suite.store.objects[video.file.key][1] == two_seconds
+        assert suite.store.objects[video.file.key][0].metadata["provider"] == "replicate"
     assert replicate.created == 1
-    assert (made.provider, made.model, made.prediction_id) == ("replicate", "minimax/hailuo-02", "p1")
+    assert (video.provider, video.model, video.prediction_id) == ("replicate", "minimax/hailuo-02", "p1")
     states = [progress.state for progress in suite.progress]
     assert states[0] == video_pb2.VIDEO_STATE_QUEUED
     assert video_pb2.VIDEO_STATE_RUNNING in states
@@ -114,9 +116,9 @@ async def test_a_video_is_begun_paid_once_and_copied(
     ],
 )
 async def test_an_unsupported_request_is_rejected_before_any_provider_request(
-    starts: Starts, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
+    start_suite: StartSuite, replicate: FakeReplicate, fields: dict[str, Any], field: str | None
 ) -> None:
-    async with starts() as suite:
+    async with start_suite() as suite:
         await suite.store.put("images/of_bob.png", SOURCE_IMAGE, _build_spec("bob"))
         await suite.store.put("images/tiny.png", make_image(Size(8, 8)), _build_spec("alice"))
         error = await get_error(suite.generate(**{"image_key": "images/cat.png", **fields}))
@@ -126,59 +128,63 @@ async def test_an_unsupported_request_is_rejected_before_any_provider_request(
     assert replicate.requests == []
 
 
-async def test_a_provider_that_is_down_is_retried_and_paid_once(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_provider_that_is_down_is_retried_and_paid_once(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
     replicate.failures["create"] += [DOWN, DOWN]
     replicate.failures["get"] += [DOWN, DOWN]
-    async with starts() as suite:
+    async with start_suite() as suite:
         await suite.generate(image_key="images/cat.png")
     assert replicate.created == 1
 
 
-async def test_a_request_that_may_be_charged_is_not_retried(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_request_that_may_be_charged_is_not_retried(start_suite: StartSuite, replicate: FakeReplicate) -> None:
     replicate.failures["create"].append(BROKEN)
-    async with starts() as suite:
+    async with start_suite() as suite:
         error = await get_error(suite.generate(image_key="images/cat.png"))
     assert error.reason is Reason.GENERATION_FAILED
     assert len(replicate.requests) == 1
 
 
-async def test_a_leaving_caller_cancels_the_video_at_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    async with starts() as suite:
-        await _begun_and_left(suite)
+async def test_a_leaving_caller_cancels_the_video_at_the_provider(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(make_waiting_run())
+    async with start_suite() as suite:
+        await _begin_and_leave(suite)
         await until(lambda: replicate.cancelled == ["p1"])
         await until(lambda: suite.leftovers == [])
 
 
-async def test_a_detached_video_is_found_again(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    async with starts() as suite:
-        await _begun_and_left(suite, detach=True)
+async def test_a_detached_video_is_found_again(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    replicate.runs.append(make_waiting_run())
+    async with start_suite() as suite:
+        await _begin_and_leave(suite, detach=True)
         listening = asyncio.create_task(suite.resume("p1"))
         await until(lambda: bool(suite.progress))
         replicate.move("p1", "succeeded")
-        made = await listening
-    assert made.prediction_id == "p1"
+        video = await listening
+    assert video.prediction_id == "p1"
     assert (replicate.created, replicate.cancelled) == (1, [])
 
 
-async def test_a_video_outlives_the_process_that_began_it(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    async with starts() as suite:
-        await _begun_and_left(suite, detach=True, object_key="users/alice/cat.mp4")
+async def test_a_video_outlives_the_process_that_began_it(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    replicate.runs.append(make_waiting_run())
+    async with start_suite() as suite:
+        await _begin_and_leave(suite, detach=True, object_key="users/alice/cat.mp4")
     assert replicate.cancelled == []
     replicate.move("p1", "succeeded")
-    async with starts() as suite:
-        made = await suite.resume("p1")
+    async with start_suite() as suite:
+        video = await suite.resume("p1")
         again = await suite.resume("p1")
-    assert made.file.key == again.file.key == "users/alice/cat.mp4"
-    assert made.prompt == "zoom in"
+    assert video.file.key == again.file.key == "users/alice/cat.mp4"
+    assert video.prompt == "zoom in"
     assert len(replicate.downloads) == 1
     assert replicate.created == 1
 
 
-async def test_a_video_is_found_by_its_owner_alone(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_video_is_found_by_its_owner_alone(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         await suite.generate(image_key="images/cat.png")
         foreign = await get_error(suite.resume("p1", "mallory"))
         request = video_pb2.CancelVideoRequest(prediction_id="p1")
@@ -186,9 +192,11 @@ async def test_a_video_is_found_by_its_owner_alone(starts: Starts, replicate: Fa
     assert foreign.reason is cancelled.reason is Reason.NOT_FOUND
 
 
-async def test_a_cancellation_of_the_owner_reaches_every_listener(starts: Starts, replicate: FakeReplicate) -> None:
-    replicate.runs.append(working())
-    async with starts() as suite:
+async def test_a_cancellation_of_the_owner_reaches_every_listener(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
+    replicate.runs.append(make_waiting_run())
+    async with start_suite() as suite:
         listening = asyncio.create_task(get_error(suite.generate(image_key="images/cat.png", detach=True)))
         await until(lambda: bool(suite.progress))
         request = video_pb2.CancelVideoRequest(prediction_id="p1")
@@ -198,30 +206,32 @@ async def test_a_cancellation_of_the_owner_reaches_every_listener(starts: Starts
     assert replicate.cancelled == ["p1"]
 
 
-async def test_equal_requests_at_once_share_one_video(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
-        made = await asyncio.gather(
+async def test_equal_requests_at_once_share_one_video(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
+        video = await asyncio.gather(
             *(suite.generate(image_key="images/cat.png", request_id="story-7") for _ in range(5))
         )
-    assert {item.file.key for item in made} == {made[0].file.key}
+    assert {item.file.key for item in video} == {video[0].file.key}
     assert replicate.created == 1
 
 
-async def test_a_repeated_request_returns_the_same_video(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_repeated_request_returns_the_same_video(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         first = await suite.generate(image_key="images/cat.png", request_id="story-7")
-    async with starts() as suite:
+    async with start_suite() as suite:
         second = await suite.generate(image_key="images/cat.png", request_id="story-7")
         other = await get_error(suite.generate(image_key="images/cat.png", prompt="other", request_id="story-7"))
-        await suite.generate("bob", image_url=_inline(), request_id="story-7")
+        await suite.generate("bob", image_url=_make_data_uri(), request_id="story-7")
     assert first.file.key == second.file.key
     assert (other.reason, [item.field for item in other.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
     assert replicate.created == 2
 
 
-async def test_a_repeated_request_finds_its_video_at_its_destination(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_repeated_request_finds_its_video_at_its_destination(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
     order = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
-    async with starts() as suite:
+    async with start_suite() as suite:
         first = await suite.generate(request_id="story-7", **order)
         second = await suite.generate(request_id="story-7", **order)
         other = await get_error(suite.generate(request_id="story-8", **order))
@@ -232,8 +242,8 @@ async def test_a_repeated_request_finds_its_video_at_its_destination(starts: Sta
     assert replicate.created == 2
 
 
-async def test_a_request_that_failed_unpaid_may_be_repeated(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts(max_attempts=1) as suite:
+async def test_a_request_that_failed_unpaid_may_be_repeated(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite(max_attempts=1) as suite:
         replicate.failures["create"].append(DOWN)
         error = await get_error(suite.generate(image_key="images/cat.png", request_id="story-7"))
         assert error.reason is Reason.PROVIDER_UNAVAILABLE
@@ -244,25 +254,25 @@ async def test_a_request_that_failed_unpaid_may_be_repeated(starts: Starts, repl
 @pytest.mark.parametrize("key", ["", "users/alice/cat.mp4"], ids=["any key", "a key of one's own"])
 @pytest.mark.parametrize("stored", [1, 2], ids=["not the video", "not that the video was stored"])
 async def test_a_video_can_be_stored_later_if_the_store_was_down(
-    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, key: str, stored: int
+    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore, key: str, stored: int
 ) -> None:
-    async with starts() as suite:
+    async with start_suite() as suite:
         store.puts_until_failure = stored
         error = await get_error(suite.generate(image_key="images/cat.png", object_key=key))
         assert error.reason is Reason.STORAGE_FAILED
         store.puts_until_failure = None
-        made = await suite.resume("p1")
-        assert made.file.key in store.objects
-        assert not key or made.file.key == key
+        video = await suite.resume("p1")
+        assert video.file.key in store.objects
+        assert not key or video.file.key == key
     assert replicate.created == 1
 
 
 async def test_a_video_does_not_replace_another_that_was_stored_meanwhile(
-    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore
+    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore
 ) -> None:
-    replicate.runs.append(working())
-    async with starts() as suite:
-        await _begun_and_left(suite, detach=True, object_key="users/alice/cat.mp4")
+    replicate.runs.append(make_waiting_run())
+    async with start_suite() as suite:
+        await _begin_and_leave(suite, detach=True, object_key="users/alice/cat.mp4")
         await store.put("users/alice/cat.mp4", b"another", ObjectSpec("video/mp4", {"owner": "alice"}))
         replicate.move("p1", "succeeded")
         error = await get_error(suite.resume("p1"))
@@ -272,34 +282,34 @@ async def test_a_video_does_not_replace_another_that_was_stored_meanwhile(
 
 @pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
 async def test_a_video_without_a_record_is_cancelled_unless_it_has_a_request_id(
-    starts: Starts, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
+    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
 ) -> None:
-    async with starts(begin_seconds=0) as suite:
+    async with start_suite(begin_seconds=0) as suite:
         store.puts_until_failure = 1 if request_id else 0
         error = await get_error(suite.generate(image_key="images/cat.png", request_id=request_id))
         assert error.reason is Reason.STORAGE_FAILED
         assert replicate.cancelled == cancelled
         store.puts_until_failure = None
-        made = await suite.generate(image_key="images/cat.png", request_id=request_id)
-    assert made.prediction_id == ("p1" if request_id else "p2")
+        video = await suite.generate(image_key="images/cat.png", request_id=request_id)
+    assert video.prediction_id == ("p1" if request_id else "p2")
 
 
 async def test_a_result_that_is_not_a_video_is_a_failure_of_the_provider(
-    starts: Starts, replicate: FakeReplicate
+    start_suite: StartSuite, replicate: FakeReplicate
 ) -> None:
     replicate.video = b"<html>gone</html>"
-    async with starts() as suite:
+    async with start_suite() as suite:
         error = await get_error(suite.generate(image_key="images/cat.png"))
         assert suite.leftovers == []
     assert error.reason is Reason.GENERATION_FAILED
 
 
-async def _begun_and_left(suite: VideoSuite, **fields: Any) -> None:
+async def _begin_and_leave(suite: VideoSuite, **fields: Any) -> None:
     """Begin a generation and leave once its id is known."""
     request = video_pb2.GenerateVideoRequest(prompt="zoom in", image_key="images/cat.png", **fields)
     async with open_stream(suite.stub.GenerateVideo(request, metadata=call_metadata("alice"))) as call:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
 
 
-def _inline() -> str:
+def _make_data_uri() -> str:
     return f"data:image/png;base64,{base64.b64encode(SOURCE_IMAGE).decode()}"

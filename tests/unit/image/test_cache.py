@@ -39,7 +39,7 @@ DECISIVE: tuple[dict[str, Any], ...] = (
 )
 
 
-def key(provider: ImageProvider, spec: ImageSpec) -> str:
+def make_key(provider: ImageProvider, spec: ImageSpec) -> str:
     return build_cache_key(Candidate(provider, next(iter(provider.models.values())), spec, ()))
 
 
@@ -56,13 +56,13 @@ async def paid_providers() -> AsyncIterator[dict[str, ImageProvider]]:
 
 def test_every_decisive_parameter_changes_the_key() -> None:
     provider = FakeImageProvider()
-    keys = {key(provider, replace(SPEC, **change)) for change in DECISIVE}
-    assert len({*keys, key(provider, SPEC), key(FakeImageProvider("another"), SPEC)}) == len(DECISIVE) + 2
+    keys = {make_key(provider, replace(SPEC, **change)) for change in DECISIVE}
+    assert len({*keys, make_key(provider, SPEC), make_key(FakeImageProvider("another"), SPEC)}) == len(DECISIVE) + 2
 
 
 def test_the_name_of_a_size_does_not_change_the_key() -> None:
     provider = FakeImageProvider()
-    assert key(provider, replace(SPEC, preset="landscape_4_3")) == key(provider, SPEC)
+    assert make_key(provider, replace(SPEC, preset="landscape_4_3")) == make_key(provider, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_another_size_has_the_same_key_if_the_provider_request_is_the_same(
     paid_providers: dict[str, ImageProvider], name: str, mode: Mode, size: Size, same: bool
 ) -> None:
     spec = replace(SPEC, mode=mode, source=SOURCE if mode is Mode.TRANSFORM else None)
-    assert (key(paid_providers[name], spec) == key(paid_providers[name], replace(spec, size=size))) is same
+    assert (make_key(paid_providers[name], spec) == make_key(paid_providers[name], replace(spec, size=size))) is same
 
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -101,11 +101,11 @@ class Clock:
 async def test_stored_bytes_are_read_again_and_have_no_owner() -> None:
     store = FakeObjectStore()
     blobs = CacheBlobs(store, DAY, Clock())
-    key = await blobs.put("ab" * 32, b"image", "image/png")
-    assert key == f"cache/images/2026-11-22/{'ab' * 32}.png"
-    assert await blobs.get(key) == b"image"
-    assert "owner" not in store.objects[key][0].metadata
-    assert "no-store" in store.objects[key][0].cache_control
+    make_key = await blobs.put("ab" * 32, b"image", "image/png")
+    assert make_key == f"cache/images/2026-11-22/{'ab' * 32}.png"
+    assert await blobs.get(make_key) == b"image"
+    assert "owner" not in store.objects[make_key][0].metadata
+    assert "no-store" in store.objects[make_key][0].cache_control
 
 
 async def test_missing_bytes_return_nothing_and_a_broken_store_is_an_error() -> None:
@@ -124,8 +124,8 @@ async def test_the_sweep_deletes_past_days_only() -> None:
         await blobs.put(f"{number:064x}", b"x", "image/webp")
     clock.now = NOON + timedelta(days=1)
     current = await blobs.put("f" * 64, b"x", "image/webp")
-    for key in ("cache/images/odd", "images/2020/01/mine.png", "cache/imagesque/2020-01-01/x"):
-        await store.put(key, b"x", ObjectSpec("image/png"))
+    for make_key in ("cache/images/odd", "images/2020/01/mine.png", "cache/imagesque/2020-01-01/x"):
+        await store.put(make_key, b"x", ObjectSpec("image/png"))
     others = ["cache/images/odd", "cache/imagesque/2020-01-01/x", "images/2020/01/mine.png"]
     assert await blobs.sweep() == 0
     clock.now = NOON + timedelta(days=2)

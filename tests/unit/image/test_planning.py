@@ -93,11 +93,11 @@ def test_a_transformed_image_keeps_its_size_unless_the_request_names_another() -
 
 
 def test_quality_decides_steps_if_the_request_sets_none() -> None:
-    def steps(image_request: ImageRequest) -> int | None:
+    def plan_steps(image_request: ImageRequest) -> int | None:
         return PLANNER.plan(image_request).candidates[0].spec.steps
 
-    assert [steps(replace(REQUEST, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
-    assert steps(replace(REQUEST, quality="high", steps=3)) == 3
+    assert [plan_steps(replace(REQUEST, quality=quality)) for quality in ("low", "medium", "high")] == [16, 28, 40]
+    assert plan_steps(replace(REQUEST, quality="high", steps=3)) == 3
 
 
 def test_unsupported_fields_are_not_sent_and_are_listed() -> None:

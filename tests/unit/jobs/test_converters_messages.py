@@ -62,20 +62,20 @@ class BrokenStore(FakeObjectStore):
         raise MediaError(Reason.STORAGE_FAILED)
 
 
-async def written(record: JobRecord, revision: int = 9) -> jobs_pb2.Job:
+async def convert(record: JobRecord, revision: int = 9) -> jobs_pb2.Job:
     return await to_job(StoredJob(record, revision), FakeObjectStore())
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
 async def test_a_job_that_was_just_accepted() -> None:
-    job = await written(make_record(webhook_url="https://example.com/told", request_id="order-7"))
+    job = await convert(make_record(webhook_url="https://example.com/webhook", request_id="order-7"))
     assert (job.id, job.kind, job.status) == (JOB_ID, jobs_pb2.JOB_KIND_ANIMATE, jobs_pb2.JOB_STATUS_QUEUED)
     assert (job.stage, job.percent, job.attempt, job.revision) == ("", 0.0, 0, 9)
-    assert (job.webhook_url, job.request_id) == ("https://example.com/told", "order-7")
-    assert job.create_time.ToDatetime(UTC) == moment(CREATED_AT)
+    assert (job.webhook_url, job.request_id) == ("https://example.com/webhook", "order-7")
+    assert job.create_time.ToDatetime(UTC) == parse_time(CREATED_AT)
     assert job.update_time == job.create_time
     assert not job.HasField("error")
     assert (list(job.attempts), list(job.steps_done)) == ([], [])
@@ -85,15 +85,15 @@ async def test_a_job_that_is_under_way() -> None:
     record = replace(
         make_record("story", updated_at=ENDED_AT), status=Status.RUNNING, stage="video", percent=41.26, attempt=2
     )
-    job = await written(replace(record, steps={"image": IMAGE, "audio": AUDIO}))
+    job = await convert(replace(record, steps={"image": IMAGE, "audio": AUDIO}))
     assert (job.kind, job.status, job.stage) == (jobs_pb2.JOB_KIND_STORY, jobs_pb2.JOB_STATUS_RUNNING, "video")
     assert (job.percent, job.attempt, list(job.steps_done)) == (41.3, 2, ["image", "audio"])
-    assert job.update_time.ToDatetime(UTC) == moment(ENDED_AT)
+    assert job.update_time.ToDatetime(UTC) == parse_time(ENDED_AT)
     assert [job.result.HasField(name) for name in ("image", "audio", "video", "final")] == [True, True, False, False]
 
 
 async def test_each_result_has_its_properties() -> None:
-    job = await written(make_record("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
+    job = await convert(make_record("story", steps={"image": IMAGE, "audio": AUDIO, "video": VIDEO, "final": FINAL}))
     video = job.result.video
     assert (video.key, video.content_type, video.duration_seconds) == ("videos/1.mp4", "video/mp4", 6.04)
     assert (video.width, video.height, video.provider, video.model) == (1364, 768, "replicate", "minimax/hailuo-02")
@@ -107,7 +107,7 @@ async def test_each_result_has_its_properties() -> None:
 
 
 async def test_urls_are_built_from_keys_with_their_expiry() -> None:
-    job = await written(make_record(steps={"video": VIDEO}))
+    job = await convert(make_record(steps={"video": VIDEO}))
     assert job.result.video.url == "https://store.example/videos/1.mp4"
     assert job.result.video.url_expire_time.ToDatetime(UTC) == EXPIRES
 
@@ -126,12 +126,12 @@ async def test_an_error_of_the_store_is_raised() -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_only_ended_jobs_have_an_error(status: Status) -> None:
-    job = await written(make_record(status=status, failure=FAILURE))
+    job = await convert(make_record(status=status, failure=FAILURE))
     assert job.HasField("error") is status.is_final
 
 
 async def test_a_failed_job_has_its_error() -> None:
-    job = await written(make_record(status=Status.FAILED, failure=FAILURE))
+    job = await convert(make_record(status=Status.FAILED, failure=FAILURE))
     assert job.status == jobs_pb2.JOB_STATUS_FAILED
     assert (job.error.reason, job.error.message, job.error.stage) == (
         "PROVIDER_BUSY",
@@ -143,10 +143,10 @@ async def test_a_failed_job_has_its_error() -> None:
 
 async def test_attempts_have_start_end_and_error() -> None:
     attempts = (Attempt(1, BEGAN_AT), Attempt(2, BEGAN_AT, ENDED_AT, FAILURE), Attempt(3, BEGAN_AT, ENDED_AT))
-    lost, failed, done = (await written(make_record(attempts=attempts))).attempts
+    lost, failed, done = (await convert(make_record(attempts=attempts))).attempts
     assert [attempt.number for attempt in (lost, failed, done)] == [1, 2, 3]
-    assert failed.start_time.ToDatetime(UTC) == moment(BEGAN_AT)
-    assert failed.end_time.ToDatetime(UTC) == moment(ENDED_AT)
+    assert failed.start_time.ToDatetime(UTC) == parse_time(BEGAN_AT)
+    assert failed.end_time.ToDatetime(UTC) == parse_time(ENDED_AT)
     assert failed.error == to_job_error(FAILURE)
     assert (lost.HasField("end_time"), lost.HasField("error")) == (False, False)
     assert (done.HasField("end_time"), done.HasField("error")) == (True, False)
@@ -154,6 +154,6 @@ async def test_attempts_have_start_end_and_error() -> None:
 
 def test_a_delivery_has_its_time_and_response() -> None:
     delivery = to_delivery({"at": BEGAN_AT, "status": 503, "error": ""})
-    assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (moment(BEGAN_AT), 503, "")
+    assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (parse_time(BEGAN_AT), 503, "")
     unheard = to_delivery({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})
     assert (unheard.status, unheard.error) == (0, "URL_UNREACHABLE")

@@ -45,22 +45,22 @@ def request(kind: str, spec: dict[str, Any], **fields: Any) -> jobs_pb2.CreateJo
     return ParseDict({kind: spec, **fields}, jobs_pb2.CreateJobRequest())
 
 
-def talking_video_request(text: str) -> jobs_pb2.CreateJobRequest:
+def make_talking_video_request(text: str) -> jobs_pb2.CreateJobRequest:
     return request("talking_video", {"video": VIDEO, "narration": {"text": text}})
 
 
-def refusal(asked: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
+def catch_refusal(message: jobs_pb2.CreateJobRequest) -> tuple[Reason, list[str]]:
     with pytest.raises(MediaError) as caught:
-        to_job_request(asked, MAX_CHARACTERS)
+        to_job_request(message, MAX_CHARACTERS)
     return caught.value.reason, [item.field for item in caught.value.violations]
 
 
 @pytest.mark.parametrize("kind", list(SPECS))
 def test_all_fields_are_in_the_job_request(kind: str) -> None:
-    asked = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/told")
-    validate(asked)
-    parsed = to_job_request(asked, MAX_CHARACTERS)
-    assert (parsed.kind, parsed.request_id, parsed.webhook_url) == (kind, "order-7", "https://example.com/told")
+    message = request(kind, SPECS[kind], requestId="order-7", webhookUrl="https://example.com/webhook")
+    validate(message)
+    parsed = to_job_request(message, MAX_CHARACTERS)
+    assert (parsed.kind, parsed.request_id, parsed.webhook_url) == (kind, "order-7", "https://example.com/webhook")
     assert request(kind, dict(parsed.spec)) == request(kind, SPECS[kind])
 
 
@@ -85,14 +85,17 @@ def test_workers_run_all_kinds_of_the_contract() -> None:
 
 def test_every_status_has_its_name_in_the_contract() -> None:
     assert set(STATUSES) == set(Status)
-    assert {jobs_pb2.JobStatus.Name(told) for told in STATUSES.values()} == {
+    assert {jobs_pb2.JobStatus.Name(name) for name in STATUSES.values()} == {
         f"JOB_STATUS_{status.name}" for status in Status
     }
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u200b"])
 def test_a_talking_video_needs_a_text(text: str) -> None:
-    assert refusal(talking_video_request(text)) == (Reason.VALIDATION_ERROR, ["talking_video.narration.text"])
+    assert catch_refusal(make_talking_video_request(text)) == (
+        Reason.VALIDATION_ERROR,
+        ["talking_video.narration.text"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_a_talking_video_needs_a_text(text: str) -> None:
     ],
 )
 def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any], field: str) -> None:
-    assert refusal(request(kind, spec)) == (Reason.TEXT_TOO_LONG, [field])
+    assert catch_refusal(request(kind, spec)) == (Reason.TEXT_TOO_LONG, [field])
 
 
 @pytest.mark.parametrize(
@@ -124,12 +127,12 @@ def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any]
 def test_violations_of_service_contracts_are_refused_before_a_job_is_accepted(
     kind: str, spec: dict[str, Any], field: str
 ) -> None:
-    assert refusal(request(kind, spec)) == (Reason.VALIDATION_ERROR, [field])
+    assert catch_refusal(request(kind, spec)) == (Reason.VALIDATION_ERROR, [field])
 
 
 def test_a_text_is_counted_in_code_points() -> None:
     assert (
-        to_job_request(talking_video_request("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"]
+        to_job_request(make_talking_video_request("🐈" * MAX_CHARACTERS), MAX_CHARACTERS).spec["narration"]["text"]
         == "🐈" * MAX_CHARACTERS
     )
 
@@ -160,7 +163,7 @@ def test_a_headline_is_the_default_text_of_its_speech() -> None:
         ("animate", {"video": VIDEO}, {"requestId": ".dot"}, "request_id"),
         ("animate", {"video": VIDEO}, {"requestId": "x" * 101}, "request_id"),
         ("animate", {"video": VIDEO}, {"webhookUrl": "not an address"}, "webhook_url"),
-        ("animate", {"video": VIDEO}, {"webhookUrl": "ftp://example.com/told"}, "webhook_url"),
+        ("animate", {"video": VIDEO}, {"webhookUrl": "ftp://example.com/webhook"}, "webhook_url"),
         ("animate", {"video": VIDEO}, {"webhookUrl": "mailto:a@example.com"}, "webhook_url"),
     ],
 )
@@ -181,8 +184,8 @@ def test_a_request_without_a_kind_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["", *KINDS])
 @pytest.mark.parametrize("status", [None, *Status])
 def test_jobs_are_listed_by_kind_and_status(kind: str, status: Status | None) -> None:
-    asked = jobs_pb2.ListJobsRequest(
+    message = jobs_pb2.ListJobsRequest(
         kind=KINDS.get(kind, jobs_pb2.JOB_KIND_UNSPECIFIED),
         status=jobs_pb2.JOB_STATUS_UNSPECIFIED if status is None else STATUSES[status],
     )
-    assert to_job_filter(asked) == JobFilter(kind, status)
+    assert to_job_filter(message) == JobFilter(kind, status)

@@ -54,10 +54,10 @@ async def test_a_superseded_lease_cannot_write_and_keeps_its_record() -> None:
     buckets = Buckets()
     stale = await buckets.lease(make_record())
     await buckets.state.put(stale.key, make_record().start_attempt("w-2", 2).encode())
-    known = (stale.record, stale.revision)
+    before = (stale.record, stale.revision)
     with pytest.raises(LeaseLostError):
         await stale.write(stale.record.end_attempt(Status.SUCCEEDED))
-    assert (stale.record, stale.revision) == known
+    assert (stale.record, stale.revision) == before
     assert buckets.records[-1].worker == "w-2"
 
 
@@ -87,8 +87,8 @@ async def test_small_changes_are_not_written_but_stages_are() -> None:
         await lease.report_progress("video", percent)
     await lease.report_progress("mux", 11.2)
     await lease.report_progress("storage", 3.0)
-    told = [(record.stage, record.percent) for record in buckets.records[1:]]
-    assert told == [("video", 10.0), ("video", 11.0), ("mux", 11.2), ("storage", 11.2)]
+    reported = [(record.stage, record.percent) for record in buckets.records[1:]]
+    assert reported == [("video", 10.0), ("video", 11.0), ("mux", 11.2), ("storage", 11.2)]
 
 
 async def test_a_step_runs_once_and_its_result_is_reused() -> None:

@@ -13,7 +13,7 @@ from services.jobs.server import build_stream_options
 from services.jobs.settings import JobsSettings, QueueSettings, WorkerSettings
 
 
-def settings(**fields: Any) -> JobsSettings:
+def make_settings(**fields: Any) -> JobsSettings:
     return JobsSettings(_env_file=None, **fields)
 
 
@@ -26,18 +26,18 @@ def settings(**fields: Any) -> JobsSettings:
     ],
 )
 def test_servers_are_separated_by_commas(given: str, servers: tuple[str, ...]) -> None:
-    assert settings(nats_url=given).nats_servers == servers
+    assert make_settings(nats_url=given).nats_servers == servers
 
 
 def test_streams_are_made_as_configured() -> None:
     found = build_stream_options(
-        settings(nats_url="nats://a:1", nats_credentials="/c.creds", replicas=3, quota=7, retention_days=0.5)
+        make_settings(nats_url="nats://a:1", nats_credentials="/c.creds", replicas=3, quota=7, retention_days=0.5)
     )
     assert found == StreamOptions(("nats://a:1",), "/c.creds", replicas=3, quota=7, retention_seconds=43_200)
 
 
 def test_the_service_listens_as_configured() -> None:
-    found = settings(host="0.0.0.0", port=1234, max_concurrent_rpcs=5, max_call_seconds=9).server_options()
+    found = make_settings(host="0.0.0.0", port=1234, max_concurrent_rpcs=5, max_call_seconds=9).server_options()
     assert (found.host, found.port, found.port_variable) == ("0.0.0.0", 1234, "JOBS_PORT")
     assert (found.limits.concurrent_rpcs, found.limits.deadline_seconds) == (5, 9)
 

@@ -17,20 +17,20 @@ PROMPTS = st.one_of(
 )
 
 
-def destination(view: View) -> tuple[float, float]:
+def get_position(view: View) -> tuple[float, float]:
     return view.x, view.y
 
 
-def corners_at(motion: Motion, frame: int, frames: int) -> dict[str, float]:
+def compute_corners(motion: Motion, frame: int, frames: int) -> dict[str, float]:
     """Evaluate the expressions as ffmpeg does."""
     names = {"on": frame, "W": WIDTH, "H": HEIGHT, "min": min, "__builtins__": {}}
     expressions = motion.build_corners(frames)
     return {name: eval(text, names) for name, text in expressions.items()}  # noqa: S307 - the expressions are ours
 
 
-def seen_at(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float, float, float]:
+def compute_visible_part(motion: Motion, frame: int, frames: int = 144) -> tuple[float, float, float, float]:
     """Return left, top, width and height of the visible part; fail if it is not a rectangle."""
-    found = corners_at(motion, frame, frames)
+    found = compute_corners(motion, frame, frames)
     left, top, right, bottom = found["x0"], found["y0"], found["x3"], found["y3"]
     assert (found["x1"], found["y1"], found["x2"], found["y2"]) == (right, top, left, bottom)
     return left, top, right - left, bottom - top
@@ -63,7 +63,7 @@ def test_words_of_nearness_and_speech_zoom_in(prompt: str) -> None:
 )
 def test_words_of_direction_move_that_way(prompt: str, start: tuple[float, float], end: tuple[float, float]) -> None:
     motion = choose_motion(prompt)
-    assert (destination(motion.start), destination(motion.end)) == (start, end)
+    assert (get_position(motion.start), get_position(motion.end)) == (start, end)
     assert motion.start.zoom == motion.end.zoom > 1.0
 
 
@@ -101,7 +101,7 @@ def test_prompts_without_such_words_do_not_all_move_the_same_way() -> None:
 
 @given(PROMPTS, st.integers(0, 200), st.integers(2, 150))
 def test_the_visible_part_stays_inside_the_image(prompt: str, frame: int, frames: int) -> None:
-    left, top, width, height = seen_at(choose_motion(prompt), frame, frames)
+    left, top, width, height = compute_visible_part(choose_motion(prompt), frame, frames)
     assert -1e-6 <= left <= left + width <= WIDTH + 1e-6
     assert -1e-6 <= top <= top + height <= HEIGHT + 1e-6
     assert width / height == pytest.approx(WIDTH / HEIGHT)
@@ -110,15 +110,15 @@ def test_the_visible_part_stays_inside_the_image(prompt: str, frame: int, frames
 
 def test_a_motion_ends_at_its_end_view_and_stays_there() -> None:
     motion = choose_motion("zoom in")
-    assert seen_at(motion, 0) == (0, 0, WIDTH, HEIGHT)
-    left, top, width, height = seen_at(motion, 143)
+    assert compute_visible_part(motion, 0) == (0, 0, WIDTH, HEIGHT)
+    left, top, width, height = compute_visible_part(motion, 143)
     assert (width, height) == pytest.approx((WIDTH / 1.18, HEIGHT / 1.18))
     assert (left, top) == pytest.approx(((WIDTH - width) / 2, (HEIGHT - height) / 2))
-    assert seen_at(motion, 500) == (left, top, width, height)
+    assert compute_visible_part(motion, 500) == (left, top, width, height)
 
 
 def test_a_motion_eases_in_and_out_and_never_reverses() -> None:
-    lefts = [seen_at(choose_motion("pan right"), frame, 25)[0] for frame in range(25)]
+    lefts = [compute_visible_part(choose_motion("pan right"), frame, 25)[0] for frame in range(25)]
     steps = [after - before for before, after in pairwise(lefts)]
     assert min(steps) > 0
     assert steps[0] == pytest.approx(steps[-1])

@@ -19,17 +19,17 @@ from services.video.providers.interface import VideoRequest
 from services.video.video_store import Destination
 
 BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
-ORDER = to_generation_request(BASE)
+REQUEST = to_generation_request(BASE)
 CHARACTERS, STARTS, ENDS = ("H", "i"), (0.0, 0.1), (0.1, 0.25)
 
 
-def with_input(**given: Any) -> video_pb2.GenerateVideoRequest:
+def make_request_with_input(**given: Any) -> video_pb2.GenerateVideoRequest:
     request = video_pb2.GenerateVideoRequest(prompt="a cat")
     request.model_input.update(given)
     return request
 
 
-def captions(
+def make_captions_request(
     mode: video_pb2.CaptionMode = video_pb2.CAPTION_MODE_UNSPECIFIED, language: str = "", ends: Any = ENDS
 ) -> video_pb2.MuxVideoRequest:
     request = video_pb2.MuxVideoRequest(captions=video_pb2.Captions(mode=mode, language=language))
@@ -41,8 +41,8 @@ def captions(
 
 
 def test_absent_fields_have_defaults() -> None:
-    assert GenerationRequest(VideoRequest("a cat"), image_url="https://example.com/cat.png") == ORDER
-    assert (ORDER.request.length_seconds, ORDER.request.shorter_side, ORDER.request.prompt_optimizer) == (
+    assert GenerationRequest(VideoRequest("a cat"), image_url="https://example.com/cat.png") == REQUEST
+    assert (REQUEST.request.length_seconds, REQUEST.request.shorter_side, REQUEST.request.prompt_optimizer) == (
         6,
         "768p",
         True,
@@ -87,7 +87,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
         "list": [1, 2.5, {"deep": 4}],
         "object": {"fps": 24, "empty": {}},
     }
-    found = to_generation_request(with_input(**given)).request.model_input
+    found = to_generation_request(make_request_with_input(**given)).request.model_input
     assert found == given
     deep: Any = found
     whole = (deep["duration"], deep["minus"], deep["zero"], deep["large"], deep["list"][0], deep["object"]["fps"])
@@ -97,35 +97,35 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
 
 
 def test_without_model_input_there_are_no_inputs() -> None:
-    assert to_generation_request(with_input()).request.model_input == {}
+    assert to_generation_request(make_request_with_input()).request.model_input == {}
 
 
 def test_the_fingerprint_depends_on_the_video_and_not_on_detach() -> None:
     changed = [
-        replace(ORDER, request=replace(ORDER.request, prompt="a dog")),
-        replace(ORDER, request=replace(ORDER.request, seconds=10)),
-        replace(ORDER, request=replace(ORDER.request, resolution="512p")),
-        replace(ORDER, request=replace(ORDER.request, model="owner/name")),
-        replace(ORDER, request=replace(ORDER.request, prompt_optimizer=False)),
-        replace(ORDER, request=replace(ORDER.request, model_input={"seed": 1})),
-        replace(ORDER, request=replace(ORDER.request, image_input_name="image")),
-        replace(ORDER, image_url="https://example.com/dog.png"),
-        replace(ORDER, image_key="users/alice/cat.png"),
-        replace(ORDER, provider="embedded"),
-        replace(ORDER, destination=Destination("users/alice/cat.mp4")),
+        replace(REQUEST, request=replace(REQUEST.request, prompt="a dog")),
+        replace(REQUEST, request=replace(REQUEST.request, seconds=10)),
+        replace(REQUEST, request=replace(REQUEST.request, resolution="512p")),
+        replace(REQUEST, request=replace(REQUEST.request, model="owner/name")),
+        replace(REQUEST, request=replace(REQUEST.request, prompt_optimizer=False)),
+        replace(REQUEST, request=replace(REQUEST.request, model_input={"seed": 1})),
+        replace(REQUEST, request=replace(REQUEST.request, image_input_name="image")),
+        replace(REQUEST, image_url="https://example.com/dog.png"),
+        replace(REQUEST, image_key="users/alice/cat.png"),
+        replace(REQUEST, provider="embedded"),
+        replace(REQUEST, destination=Destination("users/alice/cat.mp4")),
     ]
-    assert len({order.fingerprint for order in (ORDER, *changed)}) == len(changed) + 1
-    assert replace(ORDER, detach=True, request_id="order-1").fingerprint == ORDER.fingerprint
+    assert len({order.fingerprint for order in (REQUEST, *changed)}) == len(changed) + 1
+    assert replace(REQUEST, detach=True, request_id="order-1").fingerprint == REQUEST.fingerprint
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
-    one, other = with_input(a=1, b={"c": 2, "d": 3}), with_input(b={"d": 3, "c": 2}, a=1)
+    one, other = make_request_with_input(a=1, b={"c": 2, "d": 3}), make_request_with_input(b={"d": 3, "c": 2}, a=1)
     assert to_generation_request(one).fingerprint == to_generation_request(other).fingerprint
 
 
 @pytest.mark.parametrize("number", [1e20, -1e20, 1e300])
 def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
-    order = to_generation_request(with_input(seed=number))
+    order = to_generation_request(make_request_with_input(seed=number))
     assert order.fingerprint
     assert order.request.model_input == {"seed": number}
 
@@ -133,7 +133,7 @@ def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
 def test_a_number_that_is_not_finite_is_rejected_by_field(number: float) -> None:
     with pytest.raises(MediaError) as caught:
-        to_generation_request(with_input(seed=number))
+        to_generation_request(make_request_with_input(seed=number))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["model_input"]
 
@@ -170,7 +170,7 @@ def test_a_delay_of_zero_is_not_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "policy"),
+    ("wire_policy", "policy"),
     [
         (video_pb2.LENGTH_POLICY_UNSPECIFIED, LengthPolicy.FREEZE),
         (video_pb2.LENGTH_POLICY_SHORTEST, LengthPolicy.SHORTEST),
@@ -178,8 +178,8 @@ def test_a_delay_of_zero_is_not_the_default() -> None:
         (video_pb2.LENGTH_POLICY_LOOP, LengthPolicy.LOOP),
     ],
 )
-def test_every_length_policy_is_converted(asked: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
-    assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=asked)).policy is policy
+def test_every_length_policy_is_converted(wire_policy: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
+    assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=wire_policy)).policy is policy
 
 
 def test_the_contract_has_no_unknown_length_policy() -> None:
@@ -201,21 +201,21 @@ def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Sourc
 
 def test_captions_are_converted_with_their_defaults() -> None:
     alignment = Alignment(CHARACTERS, STARTS, ENDS)
-    assert to_mux_request(captions()).captions == CaptionRequest(alignment, burned=False, language="und")
-    burned = captions(video_pb2.CAPTION_MODE_BURNED, "deu")
+    assert to_mux_request(make_captions_request()).captions == CaptionRequest(alignment, burned=False, language="und")
+    burned = make_captions_request(video_pb2.CAPTION_MODE_BURNED, "deu")
     assert to_mux_request(burned).captions == CaptionRequest(alignment, burned=True, language="deu")
 
 
 @pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])
 def test_caption_lists_of_different_lengths_are_rejected_by_field(ends: tuple[float, ...]) -> None:
     with pytest.raises(MediaError) as caught:
-        to_mux_request(captions(ends=ends))
+        to_mux_request(make_captions_request(ends=ends))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
 
 
 def test_infinite_caption_times_are_rejected_by_field() -> None:
     with pytest.raises(MediaError) as caught:
-        to_mux_request(captions(ends=(*ENDS[:-1], float("inf"))))
+        to_mux_request(make_captions_request(ends=(*ENDS[:-1], float("inf"))))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]

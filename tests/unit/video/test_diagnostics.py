@@ -11,28 +11,28 @@ from services.video.diagnostics import diagnose_video
 from services.video.settings import VideoSettings
 
 
-def settings(**fields: Any) -> VideoSettings:
+def make_settings(**fields: Any) -> VideoSettings:
     return VideoSettings(_env_file=None, **fields)
 
 
-def found(level: Level, **fields: Any) -> list[str]:
-    return [diagnostic.message for diagnostic in diagnose_video(settings(**fields)) if diagnostic.level is level]
+def list_messages(level: Level, **fields: Any) -> list[str]:
+    return [diagnostic.message for diagnostic in diagnose_video(make_settings(**fields)) if diagnostic.level is level]
 
 
 def test_the_defaults_have_no_problems() -> None:
-    assert found(Level.PROBLEM) == found(Level.WARNING) == []
-    assert "the default provider is embedded" in found(Level.OK)
+    assert list_messages(Level.PROBLEM) == list_messages(Level.WARNING) == []
+    assert "the default provider is embedded" in list_messages(Level.OK)
 
 
 def test_a_token_and_a_public_url_have_no_problems() -> None:
     fields = {"replicate_api_token": "r", "public_url": "https://media.example.com"}
-    assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
-    assert "the default provider is replicate" in found(Level.OK, **fields)
-    assert not any("polls replicate" in message for message in found(Level.OK, **fields))
+    assert list_messages(Level.PROBLEM, **fields) == list_messages(Level.WARNING, **fields) == []
+    assert "the default provider is replicate" in list_messages(Level.OK, **fields)
+    assert not any("polls replicate" in message for message in list_messages(Level.OK, **fields))
 
 
 def test_the_program_and_its_limit_are_reported() -> None:
-    (expected,) = (message for message in found(Level.OK, ffmpeg_slots=3) if message.startswith("ffmpeg"))
+    (expected,) = (message for message in list_messages(Level.OK, ffmpeg_slots=3) if message.startswith("ffmpeg"))
     assert expected.endswith("at most 3 at once")
 
 
@@ -48,7 +48,7 @@ def test_the_program_and_its_limit_are_reported() -> None:
     ],
 )
 def test_a_contradiction_is_reported(fields: Any, level: Level, expected: str) -> None:
-    assert any(expected in message for message in found(level, **fields))
+    assert any(expected in message for message in list_messages(level, **fields))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_contradiction_is_reported(fields: Any, level: Level, expected: str) -
     ],
 )
 def test_a_deliberate_choice_is_not_a_warning(fields: Any) -> None:
-    assert found(Level.PROBLEM, **fields) == found(Level.WARNING, **fields) == []
+    assert list_messages(Level.PROBLEM, **fields) == list_messages(Level.WARNING, **fields) == []
 
 
 def test_every_problem_has_a_remedy_and_no_message_contains_a_secret() -> None:
@@ -68,6 +68,6 @@ def test_every_problem_has_a_remedy_and_no_message_contains_a_secret() -> None:
         {"replicate_api_token": "secret", "replicate_model": "owner/name", "replicate_models": "other/name"},
         {"default_provider": "replicate", "ffmpeg_binary": "/nowhere/ffmpeg", "replicate_webhook_secret": "secret"},
     ):
-        for diagnostic in diagnose_video(settings(**fields)):
+        for diagnostic in diagnose_video(make_settings(**fields)):
             assert diagnostic.level is Level.OK or diagnostic.remedy
             assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}"

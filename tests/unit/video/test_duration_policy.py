@@ -30,7 +30,7 @@ def decide(
     return decide_durations(InputDurations(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
 
 
-def speech_ends(laid: InputDurations) -> float:
+def compute_speech_end(laid: InputDurations) -> float:
     return laid.delay_seconds + laid.speech_seconds
 
 
@@ -98,7 +98,7 @@ def test_durations_that_differ_by_less_than_a_tick_are_equal(policy: LengthPolic
 @given(LAID_TOGETHER, LENGTHENING)
 def test_no_speech_is_cut_where_the_video_is_made_longer(laid: InputDurations, policy: LengthPolicy) -> None:
     found = decide_durations(laid, policy)
-    assert found.result_seconds >= speech_ends(laid) - SAME_SECONDS
+    assert found.result_seconds >= compute_speech_end(laid) - SAME_SECONDS
     assert found.result_seconds >= laid.video_seconds
     assert found.cut_speech_seconds == found.cut_video_seconds == 0.0
 
@@ -106,10 +106,10 @@ def test_no_speech_is_cut_where_the_video_is_made_longer(laid: InputDurations, p
 @given(LAID_TOGETHER, LENGTHENING)
 def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: InputDurations, policy: LengthPolicy) -> None:
     found = decide_durations(laid, policy)
-    if speech_ends(laid) <= laid.video_seconds:
+    if compute_speech_end(laid) <= laid.video_seconds:
         assert found == MuxDurations(laid.video_seconds)
         return
-    assert found.result_seconds < speech_ends(laid) + 1 / laid.frame_rate
+    assert found.result_seconds < compute_speech_end(laid) + 1 / laid.frame_rate
     if found.result_seconds > laid.video_seconds:
         frames = found.result_seconds * laid.frame_rate
         assert frames == pytest.approx(round(frames), abs=1e-6)
@@ -135,7 +135,7 @@ def test_a_video_is_repeated_only_as_often_as_needed(laid: InputDurations) -> No
 @given(LAID_TOGETHER)
 def test_shortest_is_the_smaller_of_both(laid: InputDurations) -> None:
     found = decide_durations(laid, LengthPolicy.SHORTEST)
-    assert found.result_seconds == pytest.approx(min(laid.video_seconds, speech_ends(laid)), abs=SAME_SECONDS)
+    assert found.result_seconds == pytest.approx(min(laid.video_seconds, compute_speech_end(laid)), abs=SAME_SECONDS)
     assert found.result_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
     assert found.cut_speech_seconds == 0.0 or found.cut_video_seconds == 0.0
     assert (found.loops, found.freeze_seconds, found.looped_seconds) == (0, 0.0, 0.0)

@@ -19,7 +19,7 @@ QUEUED = Progress(State.QUEUED)
 Item = GenerationStatus | Completed[GenerationRecord]
 
 
-def running(percent: float) -> Progress:
+def make_running(percent: float) -> Progress:
     return Progress(State.RUNNING, percent)
 
 
@@ -46,7 +46,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def listener(stage: Stage, *, detach: bool = False) -> AsyncIterator[AsyncGenerator[Item]]:
+async def open_listener(stage: Stage, *, detach: bool = False) -> AsyncIterator[AsyncGenerator[Item]]:
     async with aclosing(stage.video.listen(detach=detach)) as items:
         yield items
 
@@ -54,10 +54,10 @@ async def listener(stage: Stage, *, detach: bool = False) -> AsyncIterator[Async
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     async with asyncio.timeout(20):
-        made = Stage()
-        yield made
-        made.task.cancel()
-        await asyncio.gather(made.task, return_exceptions=True)
+        opened = Stage()
+        yield opened
+        opened.task.cancel()
+        await asyncio.gather(opened.task, return_exceptions=True)
 
 
 async def run_ready_tasks() -> None:
@@ -67,7 +67,7 @@ async def run_ready_tasks() -> None:
 
 
 async def listen_to_end(stage: Stage, *, detach: bool = False) -> list[Item]:
-    async with listener(stage, detach=detach) as items:
+    async with open_listener(stage, detach=detach) as items:
         return [item async for item in items]
 
 
@@ -78,21 +78,21 @@ async def get_reason(listening: asyncio.Task[list[Item]]) -> Reason:
 
 
 async def test_no_progress_is_yielded_before_the_prediction_id_is_known(stage: Stage) -> None:
-    async with listener(stage) as items:
+    async with open_listener(stage) as items:
         first = asyncio.ensure_future(anext(items))
-        stage.video.report(running(10))
+        stage.video.report(make_running(10))
         await run_ready_tasks()
         assert not first.done()
         stage.video.set_prediction_id("p-1")
-        assert await first == make_status(running(10))
+        assert await first == make_status(make_running(10))
 
 
 async def test_a_listener_gets_progress_and_then_the_record(stage: Stage) -> None:
-    async with listener(stage) as items:
+    async with open_listener(stage) as items:
         stage.video.set_prediction_id("p-1")
         assert await anext(items) == make_status(QUEUED)
-        stage.video.report(running(30))
-        assert await anext(items) == make_status(running(30))
+        stage.video.report(make_running(30))
+        assert await anext(items) == make_status(make_running(30))
         following = asyncio.ensure_future(anext(items))
         await run_ready_tasks()
         assert not following.done()
@@ -102,33 +102,33 @@ async def test_a_listener_gets_progress_and_then_the_record(stage: Stage) -> Non
 
 
 async def test_a_slow_listener_gets_only_the_latest_progress(stage: Stage) -> None:
-    async with listener(stage) as items:
+    async with open_listener(stage) as items:
         stage.video.set_prediction_id("p-1")
         assert await anext(items) == make_status(QUEUED)
         for percent in (10, 60, 40):
-            stage.video.report(running(percent))
-        assert await anext(items) == make_status(running(60))
+            stage.video.report(make_running(percent))
+        assert await anext(items) == make_status(make_running(60))
         stage.video.report(Progress(State.STORING, 0, estimated=True))
         assert await anext(items) == make_status(Progress(State.STORING, 60, estimated=True))
 
 
 async def test_all_listeners_get_the_same(stage: Stage) -> None:
-    async with listener(stage) as one, listener(stage) as other:
+    async with open_listener(stage) as one, open_listener(stage) as other:
         stage.video.set_prediction_id("p-1")
         assert await anext(one) == await anext(other) == make_status(QUEUED)
-        stage.video.report(running(50))
-        assert await anext(one) == await anext(other) == make_status(running(50))
+        stage.video.report(make_running(50))
+        assert await anext(one) == await anext(other) == make_status(make_running(50))
         stage.outcome.set_result(RECORD)
         assert await anext(one) == await anext(other) == Completed(RECORD)
 
 
 async def test_a_late_listener_gets_the_current_progress_at_once(stage: Stage) -> None:
-    async with listener(stage) as early:
+    async with open_listener(stage) as early:
         stage.video.set_prediction_id("p-1")
-        stage.video.report(running(50))
-        assert await anext(early) == make_status(running(50))
-        async with listener(stage) as late:
-            assert await anext(late) == make_status(running(50))
+        stage.video.report(make_running(50))
+        assert await anext(early) == make_status(make_running(50))
+        async with open_listener(stage) as late:
+            assert await anext(late) == make_status(make_running(50))
 
 
 async def test_a_listener_after_the_end_gets_the_last_progress_and_the_record(stage: Stage) -> None:
@@ -147,10 +147,10 @@ async def test_a_listener_of_a_task_that_ends_at_once_gets_progress_first(stage:
 
 
 async def test_the_last_leaving_listener_abandons_the_task(stage: Stage) -> None:
-    async with listener(stage) as one:
+    async with open_listener(stage) as one:
         stage.video.set_prediction_id("p-1")
         await anext(one)
-        async with listener(stage) as other:
+        async with open_listener(stage) as other:
             await anext(other)
         await run_ready_tasks()
         assert stage.is_running
@@ -173,7 +173,7 @@ async def test_a_cancelled_listener_counts_as_leaving(stage: Stage) -> None:
 
 async def test_a_detached_task_continues_without_listeners(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
-    async with listener(stage, detach=True) as items:
+    async with open_listener(stage, detach=True) as items:
         await anext(items)
     await run_ready_tasks()
     assert stage.is_running
@@ -183,11 +183,11 @@ async def test_a_detached_task_continues_without_listeners(stage: Stage) -> None
 
 async def test_a_detached_task_stays_detached(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
-    async with listener(stage) as first:
+    async with open_listener(stage) as first:
         await anext(first)
-        async with listener(stage, detach=True) as second:
+        async with open_listener(stage, detach=True) as second:
             await anext(second)
-    async with listener(stage) as third:
+    async with open_listener(stage) as third:
         await anext(third)
     await run_ready_tasks()
     assert stage.is_running
@@ -196,7 +196,7 @@ async def test_a_detached_task_stays_detached(stage: Stage) -> None:
 
 async def test_leaving_after_the_end_abandons_nothing(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
-    async with listener(stage) as items:
+    async with open_listener(stage) as items:
         await anext(items)
         stage.outcome.set_result(RECORD)
         assert await anext(items) == Completed(RECORD)
@@ -233,7 +233,7 @@ async def test_a_failure_reaches_every_listener(stage: Stage) -> None:
 async def test_a_failure_comes_after_the_last_progress(stage: Stage) -> None:
     stage.video.set_prediction_id("p-1")
     stage.outcome.set_exception(MediaError(Reason.GENERATION_FAILED))
-    async with listener(stage) as items:
+    async with open_listener(stage) as items:
         assert await anext(items) == make_status(QUEUED)
         with pytest.raises(MediaError) as caught:
             await anext(items)

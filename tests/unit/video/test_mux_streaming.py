@@ -61,13 +61,13 @@ class FakeVideoStore:
     """Stores videos in memory."""
 
     def __init__(self) -> None:
-        self.kept: list[str] = []
+        self.stored: list[str] = []
 
     async def check(self, *_: Any) -> None:
         return
 
     async def put(self, path: Path, sha256: str, *_: Any) -> StoredVideo:
-        self.kept.append(path.name)
+        self.stored.append(path.name)
         return StoredVideo("videos/1.mp4", sha256, MEDIA)
 
 
@@ -87,13 +87,13 @@ async def test_ffmpeg_finishes_without_a_reader(workspaces: Workspaces) -> None:
     runner, video_store, channel = Runs(), FakeVideoStore(), ProgressChannel()
     work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
     await until(lambda: runner.ended == 2)
-    assert video_store.kept == []
+    assert video_store.stored == []
     received = b""
     while len(received) < sum(map(len, PIECES)):
         received += b"".join(item for item in await channel.receive() if isinstance(item, bytes))
     assert received == b"".join(PIECES)
     assert (await work).video.key == "videos/1.mp4"
-    assert video_store.kept == [RESULT]
+    assert video_store.stored == [RESULT]
 
 
 async def test_a_call_that_is_cancelled_early_stores_nothing(workspaces: Workspaces, tmp_path: Path) -> None:
@@ -103,5 +103,5 @@ async def test_a_call_that_is_cancelled_early_stores_nothing(workspaces: Workspa
     work.cancel()
     await asyncio.wait([work])
     assert work.cancelled()
-    assert video_store.kept == []
+    assert video_store.stored == []
     assert not await asyncio.to_thread(lambda: [path for path in tmp_path.rglob("*") if path.is_file()])

@@ -12,23 +12,23 @@ from services.common.errors import MediaError, Reason
 from services.video.progress import Completed, Progress, ProgressChannel, State, stream_progress
 
 MAX_CHUNKS = 4
-GenerationStatus = Progress | bytes | Completed[str]
+Item = Progress | bytes | Completed[str]
 
 
-def running(percent: float) -> Progress:
+def make_running(percent: float) -> Progress:
     return Progress(State.RUNNING, percent)
 
 
 @asynccontextmanager
-async def listening(
+async def open_stream(
     work: Callable[[ProgressChannel], Awaitable[str]],
-) -> AsyncIterator[AsyncGenerator[GenerationStatus]]:
+) -> AsyncIterator[AsyncGenerator[Item]]:
     async with asyncio.timeout(20), aclosing(stream_progress(work)) as items:
         yield items
 
 
-async def collect_items(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[GenerationStatus]:
-    async with listening(work) as items:
+async def collect_items(work: Callable[[ProgressChannel], Awaitable[str]]) -> list[Item]:
+    async with open_stream(work) as items:
         return [item async for item in items]
 
 
@@ -48,27 +48,31 @@ async def test_work_without_reports_yields_its_result() -> None:
 async def test_only_the_latest_progress_is_yielded() -> None:
     async def hasty(channel: ProgressChannel) -> str:
         for percent in (1, 2, 3):
-            channel.report(running(percent))
+            channel.report(make_running(percent))
         await run_ready_tasks()
         channel.report(Progress(State.STORING, 99, estimated=True))
         return "video"
 
-    assert await collect_items(hasty) == [running(3), Progress(State.STORING, 99, estimated=True), Completed("video")]
+    assert await collect_items(hasty) == [
+        make_running(3),
+        Progress(State.STORING, 99, estimated=True),
+        Completed("video"),
+    ]
 
 
 async def test_a_percentage_never_decreases_and_never_exceeds_100() -> None:
     async def wavering(channel: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
-            channel.report(running(percent))
+            channel.report(make_running(percent))
             await run_ready_tasks()
         channel.report(Progress(State.QUEUED, queue_position=2))
         return "video"
 
     assert await collect_items(wavering) == [
-        running(50),
-        running(50),
-        running(100),
-        running(100),
+        make_running(50),
+        make_running(50),
+        make_running(100),
+        make_running(100),
         Progress(State.QUEUED, 100, queue_position=2),
         Completed("video"),
     ]
@@ -79,7 +83,7 @@ async def test_every_byte_is_yielded_in_order() -> None:
 
     async def streaming(channel: ProgressChannel) -> str:
         for number, piece in enumerate(pieces):
-            channel.report(running(number))
+            channel.report(make_running(number))
             await channel.send_chunk(piece)
         return "video"
 
@@ -101,7 +105,7 @@ async def test_chunks_are_sent_no_faster_than_they_are_read() -> None:
             sent += 1
         return "video"
 
-    async with listening(streaming) as items:
+    async with open_stream(streaming) as items:
         assert await anext(items) == b"piece"
         await run_ready_tasks()
         before = sent
@@ -118,8 +122,8 @@ async def test_a_chunk_waits_for_earlier_ones_and_progress_does_not() -> None:
     late = asyncio.create_task(channel.send_chunk(b"late"))
     await run_ready_tasks()
     assert not late.done()
-    channel.report(running(7))
-    assert await channel.receive() == [running(7), *[b"early"] * MAX_CHUNKS]
+    channel.report(make_running(7))
+    assert await channel.receive() == [make_running(7), *[b"early"] * MAX_CHUNKS]
     await late
     assert await channel.receive() == [b"late"]
 
@@ -128,17 +132,17 @@ async def test_closing_the_stream_cancels_the_work_and_waits_for_it() -> None:
     ended: list[str] = []
 
     async def endless(channel: ProgressChannel) -> str:
-        channel.report(running(1))
+        channel.report(make_running(1))
         try:
             await asyncio.Event().wait()
         finally:
             await run_ready_tasks()
-            ended.append("put away")
+            ended.append("cleaned up")
         return "never"
 
-    async with listening(endless) as items:
-        assert await anext(items) == running(1)
-    assert ended == ["put away"]
+    async with open_stream(endless) as items:
+        assert await anext(items) == make_running(1)
+    assert ended == ["cleaned up"]
 
 
 async def test_work_that_waits_for_its_reader_ends_with_the_stream() -> None:
@@ -149,19 +153,19 @@ async def test_work_that_waits_for_its_reader_ends_with_the_stream() -> None:
             while True:
                 await channel.send_chunk(b"piece")
         finally:
-            ended.append("put away")
+            ended.append("cleaned up")
 
-    async with listening(streaming) as items:
+    async with open_stream(streaming) as items:
         await anext(items)
         await run_ready_tasks()
-    assert ended == ["put away"]
+    assert ended == ["cleaned up"]
 
 
 async def test_a_cancelled_reader_cancels_the_work() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
+    started, ended = asyncio.Event(), asyncio.Event()
 
     async def endless(_: ProgressChannel) -> str:
-        begun.set()
+        started.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -169,7 +173,7 @@ async def test_a_cancelled_reader_cancels_the_work() -> None:
         return "never"
 
     listener = asyncio.create_task(collect_items(endless))
-    await begun.wait()
+    await started.wait()
     listener.cancel()
     with pytest.raises(asyncio.CancelledError):
         await listener
@@ -178,12 +182,12 @@ async def test_a_cancelled_reader_cancels_the_work() -> None:
 
 async def test_an_error_comes_after_all_reports() -> None:
     async def failing(channel: ProgressChannel) -> str:
-        channel.report(running(40))
+        channel.report(make_running(40))
         await channel.send_chunk(b"half a video")
         raise MediaError(Reason.GENERATION_FAILED)
 
-    async with listening(failing) as items:
-        assert await anext(items) == running(40)
+    async with open_stream(failing) as items:
+        assert await anext(items) == make_running(40)
         assert await anext(items) == b"half a video"
         with pytest.raises(MediaError) as caught:
             await anext(items)

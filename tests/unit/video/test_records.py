@@ -65,7 +65,7 @@ def records(store: FakeObjectStore) -> RecordStore:
     return RecordStore(store)
 
 
-async def reason_of_diagnostic(records: RecordStore, prediction_id: str, principal: str) -> Reason:
+async def catch_reason(records: RecordStore, prediction_id: str, principal: str) -> Reason:
     with pytest.raises(MediaError) as caught:
         await records.find(prediction_id, principal)
     return caught.value.reason
@@ -99,15 +99,15 @@ async def test_a_record_is_private_and_contains_a_key_and_no_url(records: Record
 
 async def test_another_principal_does_not_find_the_record(records: RecordStore) -> None:
     await records.write(RECORD, "alice")
-    assert await reason_of_diagnostic(records, "p-1", "bob") is Reason.NOT_FOUND
-    assert await reason_of_diagnostic(records, "p-1", "") is Reason.NOT_FOUND
-    assert await reason_of_diagnostic(records, "p-2", "alice") is Reason.NOT_FOUND
+    assert await catch_reason(records, "p-1", "bob") is Reason.NOT_FOUND
+    assert await catch_reason(records, "p-1", "") is Reason.NOT_FOUND
+    assert await catch_reason(records, "p-2", "alice") is Reason.NOT_FOUND
 
 
 async def test_an_unreadable_store_is_an_error(records: RecordStore, store: FakeObjectStore) -> None:
     await records.write(RECORD, "alice")
     store.unreadable = True
-    assert await reason_of_diagnostic(records, "p-1", "alice") is Reason.STORAGE_FAILED
+    assert await catch_reason(records, "p-1", "alice") is Reason.STORAGE_FAILED
 
 
 async def test_the_first_intent_wins_and_the_second_gets_it(records: RecordStore) -> None:

@@ -10,7 +10,7 @@ from services.common.settings import ConfigurationError, load
 from services.video.settings import VideoSettings
 
 
-def settings(**fields: Any) -> VideoSettings:
+def make_settings(**fields: Any) -> VideoSettings:
     return VideoSettings(_env_file=None, **fields)
 
 
@@ -24,7 +24,7 @@ def settings(**fields: Any) -> VideoSettings:
     ],
 )
 def test_replicate_is_the_default_if_it_has_a_token(fields: Any, default: str) -> None:
-    assert settings(**fields).provider_by_default == default
+    assert make_settings(**fields).provider_by_default == default
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_replicate_is_the_default_if_it_has_a_token(fields: Any, default: str) -
     ],
 )
 def test_allowed_models_are_separated_by_commas(given: str, models: tuple[str, ...]) -> None:
-    assert settings(replicate_models=given).allowed_models == models
+    assert make_settings(replicate_models=given).allowed_models == models
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,18 @@ def test_allowed_models_are_separated_by_commas(given: str, models: tuple[str, .
     ],
 )
 def test_the_webhook_url_is_https_only(public_url: str, webhook_url: str) -> None:
-    assert settings(public_url=public_url).webhook_url == webhook_url
+    assert make_settings(public_url=public_url).webhook_url == webhook_url
 
 
 def test_without_a_public_url_there_is_no_webhook_url() -> None:
-    assert settings().webhook_url == ""
+    assert make_settings().webhook_url == ""
 
 
 def test_the_default_is_one_ffmpeg_per_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings().ffmpeg_slots >= 1
-    assert settings(ffmpeg_slots=7).ffmpeg_slots == 7
+    assert make_settings().ffmpeg_slots >= 1
+    assert make_settings(ffmpeg_slots=7).ffmpeg_slots == 7
     monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert settings().ffmpeg_slots == 1
+    assert make_settings().ffmpeg_slots == 1
 
 
 @pytest.mark.parametrize(
@@ -100,5 +100,5 @@ def test_a_model_may_be_named_with_its_version(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_no_secret_is_shown() -> None:
-    shown = settings(replicate_api_token="hidden", replicate_webhook_secret="hidden", mongodb_uri="hidden")
+    shown = make_settings(replicate_api_token="hidden", replicate_webhook_secret="hidden", mongodb_uri="hidden")
     assert "hidden" not in repr(shown)

@@ -27,7 +27,7 @@ def make_file(image: Image.Image, format_name: str = "PNG", exif: bytes = b"") -
     return file.getvalue()
 
 
-def noise(size: Size) -> bytes:
+def make_noise(size: Size) -> bytes:
     """Return an image that compresses badly."""
     pixels = numpy.random.default_rng(1).integers(0, 256, (size.height, size.width, 3), dtype=numpy.uint8)
     return make_file(Image.fromarray(pixels))
@@ -39,13 +39,13 @@ def open_image(data: bytes) -> Image.Image:
     return image
 
 
-def color_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+def get_color(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
     found = image.getpixel((x, y))
     assert isinstance(found, tuple)
     return found
 
 
-def refusal(data: bytes, field: str = "image_url") -> MediaError:
+def catch_refusal(data: bytes, field: str = "image_url") -> MediaError:
     with pytest.raises(MediaError) as caught:
         prepare_source_image(data, field, MUCH)
     return caught.value
@@ -57,7 +57,7 @@ def test_an_image_of_any_format_becomes_a_jpeg_of_the_same_size(format_name: str
     image = open_image(source_image.data)
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (120, 90))
     assert source_image.size == Size(120, 90)
-    assert color_at(image, 60, 45) == pytest.approx((0, 128, 128), abs=6)
+    assert get_color(image, 60, 45) == pytest.approx((0, 128, 128), abs=6)
 
 
 def test_an_image_is_made_upright_and_loses_its_metadata() -> None:
@@ -80,13 +80,13 @@ def test_transparent_pixels_become_white() -> None:
         build_scene(make_file(image), 512).image,
     ):
         shown = open_image(data).convert("RGB")
-        assert color_at(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
-        assert color_at(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
+        assert get_color(shown, shown.width // 8, shown.height // 2) == pytest.approx((255, 255, 255), abs=6)
+        assert get_color(shown, shown.width * 7 // 8, shown.height // 2) == pytest.approx((0, 0, 255), abs=6)
 
 
 @pytest.mark.parametrize("size", [Size(8, 8), Size(MIN_SIDE_PIXELS - 1, 400), Size(400, MIN_SIDE_PIXELS - 1)])
 def test_a_too_small_image_is_rejected_by_its_field(size: Size) -> None:
-    error = refusal(make_image(size), "image_key")
+    error = catch_refusal(make_image(size), "image_key")
     assert error.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in error.violations] == ["image_key"]
     assert f"{size.width} x {size.height}" in error.message
@@ -99,15 +99,15 @@ def test_the_smallest_image_is_accepted() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a"])
 def test_a_file_that_is_not_an_image_is_rejected(data: bytes) -> None:
-    assert refusal(data).reason is Reason.MEDIA_INVALID
+    assert catch_refusal(data).reason is Reason.MEDIA_INVALID
 
 
 def test_a_cut_image_is_rejected() -> None:
-    assert refusal(noise(Size(100, 100))[:-1000]).reason is Reason.MEDIA_INVALID
+    assert catch_refusal(make_noise(Size(100, 100))[:-1000]).reason is Reason.MEDIA_INVALID
 
 
 def test_quality_is_reduced_before_size() -> None:
-    data = noise(Size(300, 200))
+    data = make_noise(Size(300, 200))
     whole = prepare_source_image(data, "image_url", MUCH)
     coarser = prepare_source_image(data, "image_url", len(whole.data) - 1)
     assert len(coarser.data) < len(whole.data)
@@ -116,7 +116,7 @@ def test_quality_is_reduced_before_size() -> None:
 
 @pytest.mark.parametrize("max_bytes", [50_000, 20_000, 6_000, 2_000])
 def test_quality_and_size_are_reduced_until_the_image_fits(max_bytes: int) -> None:
-    source_image = prepare_source_image(noise(Size(400, 200)), "image_url", max_bytes)
+    source_image = prepare_source_image(make_noise(Size(400, 200)), "image_url", max_bytes)
     image = open_image(source_image.data)
     assert len(source_image.data) <= max_bytes
     assert image.width == 2 * image.height
@@ -173,5 +173,5 @@ def test_a_very_long_image_is_cropped_to_its_middle() -> None:
     image.paste((0, 255, 0), (800, 0, 1200, 100))
     shown = open_image(build_scene(make_file(image), 512).image)
     assert shown.size == (1920, 512)
-    assert color_at(shown, 960, 256) == (0, 255, 0)
-    assert color_at(shown, 100, 256) == color_at(shown, 1900, 256)
+    assert get_color(shown, 960, 256) == (0, 255, 0)
+    assert get_color(shown, 100, 256) == get_color(shown, 1900, 256)

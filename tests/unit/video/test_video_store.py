@@ -47,19 +47,21 @@ def video_store(store: FakeObjectStore) -> VideoStore:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "video.mp4"
-    made.write_bytes(DATA)
-    return made
+    file = tmp_path / "video.mp4"
+    file.write_bytes(DATA)
+    return file
 
 
-async def refusal(video_store: VideoStore, destination: Destination, principal: str = "alice") -> tuple[Reason, str]:
+async def catch_refusal(
+    video_store: VideoStore, destination: Destination, principal: str = "alice"
+) -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
         await video_store.check(destination, principal)
     (violation,) = caught.value.violations
     return caught.value.reason, violation.field
 
 
-async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) -> tuple[Reason, str]:
+async def catch_delete_refusal(video_store: VideoStore, key: str, principal: str) -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
         await video_store.delete(key, principal)
     return caught.value.reason, caught.value.violations[0].field
@@ -83,7 +85,7 @@ async def reason_of_deleting(video_store: VideoStore, key: str, principal: str) 
 async def test_an_invalid_destination_is_rejected_by_field(
     video_store: VideoStore, destination: Destination, reason: Reason, field: str
 ) -> None:
-    assert await refusal(video_store, destination) == (reason, field)
+    assert await catch_refusal(video_store, destination) == (reason, field)
 
 
 async def test_a_free_or_empty_destination_is_accepted(video_store: VideoStore) -> None:
@@ -96,7 +98,7 @@ async def test_a_used_destination_is_rejected_without_overwrite(
     video_store: VideoStore, store: FakeObjectStore
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
-    assert await refusal(video_store, Destination(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
+    assert await catch_refusal(video_store, Destination(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
     await video_store.check(Destination(OWN, overwrite=True), "alice")
 
 
@@ -155,7 +157,7 @@ async def test_a_video_is_deleted_by_its_owner_once(
     key = (await video_store.put(path, SHA256, MEDIA, destination, "alice", {})).key
     assert await video_store.delete(key, "alice") == [key]
     assert store.keys == []
-    assert await reason_of_deleting(video_store, key, "alice") == (Reason.NOT_FOUND, "key")
+    assert await catch_delete_refusal(video_store, key, "alice") == (Reason.NOT_FOUND, "key")
 
 
 async def test_another_principal_cannot_delete_a_video(
@@ -164,13 +166,13 @@ async def test_another_principal_cannot_delete_a_video(
     new = (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", {})).key
     await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", {})
     for principal in ("bob", ""):
-        assert await reason_of_deleting(video_store, new, principal) == (Reason.NOT_FOUND, "key")
-        assert await reason_of_deleting(video_store, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
+        assert await catch_delete_refusal(video_store, new, principal) == (Reason.NOT_FOUND, "key")
+        assert await catch_delete_refusal(video_store, OWN, principal) == (Reason.PERMISSION_DENIED, "key")
     assert store.keys == [OWN, new]
 
 
 async def test_an_object_that_is_not_a_video_is_not_deleted(video_store: VideoStore, store: FakeObjectStore) -> None:
     await store.put("users/alice/cat.png", b"x", ObjectSpec("image/png"))
-    assert await reason_of_deleting(video_store, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
-    assert await reason_of_deleting(video_store, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")
+    assert await catch_delete_refusal(video_store, "users/alice/cat.png", "alice") == (Reason.NOT_FOUND, "key")
+    assert await catch_delete_refusal(video_store, "../x", "alice") == (Reason.VALIDATION_ERROR, "key")
     assert store.keys == ["users/alice/cat.png"]

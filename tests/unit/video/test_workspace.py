@@ -25,7 +25,7 @@ print("held", flush=True)
 sys.stdin.read()
 """
 """Holds a folder until its standard input ends."""
-TELLS_WHAT_IT_HOLDS = """\
+LIST_OPEN_FILES = """\
 import os
 for number in os.listdir("/proc/self/fd"):
     if os.path.lexists(f"/proc/self/fd/{number}"):
@@ -33,7 +33,7 @@ for number in os.listdir("/proc/self/fd"):
 """
 
 
-def left(parent: Path, name: str = "abc") -> Path:
+def make_old_folder(parent: Path, name: str = "abc") -> Path:
     """Return an old folder with a video in it."""
     folder = parent / f"{PREFIX}{name}"
     (folder / "work").mkdir(parents=True)
@@ -42,7 +42,7 @@ def left(parent: Path, name: str = "abc") -> Path:
 
 
 @contextmanager
-def holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def run_holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Yield another process that holds `folder`."""
     command = [sys.executable, "-I", "-S", "-c", HOLDS, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -52,21 +52,21 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def names(folder: Path) -> set[str]:
+def list_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
 def test_a_folder_is_empty_and_private_and_gone_afterwards(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as workspaces:
         with workspaces.open_folder() as folder:
-            assert names(folder) == set()
+            assert list_names(folder) == set()
             assert folder.parent.name.startswith(PREFIX)
             assert folder.stat().st_mode & 0o777 == 0o700
             assert folder.parent.stat().st_mode & 0o777 == 0o700
             (folder / "fonts").mkdir()
             (folder / "fonts" / "one").write_bytes(b"x")
         assert not folder.exists()
-    assert names(tmp_path) == set()
+    assert list_names(tmp_path) == set()
 
 
 def test_two_calls_never_share_a_folder(tmp_path: Path) -> None:
@@ -76,24 +76,24 @@ def test_two_calls_never_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_removed_after_a_failure(tmp_path: Path) -> None:
-    kept: list[Path] = []
+    folders: list[Path] = []
 
-    def fails() -> None:
+    def fail() -> None:
         with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
-            kept.append(folder)
+            folders.append(folder)
             (folder / "video.mp4").write_bytes(b"half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        fails()
-    assert not kept[0].exists()
-    assert names(tmp_path) == set()
+        fail()
+    assert not folders[0].exists()
+    assert list_names(tmp_path) == set()
 
 
 def test_a_folder_may_already_be_removed(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         folder.rmdir()
-    assert names(tmp_path) == set()
+    assert list_names(tmp_path) == set()
 
 
 def test_a_missing_parent_is_created(tmp_path: Path) -> None:
@@ -103,17 +103,21 @@ def test_a_missing_parent_is_created(tmp_path: Path) -> None:
 
 
 def test_an_unlocked_folder_is_removed(tmp_path: Path) -> None:
-    folders = [left(tmp_path), left(tmp_path, "1-abc"), left(tmp_path, f"{os.getpid()}-abc")]
+    folders = [
+        make_old_folder(tmp_path),
+        make_old_folder(tmp_path, "1-abc"),
+        make_old_folder(tmp_path, f"{os.getpid()}-abc"),
+    ]
     with Workspaces(tmp_path).open():
         assert [folder.exists() for folder in folders] == [False] * 3
 
 
 def test_a_folder_locked_by_another_process_is_removed_after_its_death(tmp_path: Path) -> None:
-    folder = left(tmp_path)
-    with holder(folder) as process:
+    folder = make_old_folder(tmp_path)
+    with run_holder(folder) as process:
         with Workspaces(tmp_path).open():
             assert (folder / "work" / "video.mp4").read_bytes() == b"left"
-        assert names(tmp_path) == {folder.name}
+        assert list_names(tmp_path) == {folder.name}
         process.kill()
         process.wait()
         with Workspaces(tmp_path).open():
@@ -126,8 +130,8 @@ def test_a_folder_locked_by_the_same_process_is_kept(tmp_path: Path) -> None:
             assert other.parent != folder.parent
             assert folder.exists()
         assert folder.exists()
-        assert names(tmp_path) == {folder.parent.name}
-    assert names(tmp_path) == set()
+        assert list_names(tmp_path) == {folder.parent.name}
+    assert list_names(tmp_path) == set()
 
 
 def test_a_folder_in_use_is_locked(tmp_path: Path) -> None:
@@ -141,15 +145,15 @@ def test_a_folder_in_use_is_locked(tmp_path: Path) -> None:
 def test_foreign_folders_are_kept(tmp_path: Path) -> None:
     for name in ("media-image-abc", "video-abc", ".media-video-abc"):
         (tmp_path / name).mkdir()
-    before = names(tmp_path)
+    before = list_names(tmp_path)
     with Workspaces(tmp_path).open():
         pass
-    assert names(tmp_path) == before
+    assert list_names(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["", "²", "9" * 20, "-1", "a b", "\n", "*", "~", "\udcff"])
 def test_a_folder_of_any_name_does_not_prevent_the_start(tmp_path: Path, name: str) -> None:
-    folder = left(tmp_path, name)
+    folder = make_old_folder(tmp_path, name)
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as own:
         assert own.exists()
         assert not folder.exists()
@@ -158,10 +162,10 @@ def test_a_folder_of_any_name_does_not_prevent_the_start(tmp_path: Path, name: s
 def test_a_file_with_the_prefix_is_kept(tmp_path: Path) -> None:
     (tmp_path / f"{PREFIX}file").write_bytes(b"precious")
     os.mkfifo(tmp_path / f"{PREFIX}pipe")
-    before = names(tmp_path)
+    before = list_names(tmp_path)
     with Workspaces(tmp_path).open() as workspaces, workspaces.open_folder() as folder:
         assert folder.exists()
-    assert names(tmp_path) == before
+    assert list_names(tmp_path) == before
 
 
 def test_a_link_with_the_prefix_is_kept(tmp_path: Path) -> None:
@@ -171,11 +175,11 @@ def test_a_link_with_the_prefix_is_kept(tmp_path: Path) -> None:
     (elsewhere / "precious").write_text("precious")
     (parent / f"{PREFIX}link").symlink_to(elsewhere)
     (parent / f"{PREFIX}nowhere").symlink_to(tmp_path / "absent")
-    before = names(parent)
+    before = list_names(parent)
     with Workspaces(parent).open():
         pass
-    assert names(parent) == before
-    assert names(elsewhere) == {"precious"}
+    assert list_names(parent) == before
+    assert list_names(elsewhere) == {"precious"}
 
 
 def test_links_inside_an_old_folder_are_not_followed(tmp_path: Path) -> None:
@@ -183,44 +187,44 @@ def test_links_inside_an_old_folder_are_not_followed(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("precious")
     parent = tmp_path / "parent"
-    folder = left(parent)
+    folder = make_old_folder(parent)
     (folder / "link").symlink_to(elsewhere)
     with Workspaces(parent).open():
         assert not folder.exists()
-    assert names(elsewhere) == {"precious"}
+    assert list_names(elsewhere) == {"precious"}
 
 
 def test_child_processes_do_not_inherit_the_lock(tmp_path: Path) -> None:
     with Workspaces(tmp_path).open():
         (folder,) = tmp_path.iterdir()
-        command = [sys.executable, "-I", "-S", "-c", TELLS_WHAT_IT_HOLDS]
+        command = [sys.executable, "-I", "-S", "-c", LIST_OPEN_FILES]
         output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30, close_fds=False).stdout
     assert "/" in output
     assert str(folder) not in output
 
 
-async def everything(spool: Spool) -> bytes:
+async def read_all(spool: Spool) -> bytes:
     return b"".join([piece async for piece in spool.read()])
 
 
-async def turns(count: int) -> None:
+async def let_tasks_run(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.binary(max_size=300_000), st.integers(0, 5)), max_size=6), st.integers(0, 20))
-async def test_a_reader_gets_every_byte_at_any_start(writes: list[tuple[bytes, int]], begins_after: int) -> None:
+async def test_a_reader_gets_every_byte_at_any_start(writes: list[tuple[bytes, int]], start_delay: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "video").open() as spool:
 
         async def read() -> bytes:
-            await turns(begins_after)
-            return await everything(spool)
+            await let_tasks_run(start_delay)
+            return await read_all(spool)
 
         reading = asyncio.create_task(read())
-        for data, wait_for_event in writes:
+        for data, pause in writes:
             await spool.write(data)
-            await turns(wait_for_event)
+            await let_tasks_run(pause)
         spool.finish()
         assert await reading == b"".join(data for data, _ in writes)
 
@@ -231,7 +235,7 @@ async def test_written_bytes_are_read_before_more_arrive(tmp_path: Path) -> None
         await spool.write(b"first")
         assert await anext(pieces) == b"first"
         following = asyncio.ensure_future(anext(pieces))
-        await turns(10)
+        await let_tasks_run(10)
         assert not following.done()
         await spool.write(b"second")
         assert await following == b"second"

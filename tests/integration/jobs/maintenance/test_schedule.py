@@ -38,40 +38,40 @@ async def run_schedule(
 
 
 async def get_schedule(streams: Streams) -> tuple[str, int]:
-    """Return what is planned, and the number of the message that says so."""
+    """Return the schedule and the sequence number of its message."""
     message = await streams.jetstream.get_last_msg(MAINTENANCE, f"{SCHEDULED}.{SWEEP}")
     return (message.headers or {})[SPEC], message.seq or 0
 
 
-async def planned_as(streams: Streams, spec: str) -> None:
-    """Wait until this is what is planned."""
+async def wait_for_schedule(streams: Streams, spec: str) -> None:
+    """Wait until the schedule is `spec`."""
 
-    async def answer() -> bool:
+    async def is_reached() -> bool:
         with suppress(NotFoundError):
             return (await get_schedule(streams))[0] == spec
         return False
 
-    await eventually(answer)
+    await eventually(is_reached)
 
 
 async def test_each_sweep_runs_on_one_of_two_workers(streams: Streams) -> None:
     done: list[str] = []
 
-    async def first() -> None:
+    async def sweep_first() -> None:
         done.append("first")
 
-    async def second() -> None:
+    async def sweep_second() -> None:
         done.append("second")
 
-    async with run_schedule(streams, first), run_schedule(streams, second):
+    async with run_schedule(streams, sweep_first), run_schedule(streams, sweep_second):
         await until(lambda: len(done) >= 2)
 
-        async def answer() -> bool:
+        async def is_reached() -> bool:
             state = (await streams.jetstream.consumer_info(MAINTENANCE, f"upkeep-{SWEEP}")).delivered
             return state is not None and state.consumer_seq == len(done)
 
         # The next sweep may be running.
-        await eventually(answer)
+        await eventually(is_reached)
     assert len(done) >= 2
 
 
@@ -99,7 +99,7 @@ async def test_a_new_interval_replaces_the_previous_one(streams: Streams) -> Non
         done.set()
 
     async with run_schedule(streams, sweep, every_seconds=3600):
-        await planned_as(streams, "@every 3600s")
+        await wait_for_schedule(streams, "@every 3600s")
     assert not done.is_set()
     async with run_schedule(streams, sweep), asyncio.timeout(10):
         await done.wait()

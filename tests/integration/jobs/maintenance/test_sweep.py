@@ -36,7 +36,7 @@ MADE = {
 
 
 @dataclass
-class House:
+class MaintenanceRig:
     """Jobs and their sweep, with a clock that the test sets."""
 
     streams: Streams
@@ -75,126 +75,128 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def rig(tmp_path: Path) -> AsyncIterator[MaintenanceRig]:
     async with (
         run_nats(tmp_path) as url,
         open_streams(StreamOptions((url,)), "test") as streams,
         run_media_services() as (shelves, services),
     ):
-        yield House(streams, JobStore(streams), shelves, services, FakeObjectStore())
+        yield MaintenanceRig(streams, JobStore(streams), shelves, services, FakeObjectStore())
 
 
-async def test_a_job_past_its_retention_is_deleted_from_all_buckets(house: House) -> None:
-    job_id = await house.job(Status.SUCCEEDED, steps=MADE)
-    await house.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
-    await house.run_sweep(RETENTION_SECONDS + 60)
-    assert await house.record(job_id) is None
+async def test_a_job_past_its_retention_is_deleted_from_all_buckets(rig: MaintenanceRig) -> None:
+    job_id = await rig.job(Status.SUCCEEDED, steps=MADE)
+    await rig.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
+    await rig.run_sweep(RETENTION_SECONDS + 60)
+    assert await rig.record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
-        assert await house.subjects(f"KV_{bucket}") == set()
-    assert await house.job_store.list_page("alice", JobFilter(), 10, "") == ([], "")
+        assert await rig.subjects(f"KV_{bucket}") == set()
+    assert await rig.job_store.list_page("alice", JobFilter(), 10, "") == ([], "")
     with pytest.raises(MediaError) as refused:
-        await house.job_store.get(job_id, "alice")
+        await rig.job_store.get(job_id, "alice")
     assert refused.value.reason is Reason.JOB_NOT_FOUND
-    assert house.shelves.deleted == []
-    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
+    assert rig.shelves.deleted == []
+    assert rig.registry.get_sample_value("media_jobs_upkeep_total", {"action": "forgotten"}) == 1
 
 
-async def test_its_results_are_deleted_for_the_owner_if_configured(house: House) -> None:
-    await house.job(Status.SUCCEEDED, steps=MADE)
-    house.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
-    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    assert sorted(house.shelves.deleted) == sorted(
+async def test_its_results_are_deleted_for_the_owner_if_configured(rig: MaintenanceRig) -> None:
+    await rig.job(Status.SUCCEEDED, steps=MADE)
+    rig.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
+    await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
+    assert sorted(rig.shelves.deleted) == sorted(
         ("alice", name) for name in (MADE["image"]["key"], MADE["final"]["key"], STORED_AUDIO_ID)
     )
 
 
-async def test_a_job_stays_until_its_results_are_deleted(house: House) -> None:
-    job_id = await house.job(Status.SUCCEEDED, steps=MADE)
-    other_id = await house.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
-    house.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
-    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    assert await house.record(job_id) is not None
-    assert await house.record(other_id) is None
-    house.shelves.reasons.clear()
-    await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    assert await house.record(job_id) is None
+async def test_a_job_stays_until_its_results_are_deleted(rig: MaintenanceRig) -> None:
+    job_id = await rig.job(Status.SUCCEEDED, steps=MADE)
+    other_id = await rig.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
+    rig.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
+    await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
+    assert await rig.record(job_id) is not None
+    assert await rig.record(other_id) is None
+    rig.shelves.reasons.clear()
+    await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
+    assert await rig.record(job_id) is None
 
 
 @pytest.mark.parametrize("status", list(Status))
-async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(house: House, status: Status) -> None:
-    job_id = await house.job(status)
-    await house.run_sweep(RETENTION_SECONDS - 60, delete_results=True)
+async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(
+    rig: MaintenanceRig, status: Status
+) -> None:
+    job_id = await rig.job(status)
+    await rig.run_sweep(RETENTION_SECONDS - 60, delete_results=True)
     if not status.is_final:
-        await house.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    found = await house.record(job_id)
+        await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
+    found = await rig.record(job_id)
     assert found is not None
     assert found.status is status
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
-async def test_orphaned_objects_are_deleted_once(house: House, status: Status) -> None:
-    job_id = await house.job(status, steps={"image": MADE["image"]})
-    await house.run_sweep(SETTLED_SECONDS - 60)
-    assert house.shelves.deleted == []
-    before = await house.record(job_id)
-    await house.run_sweep(SETTLED_SECONDS + 60)
-    await house.run_sweep(SETTLED_SECONDS + 60)
-    assert house.shelves.deleted == [("alice", f"users/alice/jobs/{job_id}/final.mp4")]
-    after = await house.record(job_id)
+async def test_orphaned_objects_are_deleted_once(rig: MaintenanceRig, status: Status) -> None:
+    job_id = await rig.job(status, steps={"image": MADE["image"]})
+    await rig.run_sweep(SETTLED_SECONDS - 60)
+    assert rig.shelves.deleted == []
+    before = await rig.record(job_id)
+    await rig.run_sweep(SETTLED_SECONDS + 60)
+    await rig.run_sweep(SETTLED_SECONDS + 60)
+    assert rig.shelves.deleted == [("alice", f"users/alice/jobs/{job_id}/final.mp4")]
+    after = await rig.record(job_id)
     assert before is not None
     assert after == replace(before, tidied=True)
 
 
-async def test_nothing_of_a_job_that_succeeded_is_deleted(house: House) -> None:
-    await house.job(Status.SUCCEEDED, steps={"image": MADE["image"]})
-    await house.run_sweep(SETTLED_SECONDS + 60)
-    assert house.shelves.deleted == []
+async def test_nothing_of_a_job_that_succeeded_is_deleted(rig: MaintenanceRig) -> None:
+    await rig.job(Status.SUCCEEDED, steps={"image": MADE["image"]})
+    await rig.run_sweep(SETTLED_SECONDS + 60)
+    assert rig.shelves.deleted == []
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
-async def test_a_job_that_the_queue_has_lost_is_requeued_once(house: House, status: Status) -> None:
-    job_id = await house.job(status)
+async def test_a_job_that_the_queue_has_lost_is_requeued_once(rig: MaintenanceRig, status: Status) -> None:
+    job_id = await rig.job(status)
     subject = f"{RUN}.story.alice"
-    await house.streams.jetstream.purge_stream(QUEUE, subject=subject)
-    await house.run_sweep(SILENT_SECONDS - 60)
-    assert await house.subjects(QUEUE) == set()
-    await house.run_sweep(SILENT_SECONDS + 60)
-    await house.run_sweep(SILENT_SECONDS + 60)
-    info = await house.streams.jetstream.stream_info(QUEUE)
-    message = await house.streams.jetstream.get_last_msg(QUEUE, subject)
+    await rig.streams.jetstream.purge_stream(QUEUE, subject=subject)
+    await rig.run_sweep(SILENT_SECONDS - 60)
+    assert await rig.subjects(QUEUE) == set()
+    await rig.run_sweep(SILENT_SECONDS + 60)
+    await rig.run_sweep(SILENT_SECONDS + 60)
+    info = await rig.streams.jetstream.stream_info(QUEUE)
+    message = await rig.streams.jetstream.get_last_msg(QUEUE, subject)
     assert (info.state.messages, JobRecord.decode(message.data or b"").job_id) == (1, job_id)
 
 
-async def test_a_queued_job_is_not_requeued(house: House) -> None:
+async def test_a_queued_job_is_not_requeued(rig: MaintenanceRig) -> None:
     for number in range(3):
-        await house.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
+        await rig.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
     # An unreadable message must not stop the sweep.
-    await house.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
-    await house.run_sweep(SILENT_SECONDS + 60)
-    assert (await house.streams.jetstream.stream_info(QUEUE)).state.messages == 4
+    await rig.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
+    await rig.run_sweep(SILENT_SECONDS + 60)
+    assert (await rig.streams.jetstream.stream_info(QUEUE)).state.messages == 4
 
 
-async def test_a_job_that_ends_during_the_sweep_is_not_requeued(house: House) -> None:
-    job_id = await house.job(Status.RUNNING)
-    await house.streams.jetstream.purge_stream(QUEUE)
-    stored = await house.job_store.read(JobStore.build_key("alice", job_id))
+async def test_a_job_that_ends_during_the_sweep_is_not_requeued(rig: MaintenanceRig) -> None:
+    job_id = await rig.job(Status.RUNNING)
+    await rig.streams.jetstream.purge_stream(QUEUE)
+    stored = await rig.job_store.read(JobStore.build_key("alice", job_id))
     assert stored is not None
-    lease = await house.job_store.open_lease(stored.record)
-    read = house.job_store.read
+    lease = await rig.job_store.open_lease(stored.record)
+    read = rig.job_store.read
 
-    async def ends_meanwhile(key: str) -> object:
+    async def read_then_end(key: str) -> object:
         found = await read(key)
         if lease.revision == stored.revision:
             await lease.write(lease.record.end_attempt(Status.SUCCEEDED))
         return found
 
-    house.job_store.read = ends_meanwhile  # type: ignore[method-assign, assignment] # in between, as another process would
-    await house.run_sweep(SILENT_SECONDS + 60)
+    rig.job_store.read = read_then_end  # type: ignore[method-assign, assignment] # in between, as another process would
+    await rig.run_sweep(SILENT_SECONDS + 60)
     with pytest.raises(NotFoundError):
-        await house.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
+        await rig.streams.jetstream.get_last_msg(QUEUE, f"{RUN}.story.alice")
 
 
-async def test_each_sweep_deletes_unfinished_uploads(house: House) -> None:
+async def test_each_sweep_deletes_unfinished_uploads(rig: MaintenanceRig) -> None:
     tidied: list[float] = []
 
     class Store(FakeObjectStore):
@@ -202,16 +204,16 @@ async def test_each_sweep_deletes_unfinished_uploads(house: House) -> None:
             tidied.append(older_than_seconds)
             return 1
 
-    house.store = Store()
-    await house.run_sweep(0)
+    rig.store = Store()
+    await rig.run_sweep(0)
     assert tidied == [SETTLED_SECONDS]
 
 
-async def test_an_unreadable_record_stops_neither_a_sweep_nor_a_list(house: House) -> None:
-    job_id = await house.job(Status.SUCCEEDED)
-    await house.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
-    found, _ = await house.job_store.list_page("alice", JobFilter(), 10, "")
+async def test_an_unreadable_record_stops_neither_a_sweep_nor_a_list(rig: MaintenanceRig) -> None:
+    job_id = await rig.job(Status.SUCCEEDED)
+    await rig.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
+    found, _ = await rig.job_store.list_page("alice", JobFilter(), 10, "")
     assert [stored.record.job_id for stored in found] == [job_id]
-    await house.run_sweep(RETENTION_SECONDS + 60)
-    assert await house.record(job_id) is None
-    assert house.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1
+    await rig.run_sweep(RETENTION_SECONDS + 60)
+    assert await rig.record(job_id) is None
+    assert rig.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1

@@ -100,10 +100,10 @@ class MongoBackend(Backend):
             client.drop_database(client.get_default_database())
 
 
-def _mongo(driver: ClientFactory) -> Callable[[Path], Backend]:
+def _make_mongo_backend(driver: ClientFactory) -> Callable[[Path], Backend]:
     return lambda _folder: MongoBackend(driver)
 
 
 KINDS: dict[str, Callable[[Path], Backend]] = {"fake": FakeBackend, "sqlite": SqliteBackend}
 if MONGO_URI:
-    KINDS |= {name: _mongo(driver) for name, driver in DRIVERS.items()}
+    KINDS |= {name: _make_mongo_backend(driver) for name, driver in DRIVERS.items()}

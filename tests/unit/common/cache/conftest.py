@@ -42,10 +42,10 @@ def clocks() -> Clocks:
 @pytest.fixture(params=list(KINDS))
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Yield an empty backend of each kind."""
-    made = KINDS[request.param](tmp_path)
-    yield made
-    if isinstance(made, MongoBackend):
-        made.drop()
+    opened = KINDS[request.param](tmp_path)
+    yield opened
+    if isinstance(opened, MongoBackend):
+        opened.drop()
 
 
 @pytest.fixture

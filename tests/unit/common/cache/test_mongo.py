@@ -58,17 +58,17 @@ async def test_an_invalid_connection_string_names_the_variable_and_no_password(d
 
 
 async def test_timeouts_are_short_unless_the_connection_string_sets_them() -> None:
-    made: list[dict[str, Any]] = []
+    created: list[dict[str, Any]] = []
 
-    def factory(uri: str, **options: Any) -> Any:
-        made.append(options)
+    def create_client(uri: str, **options: Any) -> Any:
+        created.append(options)
         return DRIVERS["motor"](uri, **options)
 
     for uri in ("mongodb://127.0.0.1:1/", "mongodb://127.0.0.1:1/?SocketTimeoutMS=9000"):
-        async with open_mongo_database(uri, factory) as database:
+        async with open_mongo_database(uri, create_client) as database:
             assert database.name == "media"
-    assert made[0]["serverSelectionTimeoutMS"] <= 1000
-    assert set(made[0]) - set(made[1]) == {"socketTimeoutMS"}
+    assert created[0]["serverSelectionTimeoutMS"] <= 1000
+    assert set(created[0]) - set(created[1]) == {"socketTimeoutMS"}
 
 
 class RecordedCommands(CommandListener):
@@ -96,11 +96,11 @@ if MONGO_URI:
 
     @pytest.fixture(params=DRIVERS.values(), ids=list(DRIVERS))
     def backend(request: pytest.FixtureRequest) -> Iterator[MongoBackend]:
-        made = MongoBackend(request.param)
-        yield made
-        made.drop()
+        opened = MongoBackend(request.param)
+        yield opened
+        opened.drop()
 
-    def stored(backend: MongoBackend) -> dict[str, Any]:
+    def read_document(backend: MongoBackend) -> dict[str, Any]:
         with MongoClient[dict[str, Any]](backend.uri, tz_aware=True) as client:
             (document,) = client.get_default_database()["TTSCache"].find()
             return document
@@ -108,7 +108,7 @@ if MONGO_URI:
     async def test_a_document_has_the_agreed_fields(backend: MongoBackend) -> None:
         async with open_mongo_store(backend.uri, SPEECH, backend.client_factory) as store:
             await store.put(make_entry())
-        document = stored(backend)
+        document = read_document(backend)
         assert document.pop("_id") is not None
         assert bytes(document.pop("audioData")) == make_entry().data
         assert len(document.pop("dataSha256")) == 64

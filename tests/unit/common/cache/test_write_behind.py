@@ -62,7 +62,7 @@ async def test_drain_returns_the_number_of_writes_left() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 60))), st.integers(0, 150))
 def test_the_bound_holds_and_accepted_writes_are_performed(offers: list[tuple[str, int]], max_bytes: int) -> None:
-    async def scenario() -> None:
+    async def run_scenario() -> None:
         queue, journal = WriteQueue(max_bytes), Journal()
         newest: dict[str, str] = {}
         for number, (key, size_bytes) in enumerate(offers):
@@ -72,4 +72,4 @@ def test_the_bound_holds_and_accepted_writes_are_performed(offers: list[tuple[st
         await drain(queue)
         assert sorted(journal.performed) == sorted(newest.values())
 
-    asyncio.run(scenario())
+    asyncio.run(run_scenario())

@@ -101,7 +101,7 @@ async def test_a_service_does_not_run_a_megabyte_ahead_of_a_reader_that_stopped(
 
 
 class Unsteady:
-    """Fails a number of times, then answers: for a reason of its own, or as a server that stops does."""
+    """Fails a number of times, then answers: with a reason of its own, or as a server that is stopping."""
 
     def __init__(self, failures: int, reason: Reason | None = None) -> None:
         self.calls = 0
@@ -112,12 +112,12 @@ class Unsteady:
         await self.begin(context)
         return Response(value=b"answer")
 
-    async def fails_late(self, request: Request, context: Context) -> AsyncIterator[Response]:
+    async def fail_late(self, request: Request, context: Context) -> AsyncIterator[Response]:
         yield Response(value=b"answer")
         await self.begin(context)
 
     async def begin(self, context: Context) -> None:
-        """Count a call, and fails it while there are failures left."""
+        """Count a call, and fail it while failures are left."""
         self.calls += 1
         if self.calls > self._failures:
             return
@@ -127,7 +127,7 @@ class Unsteady:
 
 
 class UnsteadySpeech(tts_pb2_grpc.TextToSpeechServiceServicer):
-    """The speech service, as a server that stops answers."""
+    """A speech service whose first calls fail as if the server were stopping."""
 
     def __init__(self, failures: int) -> None:
         self.unsteady = Unsteady(failures)
@@ -142,9 +142,11 @@ class UnsteadySpeech(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 
 @asynccontextmanager
-async def speaking(failures: int) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpeechServiceAsyncStub, Unsteady]]:
-    """Yield the stub of a speech service that is away for a number of calls, and what counts them."""
-    speech = UnsteadySpeech(failures)  # type: ignore[abstract] # nothing else is asked
+async def run_unsteady_speech(
+    failures: int,
+) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpeechServiceAsyncStub, Unsteady]]:
+    """Yield the stub of a speech service that is unavailable for a number of calls, and the counter of calls."""
+    speech = UnsteadySpeech(failures)  # type: ignore[abstract] # nothing else is called
 
     def register(server: grpc.aio.Server) -> list[str]:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(speech, server)
@@ -155,30 +157,30 @@ async def speaking(failures: int) -> AsyncIterator[tuple[tts_pb2_grpc.TextToSpee
         yield stub, speech.unsteady
 
 
-async def test_what_may_be_done_twice_is_asked_once_more() -> None:
-    async with speaking(failures=1) as (stub, unsteady):
+async def test_an_idempotent_call_is_retried_once() -> None:
+    async with run_unsteady_speech(failures=1) as (stub, unsteady):
         await stub.GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"))
     assert unsteady.calls == 2
 
 
-async def test_a_service_that_stays_unavailable_is_asked_twice_and_no_more() -> None:
-    async with speaking(failures=9) as (stub, unsteady):
+async def test_an_unavailable_service_is_called_twice_at_most() -> None:
+    async with run_unsteady_speech(failures=9) as (stub, unsteady):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert unsteady.calls == 2
 
 
-async def test_what_costs_money_is_asked_once_because_it_may_have_been_done() -> None:
-    async with speaking(failures=1) as (stub, unsteady):
+async def test_a_call_that_costs_money_is_not_retried() -> None:
+    async with run_unsteady_speech(failures=1) as (stub, unsteady):
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hello."))
     assert unsteady.calls == 1
 
 
-async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:
+async def test_a_stream_that_has_begun_is_not_retried() -> None:
     unsteady = Unsteady(failures=1)
-    async with run_test_server(build_probe({SERVER_STREAM: unsteady.fails_late})) as probed:
+    async with run_test_server(build_probe({SERVER_STREAM: unsteady.fail_late})) as probed:
         call = Call().start(probed.channel, SERVER_STREAM)
         assert (await call.read()).value == b"answer"
         with pytest.raises(grpc.aio.AioRpcError):
@@ -187,7 +189,7 @@ async def test_a_stream_that_has_begun_is_never_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
-async def test_what_a_service_itself_answers_is_final(reason: Reason) -> None:
+async def test_an_error_of_the_service_itself_is_final(reason: Reason) -> None:
     unsteady = Unsteady(failures=1, reason=reason)
     async with run_test_server(build_probe({UNARY: unsteady.unary})) as probed:
         with pytest.raises(grpc.aio.AioRpcError):

@@ -30,12 +30,12 @@ async def supabase() -> AsyncIterator[FakeSupabase]:
         yield fake
 
 
-def local_settings(folder: Path) -> StorageSettings:
+def make_local_settings(folder: Path) -> StorageSettings:
     """Return the settings of a local store."""
     return StorageSettings(storage="local", storage_dir=folder, public_url=PUBLIC_URL)
 
 
-def s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> StorageSettings:
+def make_s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> StorageSettings:
     """Return the settings of a bucket, a new one if none is named."""
     if not bucket:
         bucket = f"bucket-{secrets.token_hex(8)}"
@@ -49,7 +49,7 @@ def s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> Storage
     )
 
 
-def supabase_settings(fake: FakeSupabase, *, public: bool = True, bucket: str = BUCKET) -> StorageSettings:
+def make_supabase_settings(fake: FakeSupabase, *, public: bool = True, bucket: str = BUCKET) -> StorageSettings:
     """Return the settings of the bucket of `fake`."""
     return StorageSettings(
         storage="supabase",
@@ -65,9 +65,9 @@ def supabase_settings(fake: FakeSupabase, *, public: bool = True, bucket: str = 
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     """Yield an empty store of each kind."""
     if request.param == "local":
-        settings = local_settings(tmp_path)
+        settings = make_local_settings(tmp_path)
     elif request.param == "s3":
-        settings = s3_settings(request.getfixturevalue("s3_url"))
+        settings = make_s3_settings(request.getfixturevalue("s3_url"))
     else:
         settings = None
     if settings is not None:

@@ -25,7 +25,7 @@ from services.common.storage.keys import (
 NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def info(key: str, **metadata: str) -> ObjectInfo:
+def make_info(key: str, **metadata: str) -> ObjectInfo:
     return ObjectInfo(key, 1, "image/png", "etag", NOVEMBER, metadata)
 
 
@@ -102,9 +102,9 @@ def test_equal_bytes_of_one_owner_have_one_key() -> None:
 
 
 def test_an_object_belongs_to_its_owner_by_key_or_by_metadata() -> None:
-    assert belongs_to(info("users/alice/x"), "alice")
-    assert belongs_to(info("images/x", owner="alice"), "alice")
-    assert not belongs_to(info("images/x", owner="alice"), "bob")
-    assert not belongs_to(info("images/x"), "")
-    assert belongs_to(info("images/x", owner=""), "")
+    assert belongs_to(make_info("users/alice/x"), "alice")
+    assert belongs_to(make_info("images/x", owner="alice"), "alice")
+    assert not belongs_to(make_info("images/x", owner="alice"), "bob")
+    assert not belongs_to(make_info("images/x"), "")
+    assert belongs_to(make_info("images/x", owner=""), "")
     assert len(f"users/{'x' * 64}/") < MAX_KEY_BYTES

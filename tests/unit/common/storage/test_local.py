@@ -14,51 +14,51 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectInfo, ObjectSpec, ObjectStore, open_object_store, read_all
-from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
+from tests.unit.common.storage.conftest import PUBLIC_URL, make_local_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"})
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with open_object_store(local_settings(tmp_path)) as store:
+    async with open_object_store(make_local_settings(tmp_path)) as store:
         yield store
 
 
-def files(folder: Path) -> set[str]:
+def list_files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 async def test_an_object_is_not_visible_while_it_is_written(store: ObjectStore, tmp_path: Path) -> None:
     seen: list[int] = []
 
-    async def slow() -> AsyncIterator[bytes]:
+    async def yield_slowly() -> AsyncIterator[bytes]:
         yield b"first half, "
         seen.append(len((await store.list("")).objects))
         with pytest.raises(MediaError):
             await store.head("a/b")
         yield b"second half"
 
-    await store.put("a/b", slow(), SPEC)
+    await store.put("a/b", yield_slowly(), SPEC)
     assert seen == [0]
-    assert files(tmp_path) == {"objects/a/b", "signing.key"}
+    assert list_files(tmp_path) == {"objects/a/b", "signing.key"}
 
 
 async def test_a_failed_write_leaves_no_file(store: ObjectStore, tmp_path: Path) -> None:
-    async def broken() -> AsyncIterator[bytes]:
+    async def fail_halfway() -> AsyncIterator[bytes]:
         yield b"half"
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await store.put("a/b", broken(), SPEC)
-    assert files(tmp_path) == {"signing.key"}
+        await store.put("a/b", fail_halfway(), SPEC)
+    assert list_files(tmp_path) == {"signing.key"}
 
 
 async def test_only_stale_drafts_are_removed(store: ObjectStore, tmp_path: Path) -> None:
     assert await store.remove_stale_drafts(3600) == 0
     counts: list[int] = []
 
-    async def slow() -> AsyncIterator[bytes]:
+    async def yield_slowly() -> AsyncIterator[bytes]:
         yield b"first half, "
         (lost,) = (tmp_path / "unfinished").iterdir()
         left = lost.with_name("left")
@@ -68,7 +68,7 @@ async def test_only_stale_drafts_are_removed(store: ObjectStore, tmp_path: Path)
         assert not left.exists()
         yield b"second half"
 
-    await store.put("a/b", slow(), SPEC)
+    await store.put("a/b", yield_slowly(), SPEC)
     assert counts == [1]
     assert await read_all(store, "a/b", max_bytes=100) == (b"first half, second half", await store.head("a/b"))
 
@@ -169,7 +169,7 @@ async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
     begun, go_on = threading.Event(), threading.Event()
     opened: list[BinaryIO] = []
 
-    def slow(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
+    def yield_slowly(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
         begun.set()
         assert go_on.wait(5)
         file = path.open("rb")
@@ -180,7 +180,7 @@ async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
         async with store.open("a/b"):
             pytest.fail("was opened for a cancelled reader")
 
-    monkeypatch.setattr("services.common.storage.local_files.open_object", slow)
+    monkeypatch.setattr("services.common.storage.local_files.open_object", yield_slowly)
     reader = asyncio.ensure_future(read())
     await asyncio.to_thread(begun.wait, 5)
     reader.cancel()

@@ -12,7 +12,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectSpec, open_object_store, read_all
 from services.common.storage.local_files import adopt_file
-from tests.unit.common.storage.conftest import local_settings
+from tests.unit.common.storage.conftest import make_local_settings
 
 SPEC = ObjectSpec("video/mp4", {"owner": "alice"})
 SHA256 = "5" * 64
@@ -68,14 +68,14 @@ def test_a_failed_copy_is_removed_and_the_file_stays(
 
 
 async def test_the_digest_of_the_caller_becomes_the_etag(source_file: Path, tmp_path: Path) -> None:
-    async with open_object_store(local_settings(tmp_path / "store")) as store:
+    async with open_object_store(make_local_settings(tmp_path / "store")) as store:
         stored = await store.put_file("videos/a.mp4", source_file, SHA256, SPEC)
         assert stored.etag == SHA256
         assert await read_all(store, "videos/a.mp4", max_bytes=100) == (b"a video", stored)
 
 
 async def test_a_file_with_a_taken_key_leaves_no_draft(source_file: Path, tmp_path: Path) -> None:
-    async with open_object_store(local_settings(tmp_path / "store")) as store:
+    async with open_object_store(make_local_settings(tmp_path / "store")) as store:
         await store.put("videos/a.mp4", b"first", SPEC)
         with pytest.raises(MediaError) as caught:
             await store.put_file("videos/a.mp4", source_file, SHA256, SPEC)

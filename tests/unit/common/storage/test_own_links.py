@@ -16,7 +16,7 @@ from services.common.input_files import InputFiles
 from services.common.storage import ObjectSpec, ObjectStore, open_object_store
 from services.common.storage.signed_urls import UrlSigner
 from tests.fakes.object_store import FakeObjectStore
-from tests.unit.common.storage.conftest import PUBLIC_URL, local_settings
+from tests.unit.common.storage.conftest import PUBLIC_URL, make_local_settings
 
 KEY = "images/2026/11/a~b=c+d@e.png"
 IMAGE = b"\x89PNG" + bytes(1000)
@@ -29,7 +29,7 @@ keys = st.lists(segments, min_size=1, max_size=4).map("/".join)
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with open_object_store(local_settings(tmp_path)) as store:
+    async with open_object_store(make_local_settings(tmp_path)) as store:
         await store.put(KEY, IMAGE, ObjectSpec("image/png", {"owner": "bob"}))
         yield store
 
@@ -86,7 +86,7 @@ async def test_a_local_store_recognizes_its_links_until_they_expire(local: Objec
 
 
 async def test_links_of_another_local_store_are_not_recognized(local: ObjectStore, tmp_path: Path) -> None:
-    async with open_object_store(local_settings(tmp_path / "other")) as other:
+    async with open_object_store(make_local_settings(tmp_path / "other")) as other:
         assert local.key_from_url((await other.url(KEY)).url) is None
 
 

@@ -10,13 +10,12 @@ from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from tests.fakes.web_host import run_web_host
-from tests.unit.common.storage.conftest import s3_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
 
 
 async def test_a_signed_link_reads_the_object_with_its_headers(s3_url: str) -> None:
-    async with open_object_store(s3_settings(s3_url)) as store, aiohttp.ClientSession() as session:
+    async with open_object_store(make_s3_settings(s3_url)) as store, aiohttp.ClientSession() as session:
         await store.put("a/b.png", b"image", SPEC)
         link = await store.url("a/b.png", lifetime_seconds=60)
         assert link.expires_at is not None
@@ -26,14 +25,14 @@ async def test_a_signed_link_reads_the_object_with_its_headers(s3_url: str) -> N
 
 
 async def test_urls_of_a_public_bucket_do_not_expire(s3_url: str) -> None:
-    settings = s3_settings(s3_url).model_copy(update={"s3_public_url": "https://cdn.example.com/"})
+    settings = make_s3_settings(s3_url).model_copy(update={"s3_public_url": "https://cdn.example.com/"})
     async with open_object_store(settings) as store:
         link = await store.url("a/b=c.png")
     assert (link.url, link.expires_at) == ("https://cdn.example.com/a/b%3Dc.png", None)
 
 
 async def test_a_missing_bucket_is_named(s3_url: str) -> None:
-    async with open_object_store(s3_settings(s3_url, bucket="no-such-bucket")) as store:
+    async with open_object_store(make_s3_settings(s3_url, bucket="no-such-bucket")) as store:
         for work in (store.put("a", b"x", SPEC), store.list("")):
             with pytest.raises(MediaError) as caught:
                 await work
@@ -48,7 +47,7 @@ async def test_refused_credentials_are_named_without_quoting_the_server(code: st
 
     async with run_web_host() as host:
         host.pages["/any"] = host.pages["/any/a/b"] = refuse
-        async with open_object_store(s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
+        async with open_object_store(make_s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
             for work in (store.put("a/b", b"x", SPEC), store.head("a/b"), store.list(""), store.delete("a/b")):
                 with pytest.raises(MediaError) as caught:
                     await work
@@ -58,7 +57,7 @@ async def test_refused_credentials_are_named_without_quoting_the_server(code: st
 
 
 async def test_an_unreachable_server_is_an_error() -> None:
-    settings = s3_settings("http://127.0.0.1:9", bucket="any")
+    settings = make_s3_settings("http://127.0.0.1:9", bucket="any")
     async with open_object_store(settings) as store:
         with pytest.raises(MediaError) as caught:
             await store.put("a", b"x", SPEC)

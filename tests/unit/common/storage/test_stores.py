@@ -117,11 +117,11 @@ async def test_one_of_two_concurrent_writers_of_a_key_is_refused(store: ObjectSt
 
 
 async def test_an_iterator_that_fails_stores_nothing(store: ObjectStore) -> None:
-    async def broken() -> AsyncIterator[bytes]:
+    async def fail_halfway() -> AsyncIterator[bytes]:
         yield bytes(6 * 1024 * 1024)
         raise MediaError(Reason.CANCELLED)
 
-    assert await get_reason(store.put(KEY, broken(), SPEC)) in (Reason.CANCELLED, Reason.STORAGE_FAILED)
+    assert await get_reason(store.put(KEY, fail_halfway(), SPEC)) in (Reason.CANCELLED, Reason.STORAGE_FAILED)
     assert await get_reason(store.head(KEY)) is Reason.NOT_FOUND
     assert (await store.list("")).objects == ()
 
@@ -147,7 +147,7 @@ async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
     for key in keys:
         await store.put(key, key.encode(), SPEC)
 
-    async def pages(prefix: str, page_size: int) -> list[list[str]]:
+    async def list_pages(prefix: str, page_size: int) -> list[list[str]]:
         found, token = [], ""
         while True:
             page = await store.list(prefix, page_size=page_size, page_token=token)
@@ -156,11 +156,11 @@ async def test_lists_are_paged_in_the_order_of_keys(store: ObjectStore) -> None:
             if not token:
                 return found
 
-    assert await pages("", 100) == [sorted(keys)]
-    assert await pages("b/", 3) == [["b/1", "b/2/x", "b/2/y"], ["b/3"]]
-    assert await pages("", 3) == [sorted(keys)[:3], sorted(keys)[3:6], sorted(keys)[6:]]
-    assert await pages("b/2/", 1) == [["b/2/x"], ["b/2/y"]]
-    assert await pages("unknown/", 5) == [[]]
+    assert await list_pages("", 100) == [sorted(keys)]
+    assert await list_pages("b/", 3) == [["b/1", "b/2/x", "b/2/y"], ["b/3"]]
+    assert await list_pages("", 3) == [sorted(keys)[:3], sorted(keys)[3:6], sorted(keys)[6:]]
+    assert await list_pages("b/2/", 1) == [["b/2/x"], ["b/2/y"]]
+    assert await list_pages("unknown/", 5) == [[]]
     (item,) = (await store.list("c/")).objects
     assert (item.size_bytes, item.etag != "") == (3, True)
 

@@ -11,7 +11,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.storage import ObjectSpec, ObjectStore, open_object_store
 from tests.fakes.supabase import FakeSupabase
-from tests.unit.common.storage.conftest import PUBLIC_URL, supabase_settings
+from tests.unit.common.storage.conftest import PUBLIC_URL, make_supabase_settings
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "supabase"
 SPEC = ObjectSpec("image/png", {"k": "v"})
@@ -26,7 +26,7 @@ async def put(store: ObjectStore, key: str = "a/b.png") -> None:
 
 
 async def test_an_upload_is_the_request_of_the_official_client(supabase: FakeSupabase) -> None:
-    async with open_object_store(supabase_settings(supabase)) as store:
+    async with open_object_store(make_supabase_settings(supabase)) as store:
         await store.put("a/b.png", b"image", SPEC, overwrite=True)
     sent, expected = supabase.requests[0], read_golden("upload")
     assert (sent.method, sent.path) == (expected["method"], "/storage/v1/object/media/a/b.png")
@@ -37,7 +37,7 @@ async def test_an_upload_is_the_request_of_the_official_client(supabase: FakeSup
 
 @pytest.mark.parametrize("name", ["sign", "remove", "list", "info"])
 async def test_other_requests_are_those_of_the_official_client(supabase: FakeSupabase, name: str) -> None:
-    async with open_object_store(supabase_settings(supabase, public=False)) as store:
+    async with open_object_store(make_supabase_settings(supabase, public=False)) as store:
         await put(store)
         supabase.requests.clear()
         work: dict[str, Any] = {
@@ -56,10 +56,10 @@ async def test_other_requests_are_those_of_the_official_client(supabase: FakeSup
 
 
 async def test_urls_have_the_public_address(supabase: FakeSupabase) -> None:
-    async with open_object_store(supabase_settings(supabase)) as store:
+    async with open_object_store(make_supabase_settings(supabase)) as store:
         link = await store.url("a/b.png")
         assert (link.url, link.expires_at) == (f"{PUBLIC_URL}/storage/v1/object/public/media/a/b.png", None)
-    async with open_object_store(supabase_settings(supabase, public=False)) as store:
+    async with open_object_store(make_supabase_settings(supabase, public=False)) as store:
         link = await store.url("a/b.png", lifetime_seconds=60)
         assert link.url == f"{PUBLIC_URL}/storage/v1/object/sign/media/a/b.png?token=a/b.png-60"
         assert link.expires_at is not None
@@ -80,7 +80,7 @@ async def test_the_status_in_the_body_decides(
     supabase: FakeSupabase, refusal: tuple[str, str, str, str], reason: Reason, quoted: str
 ) -> None:
     supabase.refusal = refusal
-    async with open_object_store(supabase_settings(supabase)) as store:
+    async with open_object_store(make_supabase_settings(supabase)) as store:
         with pytest.raises(MediaError) as caught:
             await put(store)
     assert caught.value.reason is reason
@@ -89,7 +89,7 @@ async def test_the_status_in_the_body_decides(
 
 async def test_a_foreign_response_is_an_error_without_its_text(supabase: FakeSupabase) -> None:
     supabase.broken = True
-    async with open_object_store(supabase_settings(supabase)) as store:
+    async with open_object_store(make_supabase_settings(supabase)) as store:
         for work in (put(store), store.head("a/b.png"), store.delete("a/b.png")):
             with pytest.raises(MediaError) as caught:
                 await work
@@ -98,7 +98,7 @@ async def test_a_foreign_response_is_an_error_without_its_text(supabase: FakeSup
 
 
 async def test_a_missing_bucket_is_named(supabase: FakeSupabase) -> None:
-    async with open_object_store(supabase_settings(supabase, bucket="other")) as store:
+    async with open_object_store(make_supabase_settings(supabase, bucket="other")) as store:
         with pytest.raises(MediaError) as caught:
             await put(store)
     assert "SUPABASE_BUCKET" in caught.value.message

@@ -43,7 +43,7 @@ _STEPS = st.one_of(st.just(0.0), st.floats(0, 0.2), st.floats(0, 3))
 
 
 @st.composite
-def alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignment:
+def draw_alignments(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Alignment:
     """Return a valid alignment: entries of any number of code points, times in order."""
     text = draw(texts)
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))) if draw(st.booleans()) else range(len(text))

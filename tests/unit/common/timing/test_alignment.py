@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.timing.alignment import Alignment, join_alignments, shift_alignment
-from tests.unit.common.timing.samples import alignments
+from tests.unit.common.timing.samples import draw_alignments
 
 FIRST = Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2))
 SECOND = Alignment(("!",), (0.2,), (0.4,))
@@ -58,7 +58,7 @@ def test_a_shift_must_be_finite(seconds: float) -> None:
         shift_alignment(FIRST, seconds)
 
 
-@given(alignments(), st.floats(-10, 1e5))
+@given(draw_alignments(), st.floats(-10, 1e5))
 def test_a_shifted_alignment_stays_in_order(alignment: Alignment, seconds: float) -> None:
     shifted = shift_alignment(alignment, seconds)
     assert shifted.characters == alignment.characters
@@ -71,13 +71,13 @@ def test_alignments_on_one_clock_are_joined_in_order() -> None:
     assert join_alignments([]) == Alignment()
 
 
-@given(st.lists(alignments(), max_size=5))
+@given(st.lists(draw_alignments(), max_size=5))
 def test_joined_alignments_are_complete(pieces: list[Alignment]) -> None:
     joined = join_alignments(pieces)
     assert joined == sum(pieces, Alignment())
     assert joined.text == "".join(piece.text for piece in pieces)
 
 
-@given(alignments())
+@given(draw_alignments())
 def test_a_single_alignment_is_returned_unchanged(alignment: Alignment) -> None:
     assert join_alignments([alignment]) == alignment

@@ -18,16 +18,16 @@ from services.common.timing.captions import (
     to_webvtt,
 )
 from services.common.timing.words import find_words, is_word
-from tests.unit.common.timing.samples import align_evenly, alignments
+from tests.unit.common.timing.samples import align_evenly, draw_alignments
 from tests.unit.common.timing.subtitles import read_srt, read_webvtt
 
 
-def lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
+def build_lines(text: str, seconds_each: float = 0.0625) -> list[tuple[str, ...]]:
     return [cue.lines for cue in build_cues(align_evenly(text, seconds_each))]
 
 
-def visible_text(text: str) -> str:
-    """Return what of `text` is visible_text, without white space, which may become a line's end."""
+def extract_visible_text(text: str) -> str:
+    """Return the visible characters of `text`, without white space, which may become the end of a line."""
     return "".join(char for char in text if unicodedata.category(char) != "Cc" and not char.isspace())
 
 
@@ -39,7 +39,7 @@ def test_a_sentence_is_one_caption_if_it_fits() -> None:
 
 
 def test_two_lines_are_about_as_long_and_broken_at_a_clause() -> None:
-    assert lines("When it rains in the morning, we stay at home and read a good book.") == [
+    assert build_lines("When it rains in the morning, we stay at home and read a good book.") == [
         ("When it rains in the morning,", "we stay at home and read a good book."),
     ]
 
@@ -49,21 +49,21 @@ def test_a_long_sentence_is_divided_at_a_clause() -> None:
         "The harbour was quiet when the first of the boats came in from the sea, heavy with fish, and nobody"
         " was there to see it."
     )
-    assert lines(text) == [
+    assert build_lines(text) == [
         ("The harbour was quiet when the first", "of the boats came in from the sea,"),
         ("heavy with fish,", "and nobody was there to see it."),
     ]
 
 
 def test_short_sentences_share_a_caption() -> None:
-    assert lines("No. Yes. Well, perhaps.") == [("No. Yes. Well, perhaps.",)]
+    assert build_lines("No. Yes. Well, perhaps.") == [("No. Yes. Well, perhaps.",)]
 
 
 def test_a_caption_ends_after_seven_seconds() -> None:
     assert all(
         cue.end_milliseconds - cue.start_milliseconds <= 7000 for cue in build_cues(align_evenly("so slow " * 9, 0.5))
     )
-    assert lines("slow " * 4, 0.5) == [("slow slow slow",), ("slow",)]
+    assert build_lines("slow " * 4, 0.5) == [("slow slow slow",), ("slow",)]
 
 
 def test_a_caption_lasts_at_least_a_second() -> None:
@@ -78,16 +78,16 @@ def test_a_caption_ends_when_the_next_one_starts() -> None:
 
 
 def test_a_word_longer_than_a_line_is_divided() -> None:
-    assert lines("y" * 100) == [("y" * 42, "y" * 42), ("y" * 16,)]
+    assert build_lines("y" * 100) == [("y" * 42, "y" * 42), ("y" * 16,)]
 
 
 def test_a_part_of_a_word_that_is_punctuation_only_is_shown_with_the_rest() -> None:
     text = "." * 90 + "a"
-    assert "".join(line for cue in lines(text) for line in cue) == text
+    assert "".join(line for cue in build_lines(text) for line in cue) == text
 
 
 def test_wide_characters_count_twice() -> None:
-    assert lines("好" * 50) == [("好" * 21, "好" * 21), ("好" * 8,)]
+    assert build_lines("好" * 50) == [("好" * 21, "好" * 21), ("好" * 8,)]
 
 
 def test_punctuation_alone_makes_no_caption() -> None:
@@ -95,11 +95,11 @@ def test_punctuation_alone_makes_no_caption() -> None:
 
 
 def test_right_to_left_text_is_not_changed() -> None:
-    assert lines("שלום, עולם (כן).") == [("שלום, עולם (כן).",)]
+    assert build_lines("שלום, עולם (כן).") == [("שלום, עולם (כן).",)]
 
 
 def test_line_ends_and_white_space_of_the_text_become_spaces() -> None:
-    assert lines("One\ntwo \u2028 three\tfour") == [("One two three four",)]
+    assert build_lines("One\ntwo \u2028 three\tfour") == [("One two three four",)]
 
 
 @pytest.mark.parametrize("text", ["", " \n "])
@@ -152,7 +152,7 @@ def test_times_are_rounded_to_milliseconds(seconds: float, written: str) -> None
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_captions_do_not_overlap_and_fit_the_screen(alignment: Alignment) -> None:
     found = build_cues(alignment)
     for cue in found:
@@ -163,17 +163,17 @@ def test_captions_do_not_overlap_and_fit_the_screen(alignment: Alignment) -> Non
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_every_word_is_in_the_captions_in_order(alignment: Alignment) -> None:
-    whole = visible_text("".join(line for cue in build_cues(alignment) for line in cue.lines))
+    whole = extract_visible_text("".join(line for cue in build_cues(alignment) for line in cue.lines))
     position = 0
     for word in find_words(alignment):
-        position = whole.index(visible_text(word.text), position) + len(visible_text(word.text))
+        position = whole.index(extract_visible_text(word.text), position) + len(extract_visible_text(word.text))
     assert bool(find_words(alignment)) == bool(build_cues(alignment))
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_a_caption_starts_with_its_first_word(alignment: Alignment) -> None:
     starts = {round(time * 1000) for time in [*alignment.starts_seconds, *alignment.ends_seconds]}
     single = all(len(entry) <= 1 for entry in alignment.characters)
@@ -183,7 +183,7 @@ def test_a_caption_starts_with_its_first_word(alignment: Alignment) -> None:
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_both_formats_contain_the_same_captions(alignment: Alignment) -> None:
     expected = [(cue.start_milliseconds, cue.end_milliseconds) for cue in build_cues(alignment)]
     for file in (read_webvtt(to_webvtt(alignment)), read_srt(to_srt(alignment))):
@@ -201,4 +201,4 @@ def test_captions_of_many_words_at_one_moment_do_not_overlap() -> None:
 @pytest.mark.parametrize("word", ["%", "€", "&", "😀"])
 def test_symbols_are_words_and_visible(word: str) -> None:
     assert is_word(word)
-    assert lines(word) == [(word,)]
+    assert build_lines(word) == [(word,)]

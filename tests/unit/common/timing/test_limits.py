@@ -15,7 +15,7 @@ LIMITS = st.integers(1, 60)
 FAMILY = "👩‍👩‍👧"
 
 
-def pieces(text: str, limit: int) -> list[str]:
+def split_pieces(text: str, limit: int) -> list[str]:
     return [span.extract(text) for span in split_for_limit(text, limit)]
 
 
@@ -39,7 +39,7 @@ def pieces(text: str, limit: int) -> list[str]:
     ],
 )
 def test_a_text_is_cut_at_the_best_place(text: str, limit: int, expected: list[str]) -> None:
-    assert pieces(text, limit) == expected
+    assert split_pieces(text, limit) == expected
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -51,7 +51,7 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
 @settings(deadline=None)
 @given(TEXTS, LIMITS)
 def test_pieces_make_up_the_text_and_none_exceeds_the_limit(text: str, limit: int) -> None:
-    found = pieces(text, limit)
+    found = split_pieces(text, limit)
     assert "".join(found) == text
     assert all(0 < len(piece) <= limit for piece in found)
 
@@ -80,7 +80,7 @@ def test_no_piece_starts_inside_a_character(text: str, limit: int) -> None:
 @settings(deadline=None)
 @given(TEXTS)
 def test_a_text_within_the_limit_is_one_piece(text: str) -> None:
-    assert pieces(text, max(1, len(text))) == ([text] if text else [])
+    assert split_pieces(text, max(1, len(text))) == ([text] if text else [])
 
 
 @pytest.mark.parametrize("unit", ["word ", "a, ", ",", " ", "a", "\u0301", "🇩", "。", '."'], ids=ascii)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.raw import from_raw, to_raw
-from tests.unit.common.timing.samples import alignments
+from tests.unit.common.timing.samples import draw_alignments
 
 RAW = {"characters": [{"char": "H", "start": 0.0, "end": 0.1}, {"char": "e", "start": 0.1, "end": 0.2}]}
 NORMALIZED = Alignment(("H", "e"), (0.0, 0.1), (0.1, 0.2))
@@ -32,7 +32,7 @@ def test_an_empty_alignment_is_an_empty_list() -> None:
     assert from_raw({"characters": []}) == Alignment()
 
 
-@given(alignments())
+@given(draw_alignments())
 def test_an_alignment_survives_a_round_trip_through_raw_json(alignment: Alignment) -> None:
     assert from_raw(orjson.loads(orjson.dumps(to_raw(alignment)))) == alignment
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from services.common.timing.alignment import Alignment
 from services.common.timing.words import TimedSpan, find_sentences, find_words
-from tests.unit.common.timing.samples import align_evenly, alignments
+from tests.unit.common.timing.samples import align_evenly, draw_alignments
 
 
 def test_a_word_has_its_punctuation_its_times_and_its_offset() -> None:
@@ -63,7 +63,7 @@ def test_sentences_have_no_white_space_around_them() -> None:
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_offsets_are_correct_and_times_never_decrease(alignment: Alignment) -> None:
     for spans in (find_words(alignment), find_sentences(alignment)):
         for span in spans:
@@ -77,7 +77,7 @@ def test_offsets_are_correct_and_times_never_decrease(alignment: Alignment) -> N
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_words_contain_every_letter_and_no_white_space(alignment: Alignment) -> None:
     found = find_words(alignment)
     assert not any(character.isspace() for word in found for character in word.text)
@@ -86,7 +86,7 @@ def test_words_contain_every_letter_and_no_white_space(alignment: Alignment) -> 
 
 
 @settings(deadline=None)
-@given(alignments())
+@given(draw_alignments())
 def test_every_word_is_in_one_sentence(alignment: Alignment) -> None:
     borders = {sentence.text_offset for sentence in find_sentences(alignment)}
     for word in find_words(alignment):

@@ -24,28 +24,28 @@ RETENTION_DAYS = 400
 Open = Callable[[Path, str], AbstractAsyncContextManager[UsageStore]]
 
 
-def with_unused_database(uri: str) -> str:
+def choose_unused_database(uri: str) -> str:
     """Return `uri` with the name of an unused database."""
     return urlsplit(uri)._replace(path=f"/usage_{secrets.token_hex(8)}").geturl()
 
 
-def _sqlite(folder: Path, _uri: str) -> AbstractAsyncContextManager[UsageStore]:
+def _open_sqlite(folder: Path, _uri: str) -> AbstractAsyncContextManager[UsageStore]:
     return open_sqlite_usage(folder / "media.sqlite")
 
 
-def _mongo(client_factory: ClientFactory) -> Open:
+def _make_mongo_opener(client_factory: ClientFactory) -> Open:
     return lambda _folder, uri: open_mongo_usage(uri, RETENTION_DAYS, client_factory)
 
 
-_STORES: dict[str, Open] = {"sqlite": _sqlite}
+_STORES: dict[str, Open] = {"sqlite": _open_sqlite}
 if MONGO_URI:
-    _STORES |= {"motor": _mongo(AsyncIOMotorClient), "pymongo": _mongo(AsyncMongoClient)}
+    _STORES |= {"motor": _make_mongo_opener(AsyncIOMotorClient), "pymongo": _make_mongo_opener(AsyncMongoClient)}
 
 
 @pytest.fixture
 async def mongo_uri() -> AsyncIterator[str]:
     """Yield the URI of an unused database; empty without a server."""
-    uri = with_unused_database(MONGO_URI) if MONGO_URI else ""
+    uri = choose_unused_database(MONGO_URI) if MONGO_URI else ""
     yield uri
     if uri:
         async with AsyncMongoClient[dict[str, object]](uri) as client:

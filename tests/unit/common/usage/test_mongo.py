@@ -61,17 +61,17 @@ if MONGO_URI:
 
     @in_both_drivers
     async def test_indexes_and_expiry_are_created_once(client: ClientFactory, mongo_uri: str) -> None:
-        heard = RecordedCommands()
+        recorded = RecordedCommands()
 
         def create_client(uri: str, **options: Any) -> Any:
-            return client(uri, event_listeners=[heard], **options)
+            return client(uri, event_listeners=[recorded], **options)
 
         async with open_mongo_usage(mongo_uri, RETENTION_DAYS, create_client) as store:
             for _ in range(2):
                 await store.add_many([usage_record()])
-        asked = [index for command in heard.commands for index in command.get("indexes", [])]
-        assert [dict(index["key"]) for index in asked] == [{"principal": 1, "day": 1}, {"day": 1}, {"at": 1}]
-        assert asked[-1]["expireAfterSeconds"] == RETENTION_DAYS * 24 * 60 * 60
+        indexes = [index for command in recorded.commands for index in command.get("indexes", [])]
+        assert [dict(index["key"]) for index in indexes] == [{"principal": 1, "day": 1}, {"day": 1}, {"at": 1}]
+        assert indexes[-1]["expireAfterSeconds"] == RETENTION_DAYS * 24 * 60 * 60
 
     async def test_a_document_holds_exactly_the_fields_of_the_record(mongo_uri: str) -> None:
         record = usage_record(cost_units=5, first_audio_seconds=0.25)

@@ -21,7 +21,7 @@ from tests.fakes.image_provider import make_image
 REQUEST = PaintRequest("A lighthouse at dusk", Size(256, 192), 7)
 
 
-def pixels(data: bytes) -> numpy.ndarray:
+def read_pixels(data: bytes) -> numpy.ndarray:
     with Image.open(BytesIO(data)) as image:
         return numpy.asarray(image.convert("RGB"), dtype=numpy.int16)
 
@@ -35,18 +35,18 @@ def test_the_same_request_gives_the_same_bytes() -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.text(max_size=80), st.integers(16, 200), st.integers(16, 200), st.integers(0, 2**64 - 1))
 def test_every_request_can_be_painted(prompt: str, width: int, height: int, seed: int) -> None:
-    painted = pixels(paint(PaintRequest(prompt, Size(width, height), seed)))
+    painted = read_pixels(paint(PaintRequest(prompt, Size(width, height), seed)))
     assert painted.shape == (height, width, 3)
     assert painted.std() > 1
 
 
 def test_a_colour_that_the_prompt_names_prevails() -> None:
-    red, green, blue = pixels(paint(replace(REQUEST, prompt="growth in blue (#0000FF)"))).mean(axis=(0, 1))
+    red, green, blue = read_pixels(paint(replace(REQUEST, prompt="growth in blue (#0000FF)"))).mean(axis=(0, 1))
     assert blue > 2 * max(red, green)
 
 
 def test_every_image_carries_the_label() -> None:
-    painted = pixels(paint(replace(REQUEST, size=Size(512, 384))))
+    painted = read_pixels(paint(replace(REQUEST, size=Size(512, 384))))
     band = painted[-40:, :200]
     # White letters on a dark band.
     assert band.max() > 200
@@ -57,7 +57,7 @@ def test_every_image_carries_the_label() -> None:
 def test_the_strength_decides_how_much_of_a_source_changes() -> None:
     source = make_image(Size(256, 192), "white")
     changes = [
-        float(numpy.abs(pixels(paint(replace(REQUEST, source=source, strength=strength)))[:120] - 255).mean())
+        float(numpy.abs(read_pixels(paint(replace(REQUEST, source=source, strength=strength)))[:120] - 255).mean())
         for strength in (0.0, 0.4, 0.75, 1.0)
     ]
     assert changes[0] < 2
@@ -85,6 +85,6 @@ async def test_an_image_is_painted_over_a_source(workers: WorkerPool) -> None:
     source = SourceImage(make_image(Size(64, 48), "red"), "image/png", Size(64, 48), "00")
     spec = ImageSpec(Mode.TRANSFORM, "a cat", Size(64, 48), source=source, strength=0.0)
     generated = await EmbeddedProvider(workers).generate(spec)
-    red, green, blue = pixels(generated.data)[:20].mean(axis=(0, 1))
+    red, green, blue = read_pixels(generated.data)[:20].mean(axis=(0, 1))
     assert red > 240
     assert max(green, blue) < 30

@@ -76,11 +76,11 @@ async def test_the_percent_never_goes_back_and_ends_below_100(
 @pytest.mark.parametrize("kind", SPECS)
 async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) -> None:
     await shop.make(kind, SPECS[kind], principal="bob")
-    assert {asked.principal for asked in shop.fake.calls} == {"bob"}
+    assert {call.principal for call in shop.fake.calls} == {"bob"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "done", "asked"),
+    ("kind", "done", "call"),
     [
         ("talking_video", ["audio"], ["GenerateVideo", "MuxVideo"]),
         ("talking_video", ["audio", "video"], ["MuxVideo"]),
@@ -91,9 +91,9 @@ async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) ->
         ("story", ["image", "audio", "video", "final"], []),
     ],
 )
-async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: list[str], asked: list[str]) -> None:
+async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: list[str], call: list[str]) -> None:
     await shop.make(kind, SPECS[kind], steps={step: RESULTS[step] for step in done})
-    assert shop.fake.methods == asked
+    assert shop.fake.methods == call
     behind = {stage for step in done for stage in STAGES_OF[step]}
     assert {stage for stage, _ in shop.reached} == STAGES[kind].keys() - behind
 

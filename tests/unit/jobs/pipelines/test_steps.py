@@ -62,12 +62,12 @@ class OvertakenBucket(Bucket):
         return await super().update(key, value, last)
 
 
-async def done(shop: Shop, step: str, **fields: Any) -> Result:
+async def run_step(shop: Shop, step: str, **fields: Any) -> Result:
     """Run one step of a job."""
     return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": RESULTS, **fields})))
 
 
-def without(step: str) -> dict[str, Any]:
+def list_results_before(step: str) -> dict[str, Any]:
     """Return the results that a step needs from earlier steps."""
     return {name: result for name, result in RESULTS.items() if name != step}
 
@@ -85,20 +85,20 @@ def test_a_progress_range_is_part_of_the_job_and_keeps_order(
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("principal", ["alice", "", "someone@example.com"])
 async def test_every_call_is_on_behalf_of_the_owner(shop: Shop, step: str, principal: str) -> None:
-    await done(shop, step, principal=principal, steps=without(step))
-    assert [(asked.method, asked.principal) for asked in shop.fake.calls] == [(STEPS[step][0], principal)]
+    await run_step(shop, step, principal=principal, steps=list_results_before(step))
+    assert [(call.method, call.principal) for call in shop.fake.calls] == [(STEPS[step][0], principal)]
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_finished_step_does_not_run_again(shop: Shop, step: str) -> None:
     generated = {"key": "somewhere/else.bin"}
-    assert await done(shop, step, steps={**RESULTS, step: generated}) == generated
+    assert await run_step(shop, step, steps={**RESULTS, step: generated}) == generated
     assert shop.fake.calls == []
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_step_stores_its_result_in_the_record(shop: Shop, step: str) -> None:
-    result = await done(shop, step, steps=without(step))
+    result = await run_step(shop, step, steps=list_results_before(step))
     assert shop.record.steps[step] == result
     assert {"key", "contentType", "provider", "model"} <= result.keys()
 
@@ -109,12 +109,12 @@ async def test_a_paid_step_is_stored_as_an_intent_before_its_call(
 ) -> None:
     shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.PROVIDER_BUSY))
     with pytest.raises(MediaError):
-        await done(shop, step, steps=without(step))
+        await run_step(shop, step, steps=list_results_before(step))
     assert shop.record.intents == intents
 
 
 async def test_a_mux_is_not_stored_as_an_intent(shop: Shop) -> None:
-    await done(shop, "final")
+    await run_step(shop, "final")
     assert shop.record.intents == ()
 
 
@@ -122,7 +122,7 @@ async def test_a_mux_is_not_stored_as_an_intent(shop: Shop) -> None:
 async def test_the_error_of_a_service_is_raised_unchanged(shop: Shop, step: str) -> None:
     shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.RATE_LIMITED, "Slow down.", retry_after_seconds=7))
     with pytest.raises(MediaError) as caught:
-        await done(shop, step, steps=without(step))
+        await run_step(shop, step, steps=list_results_before(step))
     assert (caught.value.reason, caught.value.message) == (Reason.RATE_LIMITED, "Slow down.")
     assert caught.value.retry_after_seconds == 7
     assert step not in shop.record.steps
@@ -132,7 +132,7 @@ async def test_the_error_of_a_service_is_raised_unchanged(shop: Shop, step: str)
 async def test_a_stream_without_a_result_is_a_retryable_error(shop: Shop, step: str) -> None:
     shop.fake.truncated.add(STEPS[step][0])
     with pytest.raises(MediaError) as caught:
-        await done(shop, step, steps=without(step))
+        await run_step(shop, step, steps=list_results_before(step))
     assert caught.value.reason is Reason.UNAVAILABLE
 
 
@@ -140,7 +140,7 @@ async def test_a_stream_without_a_result_is_a_retryable_error(shop: Shop, step: 
 async def test_a_stream_is_read_to_its_end_so_that_no_call_counts_as_cancelled(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.fake.endings[method] = limiter = asyncio.Event()
-    doing = asyncio.create_task(done(shop, step, steps=without(step)))
+    doing = asyncio.create_task(run_step(shop, step, steps=list_results_before(step)))
     over, _ = await asyncio.wait({doing}, timeout=0.2)
     assert not over
     limiter.set()
@@ -151,7 +151,7 @@ async def test_a_stream_is_read_to_its_end_so_that_no_call_counts_as_cancelled(s
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_an_error_after_the_result_is_ignored(shop: Shop, step: str) -> None:
     shop.fake.endings[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
-    assert "key" in await done(shop, step, steps=without(step))
+    assert "key" in await run_step(shop, step, steps=list_results_before(step))
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
@@ -161,7 +161,7 @@ async def test_a_stream_that_never_ends_after_its_result_is_closed(
     monkeypatch.setattr("services.jobs.clients._DRAIN_SECONDS", 0.05)
     method = STEPS[step][0]
     shop.fake.endings[method] = asyncio.Event()
-    assert "key" in await done(shop, step, steps=without(step))
+    assert "key" in await run_step(shop, step, steps=list_results_before(step))
     await until(lambda: shop.fake.abandoned == [method])
 
 
@@ -169,7 +169,7 @@ async def test_a_stream_that_never_ends_after_its_result_is_closed(
 async def test_a_cancelled_step_cancels_the_call(shop: Shop, step: str) -> None:
     method = STEPS[step][0]
     shop.fake.blocked[method] = asyncio.Event()
-    doing = asyncio.create_task(done(shop, step, steps=without(step)))
+    doing = asyncio.create_task(run_step(shop, step, steps=list_results_before(step)))
     await until(lambda: method in shop.fake.methods)
     doing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -183,20 +183,20 @@ async def test_a_superseded_step_cancels_the_call(shop: Shop, step: str) -> None
     shop.buckets.state = OvertakenBucket()
     shop.fake.blocked[method] = asyncio.Event()
     with pytest.raises(LeaseLostError):
-        await done(shop, step, steps=without(step))
+        await run_step(shop, step, steps=list_results_before(step))
     await until(lambda: shop.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_video_has_a_longer_deadline_than_other_calls(shop: Shop, step: str) -> None:
-    await done(shop, step, steps=without(step))
+    await run_step(shop, step, steps=list_results_before(step))
     allowed = VIDEO_SECONDS if step == "video" else CALL_SECONDS
-    (asked,) = shop.fake.calls
-    assert asked.seconds_left == pytest.approx(allowed, abs=10)
+    (call,) = shop.fake.calls
+    assert call.seconds_left == pytest.approx(allowed, abs=10)
 
 
 async def test_a_video_request_has_the_job_id_and_is_detached(shop: Shop) -> None:
-    result = await done(shop, "video", steps={})
+    result = await run_step(shop, "video", steps={})
     request = shop.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
     assert request.request_id == build_video_request_id(shop.record)
@@ -210,12 +210,12 @@ async def test_a_video_request_has_the_job_id_and_is_detached(shop: Shop) -> Non
 @pytest.mark.parametrize("step", ["video", "final"])
 async def test_the_percent_of_a_video_is_a_part_of_the_jobs(shop: Shop, step: str) -> None:
     shop.fake.percents = (0.0, 25.0, 50.0, 10.0, 100.0)
-    await done(shop, step, steps=without(step))
+    await run_step(shop, step, steps=list_results_before(step))
     assert [percent for _, percent in shop.reached] == [20.0, 30.0, 40.0, 60.0]
 
 
 async def test_speech_is_stored_with_its_alignment(shop: Shop) -> None:
-    result = await done(shop, "audio", steps={})
+    result = await run_step(shop, "audio", steps={})
     request = shop.fake.last("SynthesizeStream").request
     assert (request.text, request.voice) == ("Hello.", "Aria")
     assert (request.provider, request.model_id) == ("elevenlabs", "eleven_turbo_v2")
@@ -224,7 +224,7 @@ async def test_speech_is_stored_with_its_alignment(shop: Shop) -> None:
 
 
 async def test_an_image_is_stored_under_a_key_of_the_job(shop: Shop) -> None:
-    result = await done(shop, "image", steps={})
+    result = await run_step(shop, "image", steps={})
     request = shop.fake.last("GenerateImage").request
     assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
     assert (request.prompt, request.image_size, request.provider) == ("Cats land on the moon", "square", "fal")
@@ -272,8 +272,8 @@ async def test_captions_use_the_alignment_of_the_speech(
 
 async def test_a_video_is_cancelled_by_its_request_id(shop: Shop) -> None:
     await shop.steps.cancel_video(make_record(intents=("video",)))
-    asked = shop.fake.last("CancelVideo")
-    assert (asked.request.request_id, asked.principal) == (f"job-{JOB_ID}", "alice")
+    call = shop.fake.last("CancelVideo")
+    assert (call.request.request_id, call.principal) == (f"job-{JOB_ID}", "alice")
 
 
 @pytest.mark.parametrize(

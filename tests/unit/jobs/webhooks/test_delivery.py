@@ -20,7 +20,7 @@ from services.jobs.webhooks.delivery import MAX_DELAY_SECONDS, MAX_FAILURES, bui
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.unit.jobs.memory_buckets import JOB_ID, Buckets, make_record
 
-URL = "https://example.com/told"
+URL = "https://example.com/webhook"
 UPDATED_AT = "2026-11-21T09:05:00.000+00:00"
 BLOCKED = JobFailure("CONTENT_BLOCKED", "The provider's safety rules refuse this content.", "video")
 
@@ -83,7 +83,7 @@ class WebhookJob:
         return None
 
 
-def sent(lease: Lease) -> list[dict[str, Any]]:
+def list_sent(lease: Lease) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lease.record.steps[DELIVERIES]["sent"]
     return found
 
@@ -138,7 +138,7 @@ async def test_any_2xx_accepts_the_webhook(status: int) -> None:
     webhook.receiver.answers.append(status)
     lease = await webhook.lease()
     assert await webhook.attempt(lease) is None
-    assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
+    assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(status, "")]
 
 
 @pytest.mark.parametrize("status", [199, 300, 302, 304, 400, 404, 409, 429, 500, 503])
@@ -148,7 +148,7 @@ async def test_other_statuses_are_retried(status: int) -> None:
     webhook.receiver.answers.append(status)
     lease = await webhook.lease()
     assert await webhook.attempt(lease) is Reason.UNAVAILABLE
-    assert [(item["status"], item["error"]) for item in sent(lease)] == [(status, "")]
+    assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(status, "")]
 
 
 async def test_an_unreachable_receiver_is_retried() -> None:
@@ -157,11 +157,11 @@ async def test_an_unreachable_receiver_is_retried() -> None:
     webhook.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
     lease = await webhook.lease()
     assert await webhook.attempt(lease) is Reason.UNAVAILABLE
-    assert [(item["status"], item["error"]) for item in sent(lease)] == [(0, "URL_UNREACHABLE")]
+    assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(0, "URL_UNREACHABLE")]
 
 
 @pytest.mark.parametrize(
-    ("answer", "kept"),
+    ("answer", "expected"),
     [
         (410, (410, "")),
         (MediaError(Reason.URL_FORBIDDEN), (0, "URL_FORBIDDEN")),
@@ -169,14 +169,14 @@ async def test_an_unreachable_receiver_is_retried() -> None:
     ],
 )
 async def test_a_gone_or_forbidden_receiver_ends_the_webhook_job(
-    answer: int | MediaError, kept: tuple[int, str]
+    answer: int | MediaError, expected: tuple[int, str]
 ) -> None:
     webhook = WebhookJob()
     await webhook.store_ended_job()
     webhook.receiver.answers.append(answer)
     lease = await webhook.lease()
     assert await webhook.attempt(lease) is Reason.VALIDATION_ERROR
-    assert [(item["status"], item["error"]) for item in sent(lease)] == [kept]
+    assert [(item["status"], item["error"]) for item in list_sent(lease)] == [expected]
 
 
 async def test_every_attempt_is_stored_in_order_with_the_same_body() -> None:
@@ -186,8 +186,8 @@ async def test_every_attempt_is_stored_in_order_with_the_same_body() -> None:
     lease = await webhook.lease()
     ends = [await webhook.attempt(lease) for _ in range(3)]
     assert ends == [Reason.UNAVAILABLE, Reason.UNAVAILABLE, None]
-    assert [item["status"] for item in sent(lease)] == [500, 0, 204]
-    moments = [item["at"] for item in sent(lease)]
+    assert [item["status"] for item in list_sent(lease)] == [500, 0, 204]
+    moments = [item["at"] for item in list_sent(lease)]
     assert moments == sorted(moments)
     assert len({post.data for post in webhook.receiver.posts}) == 1
     assert {post.headers["webhook-id"] for post in webhook.receiver.posts} == {JOB_ID}
@@ -200,7 +200,7 @@ async def test_all_possible_attempts_are_stored() -> None:
     for number in range(MAX_FAILURES):
         webhook.receiver.answers.append(500 + number)
         await webhook.attempt(lease)
-    assert [item["status"] for item in sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
+    assert [item["status"] for item in list_sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
 
 
 async def test_the_list_of_deliveries_is_bounded() -> None:
@@ -210,7 +210,7 @@ async def test_the_list_of_deliveries_is_bounded() -> None:
     for _ in range(100):
         webhook.receiver.answers.append(500)
         await webhook.attempt(lease)
-    assert len(sent(lease)) < 50
+    assert len(list_sent(lease)) < 50
 
 
 async def test_a_deleted_job_is_not_delivered() -> None:

@@ -36,9 +36,11 @@ class CrowdedBucket(Bucket):
 
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    made = Clocks()
-    monkeypatch.setattr("services.jobs.webhooks.signing_secrets.time", SimpleNamespace(time=lambda: made.wall_seconds))
-    return made
+    created = Clocks()
+    monkeypatch.setattr(
+        "services.jobs.webhooks.signing_secrets.time", SimpleNamespace(time=lambda: created.wall_seconds)
+    )
+    return created
 
 
 @pytest.fixture
@@ -47,14 +49,14 @@ def secrets() -> SigningSecrets:
 
 
 async def test_the_first_secret_is_created_on_demand_and_stays(secrets: SigningSecrets) -> None:
-    (made,) = await secrets.get("alice")
-    assert parse_secret(made) is not None
-    assert await secrets.get("alice") == [made]
+    (created,) = await secrets.get("alice")
+    assert parse_secret(created) is not None
+    assert await secrets.get("alice") == [created]
 
 
 async def test_owners_have_different_secrets(secrets: SigningSecrets) -> None:
-    made = [(await secrets.get(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
-    assert len(set(made)) == 5
+    created = [(await secrets.get(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
+    assert len(set(created)) == 5
 
 
 async def test_concurrent_first_reads_get_the_same_secret() -> None:
@@ -72,8 +74,8 @@ async def test_the_previous_secret_still_signs(secrets: SigningSecrets) -> None:
 
 
 async def test_the_first_rotation_returns_a_secret_that_signs(secrets: SigningSecrets) -> None:
-    told = await secrets.rotate("alice")
-    assert (await secrets.get("alice"))[0] == told
+    rotated = await secrets.rotate("alice")
+    assert (await secrets.get("alice"))[0] == rotated
 
 
 async def test_the_previous_secret_expires_after_a_day(clocks: Clocks, secrets: SigningSecrets) -> None:
@@ -102,8 +104,8 @@ async def test_a_repeated_rotation_keeps_the_secret_that_receivers_know(
 
 
 async def test_at_most_four_previous_secrets_sign(secrets: SigningSecrets) -> None:
-    made = [await secrets.rotate("alice") for _ in range(7)]
-    assert await secrets.get("alice") == made[:-6:-1]
+    created = [await secrets.rotate("alice") for _ in range(7)]
+    assert await secrets.get("alice") == created[:-6:-1]
 
 
 async def test_a_rotation_does_not_affect_other_owners(secrets: SigningSecrets) -> None:

@@ -24,7 +24,7 @@ wait
 """Starts a child, reports progress, and does not end. Both processes hold the pipe `alive`."""
 
 
-class Seen:
+class RunLog:
     """Records the callbacks of a run."""
 
     def __init__(self) -> None:
@@ -38,8 +38,8 @@ class Seen:
         """The callbacks to pass to the runner."""
         return RunCallbacks(self._queued, self._running)
 
-    def _queued(self, destination: int) -> None:
-        self.places.append(destination)
+    def _queued(self, place: int) -> None:
+        self.places.append(place)
         self.moved.set()
 
     def _running(self, percent: float) -> None:
@@ -65,7 +65,7 @@ class ScriptFolder:
         self.alive = os.open(self.folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
 
     async def run(
-        self, script: str, seen: Seen | None = None, sink: Sink | None = None, limits: FfmpegLimits = LIMITS
+        self, script: str, log: RunLog | None = None, sink: Sink | None = None, limits: FfmpegLimits = LIMITS
     ) -> None:
         """Run a script."""
         self._runs += 1
@@ -73,7 +73,7 @@ class ScriptFolder:
         binary.write_text(f"#!/bin/sh\n{script}")
         binary.chmod(0o755)
         runner = FfmpegRunner(binary, self.slots, limits)
-        await runner.run(COMMAND, self.folder, (seen or Seen()).watch, sink)
+        await runner.run(COMMAND, self.folder, (log or RunLog()).watch, sink)
 
     async def get_error(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:
         """Return the error of a script."""
@@ -85,11 +85,11 @@ class ScriptFolder:
         """Return the content of a file that a script wrote."""
         return (self.folder / name).read_text()
 
-    async def all_end(self) -> None:
+    async def wait_until_all_end(self) -> None:
         """Wait until no process holds the pipe `alive`."""
-        await until(self._is_let_go)
+        await until(self._is_released)
 
-    def _is_let_go(self) -> bool:
+    def _is_released(self) -> bool:
         # Not select, which does not report a pipe that a killed script has never opened.
         try:
             return os.read(self.alive, 1) == b""

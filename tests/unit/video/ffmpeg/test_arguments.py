@@ -70,7 +70,7 @@ def parse_command(command: Command) -> ParsedCommand:
     return ParsedCommand(inputs, options, maps, target)
 
 
-def graph(command: Command) -> str:
+def get_filter_graph(command: Command) -> str:
     return parse_command(command).options.get("-filter_complex", "")
 
 
@@ -121,25 +121,25 @@ def test_a_plain_mux_copies_the_video_and_encodes_the_audio() -> None:
 
 
 def test_the_speech_is_delayed_and_followed_by_silence() -> None:
-    assert "[1:a:0]adelay=500:all=1" in graph(build_mux_command(PLAIN))
-    assert "apad" in graph(build_mux_command(PLAIN))
-    assert "[1:a:0]adelay=0:all=1" in graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
+    assert "[1:a:0]adelay=500:all=1" in get_filter_graph(build_mux_command(PLAIN))
+    assert "apad" in get_filter_graph(build_mux_command(PLAIN))
+    assert "[1:a:0]adelay=0:all=1" in get_filter_graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
 
 
 def test_an_encoded_video_has_even_sides() -> None:
     found = parse_command(build_mux_command(ENCODED))
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
-    assert "scale=" in graph(build_mux_command(ENCODED))
-    assert "scale=" not in graph(build_mux_command(PLAIN))
+    assert "scale=" in get_filter_graph(build_mux_command(ENCODED))
+    assert "scale=" not in get_filter_graph(build_mux_command(PLAIN))
     assert found.maps[0] != "0:v:0"
 
 
 def test_the_last_frame_is_repeated_only_on_request() -> None:
-    frozen = graph(build_mux_command(replace(ENCODED, freeze_seconds=1.5)))
+    frozen = get_filter_graph(build_mux_command(replace(ENCODED, freeze_seconds=1.5)))
     assert "tpad=" in frozen
     assert "stop_duration=1.500000" in frozen
     assert "stop_mode=clone" in frozen
-    assert "tpad" not in graph(build_mux_command(ENCODED))
+    assert "tpad" not in get_filter_graph(build_mux_command(ENCODED))
 
 
 def test_a_loop_repeats_the_input_and_ends_by_frame_count() -> None:
@@ -168,18 +168,18 @@ def test_a_caption_track_is_a_third_stream_with_a_language() -> None:
     assert found.maps[2] == "2:s:0"
     assert (found.options["-c:s"], found.options["-metadata:s:s:0"]) == ("mov_text", "language=deu")
     assert found.options["-c:v"] == "copy"
-    assert "subtitles" not in graph(build_mux_command(replace(PLAIN, caption_language="deu")))
+    assert "subtitles" not in get_filter_graph(build_mux_command(replace(PLAIN, caption_language="deu")))
 
 
 def test_burned_captions_are_drawn_and_add_no_stream() -> None:
     found = parse_command(build_mux_command(BURNED))
-    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in graph(build_mux_command(BURNED))
+    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in get_filter_graph(build_mux_command(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
     assert "-c:s" not in found.options
 
 
 def test_captions_are_also_burned_on_repeated_frames() -> None:
-    found = graph(build_mux_command(replace(BURNED, freeze_seconds=1.0)))
+    found = get_filter_graph(build_mux_command(replace(BURNED, freeze_seconds=1.0)))
     assert found.index("tpad") < found.index("subtitles") < found.index("scale")
 
 
@@ -210,6 +210,6 @@ def test_a_camera_video_shows_its_label_and_has_no_audio() -> None:
         ("still.png", "png_pipe"),
         ("label.png", "png_pipe"),
     ]
-    assert "overlay=" in graph(command)
+    assert "overlay=" in get_filter_graph(command)
     assert (len(found.maps), found.options["-r"], found.options["-c:v"]) == (1, "24", "libx264")
     assert "-c:a" not in found.options

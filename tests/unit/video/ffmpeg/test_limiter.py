@@ -48,16 +48,16 @@ class Crew:
 
     def __init__(self, slots: FfmpegLimiter) -> None:
         self.slots = slots
-        self.running_count: list[Worker] = []
+        self.running: list[Worker] = []
         """Workers that got a permit, in order."""
         self.all: list[Worker] = []
 
-    async def come(self, count: int) -> list[Worker]:
+    async def add_workers(self, count: int) -> list[Worker]:
         """Return workers that hold a permit or wait."""
-        came = [Worker(self.slots, self.running_count) for _ in range(count)]
-        self.all += came
+        added = [Worker(self.slots, self.running) for _ in range(count)]
+        self.all += added
         await run_ready_tasks()
-        return came
+        return added
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def run_ready_tasks() -> None:
         await asyncio.sleep(0)
 
 
-async def leave(worker: Worker) -> None:
+async def cancel_worker(worker: Worker) -> None:
     worker.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await worker.task
@@ -85,121 +85,121 @@ async def leave(worker: Worker) -> None:
 
 async def test_a_free_permit_reports_no_position() -> None:
     async with open_crew(2) as crew:
-        first, second = await crew.come(2)
-        assert crew.running_count == [first, second]
+        first, second = await crew.add_workers(2)
+        assert crew.running == [first, second]
         assert first.places == second.places == []
         assert crew.slots.waiting == 0
 
 
 async def test_permits_are_given_in_order_and_positions_are_reported() -> None:
     async with open_crew(1) as crew:
-        first, second, third, fourth = await crew.come(4)
+        first, second, third, fourth = await crew.add_workers(4)
         assert crew.slots.waiting == 3
         assert [second.places, third.places, fourth.places] == [[1], [2], [3]]
         await first.finish()
         await run_ready_tasks()
-        assert crew.running_count == [first, second]
+        assert crew.running == [first, second]
         assert [second.places, third.places, fourth.places] == [[1], [2, 1], [3, 2]]
         await second.finish()
         await third.finish()
         await run_ready_tasks()
-        assert crew.running_count == [first, second, third, fourth]
+        assert crew.running == [first, second, third, fourth]
         assert fourth.places == [3, 2, 1]
         assert crew.slots.waiting == 0
 
 
 async def test_a_newcomer_does_not_overtake_the_queue() -> None:
     async with open_crew(1) as crew:
-        first, second = await crew.come(2)
+        first, second = await crew.add_workers(2)
         first_finished = asyncio.create_task(first.finish())
-        (third,) = await crew.come(1)
+        (third,) = await crew.add_workers(1)
         await first_finished
-        assert crew.running_count == [first, second]
+        assert crew.running == [first, second]
         assert crew.slots.waiting == 1
         await second.finish()
         await run_ready_tasks()
-        assert crew.running_count == [first, second, third]
+        assert crew.running == [first, second, third]
 
 
 async def test_a_cancelled_waiter_moves_the_queue_forward() -> None:
     async with open_crew(1) as crew:
-        first, second, third, fourth = await crew.come(4)
-        await leave(third)
+        first, second, third, fourth = await crew.add_workers(4)
+        await cancel_worker(third)
         assert crew.slots.waiting == 2
         assert [second.places, fourth.places] == [[1, 1], [3, 2]]
         await first.finish()
         await second.finish()
         await run_ready_tasks()
-        assert crew.running_count == [first, second, fourth]
+        assert crew.running == [first, second, fourth]
 
 
 async def test_a_cancelled_holder_releases_its_permit() -> None:
     async with open_crew(1) as crew:
-        first, second = await crew.come(2)
-        await leave(first)
+        first, second = await crew.add_workers(2)
+        await cancel_worker(first)
         await run_ready_tasks()
-        assert crew.running_count == [first, second]
+        assert crew.running == [first, second]
 
 
 async def test_a_permit_granted_to_a_cancelled_waiter_is_passed_on() -> None:
     async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
-            second, third = await crew.come(2)
+            second, third = await crew.add_workers(2)
         # The second worker is granted the permit, but has not run yet.
-        await leave(second)
+        await cancel_worker(second)
         await run_ready_tasks()
-        assert crew.running_count == [third]
+        assert crew.running == [third]
         await third.finish()
-        assert await crew.come(1) == crew.running_count[1:]
+        assert await crew.add_workers(1) == crew.running[1:]
 
 
 async def test_a_permit_granted_to_a_cancelled_waiter_is_free_without_a_queue() -> None:
     async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
-            (second,) = await crew.come(1)
-        await leave(second)
-        (third,) = await crew.come(1)
-        assert crew.running_count == [third]
+            (second,) = await crew.add_workers(1)
+        await cancel_worker(second)
+        (third,) = await crew.add_workers(1)
+        assert crew.running == [third]
         assert third.places == []
 
 
 async def test_no_permit_is_lost_when_holder_and_next_are_cancelled_together() -> None:
     async with open_crew(1) as crew:
-        first, second = await crew.come(2)
+        first, second = await crew.add_workers(2)
         first.task.cancel()
         second.task.cancel()
         await asyncio.wait([first.task, second.task])
         assert first.task.cancelled()
         assert second.task.cancelled()
         assert crew.slots.waiting == 0
-        (third,) = await crew.come(1)
-        assert crew.running_count == [first, third]
+        (third,) = await crew.add_workers(1)
+        assert crew.running == [first, third]
 
 
 async def test_a_permit_released_while_the_next_is_cancelled_goes_to_the_one_behind() -> None:
     async with open_crew(1) as crew:
         async with AsyncExitStack() as held:
             await held.enter_async_context(crew.slots.acquire(lambda _: None))
-            second, third = await crew.come(2)
+            second, third = await crew.add_workers(2)
             # Cancelled, but has not run and left the queue yet.
             second.task.cancel()
         await run_ready_tasks()
-        assert crew.running_count == [third]
+        assert crew.running == [third]
 
 
 async def test_a_full_queue_rejects_at_once_and_allows_a_retry() -> None:
     async with open_crew(1, max_waiting=2) as crew:
-        _, second, *_ = await crew.come(3)
+        _, second, *_ = await crew.add_workers(3)
         with pytest.raises(MediaError) as caught:
             async with crew.slots.acquire(lambda _: None):
                 pytest.fail("has a place")
         assert caught.value.reason is Reason.OVERLOADED
         assert caught.value.retry_after_seconds
         assert crew.slots.waiting == 2
-        await leave(second)
-        (late,) = await crew.come(1)
+        await cancel_worker(second)
+        (late,) = await crew.add_workers(1)
         assert late.places == [2]
 
 

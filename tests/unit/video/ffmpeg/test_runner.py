@@ -13,7 +13,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.video.ffmpeg import Command, FfmpegLimiter, FfmpegLimits, FfmpegRunner, find_ffmpeg
 from tests.conftest import LogLines
-from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, ScriptFolder, Seen
+from tests.unit.video.ffmpeg.rig import COMMAND, HANGS, LIMITS, RunLog, ScriptFolder
 
 
 @pytest.fixture
@@ -48,18 +48,18 @@ async def test_ffmpeg_runs_in_the_folder_without_our_environment(
 async def test_progress_is_reported_while_ffmpeg_works(script_folder: ScriptFolder) -> None:
     os.mkfifo(script_folder.folder / "go")
     go = os.open(script_folder.folder / "go", os.O_RDWR)
-    seen = Seen()
+    log = RunLog()
     script = "echo out_time_us=2500000 >&2\nread word <go\nprintf 'a complaint\\nout_time_us=5000000\\n' >&2\n"
-    task = asyncio.create_task(script_folder.run(script + "echo progress=end >&2", seen))
+    task = asyncio.create_task(script_folder.run(script + "echo progress=end >&2", log))
     async with asyncio.timeout(10):
-        await seen.moved.wait()
-        assert seen.percents == [0.0, 25.0]
+        await log.moved.wait()
+        assert log.percents == [0.0, 25.0]
         os.write(go, b"on\n")
         await task
     os.close(go)
-    assert seen.percents[-1] == 100.0
-    assert seen.percents == sorted(seen.percents)
-    assert seen.places == []
+    assert log.percents[-1] == 100.0
+    assert log.percents == sorted(log.percents)
+    assert log.places == []
 
 
 async def test_the_output_is_forwarded_whole_and_in_order(script_folder: ScriptFolder) -> None:
@@ -153,7 +153,7 @@ async def test_a_too_large_output_ends_ffmpeg(script_folder: ScriptFolder) -> No
         await script_folder.run("exec 3>alive; cat /dev/zero", sink=sink)
     assert caught.value.reason is Reason.OUTPUT_TOO_LARGE
     assert taken <= LIMITS.output_bytes
-    await script_folder.all_end()
+    await script_folder.wait_until_all_end()
 
 
 async def test_too_much_processor_time_ends_ffmpeg(script_folder: ScriptFolder) -> None:
@@ -171,18 +171,18 @@ async def test_all_limits_are_applied(script_folder: ScriptFolder) -> None:
 async def test_a_timeout_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
     error = await script_folder.get_error(HANGS, FfmpegLimits(0.3, 20, 1_000_000))
     assert (error.reason, "within 0.3 seconds" in error.message) == (Reason.MEDIA_INVALID, True)
-    await script_folder.all_end()
+    await script_folder.wait_until_all_end()
 
 
 async def test_a_cancellation_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
-    seen = Seen()
-    task = asyncio.create_task(script_folder.run(HANGS, seen))
+    log = RunLog()
+    task = asyncio.create_task(script_folder.run(HANGS, log))
     async with asyncio.timeout(10):
-        await seen.moved.wait()
+        await log.moved.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await script_folder.all_end()
+    await script_folder.wait_until_all_end()
     # The permit is free again.
     await script_folder.run("exit 0")
 
@@ -214,26 +214,26 @@ async def test_a_timeout_of_the_caller_stays_a_timeout(script_folder: ScriptFold
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await script_folder.run(HANGS)
-    await script_folder.all_end()
+    await script_folder.wait_until_all_end()
 
 
-async def fails(_: bytes) -> None:
+async def fail(_: bytes) -> None:
     raise MediaError(Reason.STORAGE_FAILED)
 
 
 async def test_a_failing_sink_ends_ffmpeg(script_folder: ScriptFolder) -> None:
     with pytest.raises(MediaError):
-        await script_folder.run(f"exec 3>alive; echo video; {HANGS}", sink=fails)
-    await script_folder.all_end()
+        await script_folder.run(f"exec 3>alive; echo video; {HANGS}", sink=fail)
+    await script_folder.wait_until_all_end()
 
 
 async def test_an_error_of_the_sink_is_raised_unchanged(script_folder: ScriptFolder) -> None:
     with pytest.raises(MediaError):
-        await script_folder.run("echo video", sink=fails)
+        await script_folder.run("echo video", sink=fail)
 
 
 async def test_the_second_run_is_queued_and_the_third_is_rejected(script_folder: ScriptFolder) -> None:
-    first, second = Seen(), Seen()
+    first, second = RunLog(), RunLog()
     one = asyncio.create_task(script_folder.run(HANGS, first))
     async with asyncio.timeout(10):
         await first.moved.wait()
@@ -269,5 +269,5 @@ async def test_the_limits_hold_for_the_real_ffmpeg(
     target = ("-f", "null", "-") if limits.cpu_seconds == 1 else ("-f", "nut", "video.nut")
     runner = FfmpegRunner(find_ffmpeg(""), FfmpegLimiter(1, 0), limits)
     with pytest.raises(MediaError) as caught:
-        await runner.run(Command((*source, *target), 100_000.0), tmp_path, Seen().watch)
+        await runner.run(Command((*source, *target), 100_000.0), tmp_path, RunLog().watch)
     assert (caught.value.reason, word in caught.value.message) == (reason, True)

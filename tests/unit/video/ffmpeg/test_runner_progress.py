@@ -29,15 +29,15 @@ LINES = st.one_of(
     st.sampled_from((b"out_time_us=N/A", b"out_time_us=-5", b"progress=continue", b"progress=end", b"", b"=", b"a=b")),
     st.binary(max_size=40),
 )
-SPOKEN = st.lists(LINES, max_size=12).map(b"\n".join)
+OUTPUTS = st.lists(LINES, max_size=12).map(b"\n".join)
 
 
-def block(seconds: float) -> bytes:
+def build_block(seconds: float) -> bytes:
     microseconds = round(seconds * 1_000_000)
     return BLOCK % (microseconds, microseconds)
 
 
-def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+def split_at(data: bytes, cuts: list[int]) -> list[bytes]:
     borders = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     return [data[start:end] for start, end in pairwise(borders)]
 
@@ -56,9 +56,9 @@ def test_no_output_means_no_progress() -> None:
 
 def test_blocks_become_percent_and_the_end_is_100() -> None:
     parser = ProgressParser(10.0)
-    assert parser.feed(block(2.5))
+    assert parser.feed(build_block(2.5))
     assert parser.percent == 25.0
-    assert parser.feed(block(5))
+    assert parser.feed(build_block(5))
     assert parser.percent == 50.0
     assert parser.feed(ENDED)
     assert parser.percent == 100.0
@@ -67,17 +67,17 @@ def test_blocks_become_percent_and_the_end_is_100() -> None:
 
 def test_only_a_growing_percentage_is_reported() -> None:
     parser = ProgressParser(10.0)
-    assert parser.feed(block(5))
-    assert not parser.feed(block(5))
-    assert not parser.feed(block(4))
+    assert parser.feed(build_block(5))
+    assert not parser.feed(build_block(5))
+    assert not parser.feed(build_block(4))
     assert not parser.feed(b"out_time_us=6")
     assert parser.feed(b"000000\n")
     assert parser.percent == 60.0
 
 
 def test_before_the_end_the_percentage_is_at_most_99() -> None:
-    assert feed_parser(block(10)).percent == 99.0
-    assert feed_parser(block(1000)).percent == 99.0
+    assert feed_parser(build_block(10)).percent == 99.0
+    assert feed_parser(build_block(1000)).percent == 99.0
 
 
 @pytest.mark.parametrize("value", [b"N/A", b"", b"-1", b"1.5", b"1e6", b"0x10", b"\xb2", b"1 0"])
@@ -91,17 +91,17 @@ def test_lines_may_end_with_carriage_return() -> None:
 
 
 def test_a_duration_of_zero_does_not_divide_by_zero() -> None:
-    assert feed_parser(block(1), seconds=0.0).percent == 99.0
+    assert feed_parser(build_block(1), seconds=0.0).percent == 99.0
 
 
-@given(SPOKEN, st.lists(st.integers(0, 1000), max_size=8))
+@given(OUTPUTS, st.lists(st.integers(0, 1000), max_size=8))
 def test_the_split_into_pieces_does_not_matter(spoken: bytes, cuts: list[int]) -> None:
-    whole, pieces = feed_parser(spoken), feed_parser(*in_pieces(spoken, cuts))
+    whole, pieces = feed_parser(spoken), feed_parser(*split_at(spoken, cuts))
     assert pieces.percent == whole.percent
     assert pieces.messages == whole.messages
 
 
-@given(st.lists(st.one_of(SPOKEN, SPOKEN.map(lambda spoken: spoken + b"\n")), max_size=6))
+@given(st.lists(st.one_of(OUTPUTS, OUTPUTS.map(lambda spoken: spoken + b"\n")), max_size=6))
 def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes]) -> None:
     parser = ProgressParser(10.0)
     before = 0.0
@@ -113,7 +113,7 @@ def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes
 
 
 def test_the_last_messages_between_the_blocks_are_kept() -> None:
-    said = [b"complaint %d\n" % number + block(number) for number in range(6)]
+    said = [b"complaint %d\n" % number + build_block(number) for number in range(6)]
     assert feed_parser(*said).messages == [f"complaint {number}" for number in range(2, 6)]
 
 
@@ -132,7 +132,7 @@ def test_messages_are_printable_and_short() -> None:
 def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
     parser = feed_parser(*(b"x" * 64 * 1024 for _ in range(100)))
     assert parser.messages == []
-    parser.feed(b"\n" + block(5))
+    parser.feed(b"\n" + build_block(5))
     assert [len(said) for said in parser.messages] == [400]
     assert parser.percent == 50.0
 

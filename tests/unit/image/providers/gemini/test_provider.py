@@ -87,12 +87,12 @@ def test_aspect_ratio_and_resolution_are_supported_by_the_model(name: str, model
 
 
 def test_the_resolution_follows_the_mode_and_the_size() -> None:
-    def resolution(spec: ImageSpec) -> str:
+    def choose_resolution(spec: ImageSpec) -> str:
         return str(build_body(spec, MODEL)["generationConfig"]["imageConfig"]["imageSize"])
 
-    assert resolution(replace(CAT, mode=Mode.FAST)) == "1K"
-    assert resolution(replace(CAT, size=Size(512, 512))) == "1K"
-    assert resolution(replace(CAT, size=Size(4096, 4096))) == "4K"
+    assert choose_resolution(replace(CAT, mode=Mode.FAST)) == "1K"
+    assert choose_resolution(replace(CAT, size=Size(512, 512))) == "1K"
+    assert choose_resolution(replace(CAT, size=Size(4096, 4096))) == "4K"
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -33,7 +33,7 @@ BIG_CAT = replace(OWN_CAT, source_image=JPEG + bytes(200 * 1024))
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-async def at_once(_: asyncio.Event, __: float) -> None:
+async def skip_wait(_: asyncio.Event, __: float) -> None:
     await asyncio.sleep(0)
 
 
@@ -53,7 +53,7 @@ def make_settings(replicate: FakeReplicate, **changes: Any) -> ReplicateSettings
 
 @asynccontextmanager
 async def open_provider(
-    replicate: FakeReplicate, wait: Wait = at_once, **changes: Any
+    replicate: FakeReplicate, wait: Wait = skip_wait, **changes: Any
 ) -> AsyncIterator[ReplicateProvider]:
     settings = make_settings(replicate, **changes)
     allowed = FetchOptions(AddressPolicy.parse(["127.0.0.0/8"]), 5)
@@ -79,12 +79,12 @@ def is_charged(error: MediaError) -> bool:
     return MAY_BE_CHARGED_KEY in error.metadata
 
 
-def golden(name: str) -> Any:
+def load_golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
 def assert_golden(replicate: FakeReplicate, number: int, name: str, **changes: Any) -> None:
-    sent, expected = replicate.requests[number], golden(name)
+    sent, expected = replicate.requests[number], load_golden(name)
     body = expected["body"]
     headers = {**expected["semantic_headers"], **changes.pop("headers", {})}
     assert (sent.method, sent.path) == (expected["method"], expected["path"])

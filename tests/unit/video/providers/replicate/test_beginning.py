@@ -42,8 +42,8 @@ from tests.unit.video.providers.replicate.rig import (
     assert_golden,
     fetch_video,
     get_error,
-    golden,
     is_charged,
+    load_golden,
     make_settings,
     open_provider,
 )
@@ -82,7 +82,7 @@ async def test_a_small_source_image_is_sent_as_a_data_uri(
 async def test_a_large_source_image_is_uploaded_first(replicate: FakeReplicate, provider: ReplicateProvider) -> None:
     await provider.begin(BIG_CAT)
     upload, creation = replicate.requests
-    expected = golden("files.create")
+    expected = load_golden("files.create")
     assert (upload.method, upload.path) == (expected["method"], expected["path"])
     assert upload.headers["authorization"] == expected["semantic_headers"]["authorization"]
     assert upload.headers["content-type"].startswith("multipart/form-data; boundary=")

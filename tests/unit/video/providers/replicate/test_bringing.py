@@ -78,9 +78,9 @@ async def test_a_too_large_video_is_not_downloaded(replicate: FakeReplicate, tmp
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
 
 
-@pytest.mark.parametrize("asked", ["get", "output"])
-async def test_a_request_without_a_response_times_out(replicate: FakeReplicate, tmp_path: Path, asked: str) -> None:
-    replicate.failures[asked].append(HANGS)
+@pytest.mark.parametrize("endpoint", ["get", "output"])
+async def test_a_request_without_a_response_times_out(replicate: FakeReplicate, tmp_path: Path, endpoint: str) -> None:
+    replicate.failures[endpoint].append(HANGS)
     async with open_provider(replicate, timeout_seconds=0.2) as provider:
         error = await get_error(provider, tmp_path)
     assert (error.reason, is_charged(error)) == (Reason.PROVIDER_TIMEOUT, True)
@@ -113,9 +113,9 @@ async def test_the_token_is_not_sent_to_another_host(
     assert API_TOKEN not in seen[0]
 
 
-@pytest.mark.parametrize("asked", ["create", "get"])
+@pytest.mark.parametrize("endpoint", ["create", "get"])
 async def test_the_token_does_not_follow_a_redirect(
-    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, asked: str
+    replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, endpoint: str
 ) -> None:
     async with run_web_host() as other:
         replicate.failures[asked].append(Failure(307, {}, {"Location": other.url("/elsewhere")}))

@@ -34,7 +34,7 @@ def make_webhook(replicate: FakeReplicate, prediction_id: str, secret: str = WEB
 
 
 @asynccontextmanager
-async def listening(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
+async def open_listening_provider(replicate: FakeReplicate) -> AsyncIterator[ReplicateProvider]:
     """Yield a provider that polls rarely, because webhooks wake it."""
     async with open_provider(
         replicate, wait_for_event, first_poll_seconds=50, timeout_seconds=60, webhook_url=HOOK
@@ -56,7 +56,7 @@ async def assert_denied(provider: ReplicateProvider, webhook: Webhook) -> None:
 
 async def test_a_webhook_ends_the_wait_at_once(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
-    async with listening(replicate) as provider, asyncio.timeout(9):
+    async with open_listening_provider(replicate) as provider, asyncio.timeout(9):
         task = asyncio.create_task(fetch_video(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         replicate.move("p1", "succeeded")
@@ -66,7 +66,7 @@ async def test_a_webhook_ends_the_wait_at_once(replicate: FakeReplicate, tmp_pat
 
 async def test_a_webhook_only_triggers_a_poll(replicate: FakeReplicate, tmp_path: Path) -> None:
     replicate.runs.append(Run(("processing",)))
-    async with listening(replicate) as provider, asyncio.timeout(9):
+    async with open_listening_provider(replicate) as provider, asyncio.timeout(9):
         task = asyncio.create_task(fetch_video(provider, tmp_path))
         await replicate.until(lambda: len(replicate.requests) == 2)
         assert await provider.accept_webhook(make_webhook(replicate, "p1"))
@@ -197,7 +197,7 @@ async def test_every_waiting_call_is_woken(replicate: FakeReplicate, tmp_path: P
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
         folder.mkdir()
-    async with listening(replicate) as provider, asyncio.timeout(9):
+    async with open_listening_provider(replicate) as provider, asyncio.timeout(9):
         prediction_id = await provider.begin(CAT)
         tasks = [asyncio.create_task(provider.fetch(prediction_id, folder, ignore_progress)) for folder in folders]
         await replicate.until(lambda: replicate.predictions[prediction_id].polls == 3)
