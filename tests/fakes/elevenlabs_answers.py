@@ -38,26 +38,26 @@ class StepControl:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one request is answered; as it stands, well."""
+    """Response to one request; the default succeeds."""
 
     status: int = 200
-    """HTTP status; anything but 200 sends `body`."""
+    """HTTP status; any other than 200 sends `body`."""
     body: bytes = b""
     """The body of an error."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers."""
     content_type: str = ""
-    """Media type instead of the proper one."""
+    """Media type instead of the right one."""
     audio: bytes | None = None
     """Audio instead of that of the text; b"" for a body without a byte."""
     lines: tuple[bytes, ...] | None = None
-    """The pieces of the body, exactly, instead of everything else."""
+    """Exact pieces of the body, which replace all other content."""
     pieces: int = 4
-    """In how many pieces (or lines) the audio is written."""
+    """Number of pieces (or lines) of the audio."""
     clock_restarts: bool = False
     """Whether the times of each line begin at zero again."""
     cut_after_pieces: int | None = None
-    """The connection is closed within the piece after these."""
+    """Number of pieces before the one in which the server closes the connection."""
     head_control: StepControl | None = None
     """Holds the status line back."""
     body_control: StepControl | None = None
@@ -90,12 +90,12 @@ def build_field_errors(*places: tuple[str, ...]) -> Answer:
 
 
 def build_text_error(status: int, words: str = "SECRET provider words") -> Answer:
-    """Return an error whose detail is bare text."""
+    """Return an error with plain text as its detail."""
     return _error(status, {"detail": words})
 
 
 def build_html_error(status: int) -> Answer:
-    """Return an error as a proxy on the way would send it."""
+    """Return an error as a proxy in front of the API sends it."""
     return Answer(status, b"<html>SECRET bad gateway</html>", content_type="text/html")
 
 

@@ -109,7 +109,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
         await self._fake.pass_limiter("SynthesizeStream")
         yield tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"sound", alignment=ALIGNMENT))
         if "SynthesizeStream" not in self._fake.truncated:
-            yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_stored_audio()))
+            yield tts_pb2.SynthesizeStreamResponse(done=tts_pb2.SpeechDone(stored_audio=_build_stored_audio()))
             await self._fake.end_stream("SynthesizeStream")
 
     async def GetStoredAudio(  # noqa: N802 - named by the contract
@@ -117,7 +117,7 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.GetStoredAudioResponse:
         await self._fake.record_call("GetStoredAudio", request, context)
         await self._fake.pass_limiter("GetStoredAudio")
-        stored = _stored_audio()
+        stored = _build_stored_audio()
         stored.alignment.CopyFrom(ALIGNMENT)
         return tts_pb2.GetStoredAudioResponse(stored_audio=stored)
 
@@ -156,7 +156,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
         await self._fake.pass_limiter("GenerateVideo")
         if "GenerateVideo" not in self._fake.truncated:
             generated = video_pb2.GeneratedVideo(
-                file=_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02"
+                file=_build_video(VIDEO_KEY), provider="replicate", model="minimax/hailuo-02"
             )
             yield video_pb2.GenerateVideoResponse(video=generated)
             await self._fake.end_stream("GenerateVideo")
@@ -169,7 +169,7 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
             yield video_pb2.MuxVideoResponse(progress=video_pb2.VideoProgress(percent=percent))
         await self._fake.pass_limiter("MuxVideo")
         if "MuxVideo" not in self._fake.truncated:
-            yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(file=_video(request.object_key)))
+            yield video_pb2.MuxVideoResponse(video=video_pb2.MuxedVideo(file=_build_video(request.object_key)))
             await self._fake.end_stream("MuxVideo")
 
     async def CancelVideo(  # noqa: N802 - named by the contract
@@ -182,10 +182,10 @@ class _Videos(video_pb2_grpc.VideoServiceServicer):
 
 @asynccontextmanager
 async def serve_fake_services(fake: FakeServices) -> AsyncIterator[ServiceClients]:
-    """Run all of them on a free port; returns the stubs that jobs call them by."""
+    """Run all fake services on a free port, and yield the stubs with which jobs call them."""
 
     def register(server: grpc.aio.Server) -> list[str]:
-        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(fake), server)  # type: ignore[abstract] # jobs ask for nothing else
+        tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(_Speech(fake), server)  # type: ignore[abstract] # jobs call no other method
         image_pb2_grpc.add_ImageServiceServicer_to_server(_Images(fake), server)  # type: ignore[abstract] # as above
         video_pb2_grpc.add_VideoServiceServicer_to_server(_Videos(fake), server)  # type: ignore[abstract] # as above
         return []
@@ -194,7 +194,7 @@ async def serve_fake_services(fake: FakeServices) -> AsyncIterator[ServiceClient
         yield ServiceClients.from_channels(running.channel, running.channel, running.channel)
 
 
-def _stored_audio() -> tts_pb2.StoredAudio:
+def _build_stored_audio() -> tts_pb2.StoredAudio:
     return tts_pb2.StoredAudio(
         id=STORED_AUDIO_ID,
         key=AUDIO_KEY,
@@ -204,5 +204,5 @@ def _stored_audio() -> tts_pb2.StoredAudio:
     )
 
 
-def _video(key: str) -> video_pb2.VideoFile:
+def _build_video(key: str) -> video_pb2.VideoFile:
     return video_pb2.VideoFile(key=key, content_type="video/mp4", duration_seconds=6.0, width=1364, height=768)

@@ -36,9 +36,9 @@ def make_job(status: jobs_pb2.JobStatus = jobs_pb2.JOB_STATUS_QUEUED, revision: 
     return jobs_pb2.Job(**{**plain, "status": status, "revision": revision, **fields})
 
 
-def make_succeeded_job(revision: int = 3, **made: str) -> jobs_pb2.Job:
+def make_succeeded_job(revision: int = 3, **urls: str) -> jobs_pb2.Job:
     """Return a succeeded job with the named results and their URLs."""
-    media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in made.items()}
+    media = {name: jobs_pb2.JobMedia(key=name, url=url) for name, url in urls.items()}
     result = jobs_pb2.JobResult(**media)  # type: ignore[arg-type]  # only names of files are given
     return make_job(jobs_pb2.JOB_STATUS_SUCCEEDED, revision, percent=100.0, result=result)
 

@@ -33,34 +33,34 @@ def make_video(
 
 def trim_start(path: Path, seconds: float) -> Path:
     """Cut the start off without encoding again: the file keeps hidden frames that later frames depend on."""
-    made = path.with_stem(f"{path.stem}-trimmed")
-    _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(made))
-    return made
+    target = path.with_stem(f"{path.stem}-trimmed")
+    _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(target))
+    return target
 
 
 def delay_image(path: Path, seconds: float) -> Path:
     """Make a video with an image that starts later than the sound."""
-    made = path.with_stem(f"{path.stem}-late")
+    target = path.with_stem(f"{path.stem}-late")
     sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
     _ffmpeg(
-        "-itsoffset", str(seconds), "-i", str(path), *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(made)
+        "-itsoffset", str(seconds), "-i", str(path), *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(target)
     )
-    return made
+    return target
 
 
 def delay_sound(path: Path, wav: bytes, seconds: float) -> Path:
     """Make a video with sound that starts later than the image."""
-    sound, made = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
+    sound, target = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
     sound.write_bytes(wav)
-    _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(sound), "-c:v", "copy", str(made))
-    return made
+    _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(sound), "-c:v", "copy", str(target))
+    return target
 
 
 def drop_frames(path: Path) -> Path:
     """Drop most frames after the first second, so that the frame rate varies."""
-    made = path.with_stem(f"{path.stem}-uneven")
-    _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(made))
-    return made
+    target = path.with_stem(f"{path.stem}-uneven")
+    _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(target))
+    return target
 
 
 def make_speech(seconds: float, click_seconds: float = 0.0) -> bytes:
@@ -80,10 +80,10 @@ def make_speech(seconds: float, click_seconds: float = 0.0) -> bytes:
 
 def to_mp3(wav: bytes, folder: Path) -> bytes:
     """Return the same sound as MP3."""
-    sound, made = folder / "speech.wav", folder / "speech.mp3"
+    sound, target = folder / "speech.wav", folder / "speech.mp3"
     sound.write_bytes(wav)
-    _ffmpeg("-i", str(sound), "-b:a", "64k", str(made))
-    return made.read_bytes()
+    _ffmpeg("-i", str(sound), "-b:a", "64k", str(target))
+    return target.read_bytes()
 
 
 def find_clicks(path: Path) -> list[float]:

@@ -180,7 +180,7 @@ class FakeReplicate:
         return app
 
     def move(self, prediction_id: str, status: str) -> None:
-        """Set the status of a prediction, whatever its script says."""
+        """Set the status of a prediction, which replaces its script."""
         self.predictions[prediction_id].run.statuses = (status,)
 
     def to_json(self, prediction_id: str) -> dict[str, Any]:
@@ -251,8 +251,8 @@ class FakeReplicate:
         self.predictions[prediction_id] = Prediction(prediction_id, run, model, body["input"], self.now(), run.first)
         await self._notify()
         await self.responds.wait()
-        waited_in_vain = "Prefer" in request.headers and run.first not in _ENDED
-        return web.json_response(self.to_json(prediction_id), status=202 if waited_in_vain else 201)
+        is_unfinished = "Prefer" in request.headers and run.first not in _ENDED
+        return web.json_response(self.to_json(prediction_id), status=202 if is_unfinished else 201)
 
     async def _get(self, request: web.Request) -> web.Response:
         found = self.predictions.get(request.match_info["id"])

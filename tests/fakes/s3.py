@@ -1,4 +1,4 @@
-"""A server that speaks S3, in a process of its own."""
+"""An S3 server (moto) in a process of its own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _STARTS_WITHIN_SECONDS = 30
 @contextmanager
 def run_s3() -> Iterator[str]:
     """Yield the address of an empty server."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
@@ -33,8 +33,8 @@ def run_s3() -> Iterator[str]:
         process.wait()
 
 
-def make_bucket(url: str, name: str) -> None:
-    """Make a bucket."""
+def create_bucket(url: str, name: str) -> None:
+    """Create a bucket."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.request("PUT", f"/{name}")
     assert connection.getresponse().status == OK
@@ -47,7 +47,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            # Connections are refused until it listens, so this takes turns with its start without a delay of ours.
+            # The kernel refuses connections at once until the server listens.
             continue
         return
     raise AssertionError("the server did not start")

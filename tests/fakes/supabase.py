@@ -1,4 +1,4 @@
-"""A stand-in for Supabase Storage on the loopback: one bucket, and refusals as the real one words them."""
+"""A fake of Supabase Storage on the loopback: one bucket, and errors with the texts of the real server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUCKET = "media"
 
 @dataclass
 class StoredObject:
-    """What the bucket holds under a name."""
+    """An object of the bucket."""
 
     data: bytes
     content_type: str
@@ -28,13 +28,13 @@ class StoredObject:
 
     @property
     def etag(self) -> str:
-        """As the server writes it."""
+        """Entity tag in the server's format."""
         return f'"{hashlib.md5(self.data, usedforsecurity=False).hexdigest()}"'
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """What the server was sent."""
+    """One received request."""
 
     method: str
     path: str
@@ -45,22 +45,22 @@ class RecordedRequest:
 
 
 class FakeSupabase:
-    """The state of the server, and the means to tell it how to behave."""
+    """The state of the server, and settings for its behaviour."""
 
     def __init__(self) -> None:
         self.base_url = ""
         self.objects: dict[str, StoredObject] = {}
-        """The bucket."""
+        """Objects of the bucket, by name."""
         self.requests: list[RecordedRequest] = []
-        """Everything that was asked, in order."""
+        """All requests, in order."""
         self.refusal: tuple[str, str, str, str] | None = None
-        """statusCode, error, message and code with which everything is refused while it is set."""
+        """statusCode, error, message and code of the response to every request, while it is set."""
         self.broken = False
-        """Whether answers are nothing of Supabase's."""
+        """Whether responses come from a broken proxy instead of Supabase."""
 
     def app(self) -> web.Application:
         """Return the server."""
-        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[self._front])
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[self._check])
         prefix = "/storage/v1/object"
         app.router.add_get(prefix + "/info/{bucket}/{name:.+}", self._info)
         app.router.add_get(prefix + "/authenticated/{bucket}/{name:.+}", self._download)
@@ -72,18 +72,18 @@ class FakeSupabase:
         return app
 
     @web.middleware
-    async def _front(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def _check(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if self.broken:
             return web.Response(status=502, text="<html>bad gateway</html>")
         if self.refusal is not None:
             await request.read()
-            return _refused(*self.refusal)
+            return _build_error(*self.refusal)
         public = "/object/public/" in request.path
         if not public and request.headers.get("apikey") != SERVICE_ROLE:
-            return _refused("403", "Unauthorized", "invalid signature", "AccessDenied")
+            return _build_error("403", "Unauthorized", "invalid signature", "AccessDenied")
         if request.match_info.get("bucket") != BUCKET:
             await request.read()
-            return _refused("404", "Bucket not found", "Bucket not found", "NoSuchBucket")
+            return _build_error("404", "Bucket not found", "Bucket not found", "NoSuchBucket")
         answer: web.StreamResponse = await handler(request)
         return answer
 
@@ -103,7 +103,7 @@ class FakeSupabase:
                 parts.append((str(part.name), text))  # type: ignore[union-attr]  # as above
         self._record(request, parts=tuple(parts))
         if name in self.objects and request.headers.get("x-upsert") != "true":
-            return _refused("409", "Duplicate", "The resource already exists", "KeyAlreadyExists")
+            return _build_error("409", "Duplicate", "The resource already exists", "KeyAlreadyExists")
         self.objects[name] = StoredObject(
             form["file"],
             dict(parts)["file"],
@@ -116,7 +116,7 @@ class FakeSupabase:
         self._record(request)
         found = self.objects.get(request.match_info["name"])
         if found is None:
-            return _missing()
+            return _build_missing_error()
         return web.json_response(
             {
                 "id": "1",
@@ -135,11 +135,11 @@ class FakeSupabase:
         self._record(request)
         found = self.objects.get(request.match_info["name"])
         if found is None:
-            return _missing()
-        wanted = request.http_range
-        if wanted.start is None:
+            return _build_missing_error()
+        range_ = request.http_range
+        if range_.start is None:
             return web.Response(body=found.data, content_type=found.content_type)
-        return web.Response(status=206, body=found.data[wanted], content_type=found.content_type)
+        return web.Response(status=206, body=found.data[range_], content_type=found.content_type)
 
     async def _sign(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -150,8 +150,8 @@ class FakeSupabase:
     async def _remove(self, request: web.Request) -> web.Response:
         body = await request.json()
         self._record(request, body)
-        gone = [name for name in body["prefixes"] if self.objects.pop(name, None)]
-        return web.json_response([{"name": name} for name in gone])
+        removed = [name for name in body["prefixes"] if self.objects.pop(name, None)]
+        return web.json_response([{"name": name} for name in removed])
 
     async def _list(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -197,10 +197,10 @@ async def run_supabase() -> AsyncIterator[FakeSupabase]:
         await runner.cleanup()
 
 
-def _missing() -> web.Response:
-    return _refused("404", "not_found", "Object not found", "NoSuchKey")
+def _build_missing_error() -> web.Response:
+    return _build_error("404", "not_found", "Object not found", "NoSuchKey")
 
 
-def _refused(status: str, error: str, message: str, code: str) -> web.Response:
-    """Return a refusal: its HTTP status is 400, whatever the true one."""
+def _build_error(status: str, error: str, message: str, code: str) -> web.Response:
+    """Return an error response. Its HTTP status is always 400; the body has the real status."""
     return web.json_response({"statusCode": status, "error": error, "message": message, "code": code}, status=400)

@@ -1,4 +1,4 @@
-"""A bare TCP server, for peers that do not speak HTTP as they should."""
+"""A plain TCP server that replies with any bytes, for peers that violate HTTP."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 @dataclass
 class TcpPeer:
-    """A server that waits for the head of a request and says its piece."""
+    """A server that reads the head of a request and sends a fixed reply."""
 
     reply: bytes
-    """What is said."""
+    """Bytes to send."""
     stays: bool
-    """Whether it then waits for the client to hang up, rather than to hang up itself."""
+    """Whether the server then waits until the client closes the connection; otherwise the server closes it."""
     port: int = 0
-    """Where it listens on the loopback."""
+    """Port on the loopback."""
     heads: list[bytes] = field(default_factory=list)
-    """The heads of the requests, in order."""
+    """Heads of the requests, in order."""
     _conversations: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,7 +32,7 @@ class TcpPeer:
             if self.stays:
                 await reader.read()
         except (asyncio.IncompleteReadError, ConnectionError):
-            # The client went first, which is its right.
+            # The client closed the connection first, which is allowed.
             return
         finally:
             writer.close()
@@ -47,7 +47,7 @@ class TcpPeer:
 
 @asynccontextmanager
 async def run_tcp_peer(reply: bytes = b"", *, stays: bool = False) -> AsyncIterator[TcpPeer]:
-    """Serve on a free port of the loopback; when left, waits for the clients to have gone."""
+    """Serve on a free port of the loopback; at the end, wait until all clients have disconnected."""
     peer = TcpPeer(reply, stays)
     server = await asyncio.start_server(peer.converse, "127.0.0.1", 0)
     peer.port = server.sockets[0].getsockname()[1]

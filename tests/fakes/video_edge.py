@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 JOB_ID = "01a1fd7f5066810c597218e532510227"
-FILES = {"image.png": b"not really an image", "a.mp3": b"not really sound", "b.mp4": b"mute", "c.mp4": b"talks"}
+FILES = {"image.png": b"image", "a.mp3": b"speech", "b.mp4": b"video", "c.mp4": b"video with speech"}
 ALIGNMENT = {"characters": ["H", "i"], "characterStartTimesSeconds": [0.0, 0.5], "characterEndTimesSeconds": [0.5, 1.0]}
 RETRY_MILLISECONDS = 5
 
@@ -34,20 +34,26 @@ class Refusal:
         return web.json_response({"success": False, "error": error}, status=self.status)
 
 
-def job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
+def make_job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
     """Return the JSON of a job, as in an event."""
-    named = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
-    return {**named, "stage": stage, "percent": percent, "attempt": attempt}
+    fields = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
+    return {**fields, "stage": stage, "percent": percent, "attempt": attempt}
 
 
-def failed(reason: str, stage: str) -> dict[str, Any]:
+def make_failed_job(reason: str, stage: str) -> dict[str, Any]:
     """Return the JSON of a failed job."""
-    error = {"reason": reason, "message": "Draw something else.", "stage": stage}
-    return job(stage, 15, "FAILED") | {"error": error}
+    error = {"reason": reason, "message": "Change the prompt.", "stage": stage}
+    return make_job(stage, 15, "FAILED") | {"error": error}
 
 
-SUCCEEDED = job("", 100, "SUCCEEDED")
-CHANGES = (job("", 0, "QUEUED", attempt=0), job("audio", 1), job("video", 15), job("mux", 85), SUCCEEDED)
+SUCCEEDED = make_job("", 100, "SUCCEEDED")
+CHANGES = (
+    make_job("", 0, "QUEUED", attempt=0),
+    make_job("audio", 1),
+    make_job("video", 15),
+    make_job("mux", 85),
+    SUCCEEDED,
+)
 _FINAL = ("JOB_STATUS_SUCCEEDED", "JOB_STATUS_FAILED", "JOB_STATUS_CANCELLED")
 
 
@@ -55,9 +61,9 @@ class VideoEdge:
     """Serves the routes that a talking video needs."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
+        self.requests: list[tuple[str, Any]] = []
         """Path and body of each POST, in order."""
-        self.came_back: list[str] = []
+        self.last_event_ids: list[str] = []
         """The Last-Event-ID of each listener; empty without one."""
         self.changes: Sequence[dict[str, Any]] = CHANGES
         """The job after each change; revisions count from 1."""
@@ -69,18 +75,18 @@ class VideoEdge:
         """Names of files with a cut download."""
         self.timed = True
         """Whether the result contains an alignment."""
-        self.shown_tokens: set[str] = set()
+        self.token_paths: set[str] = set()
         """Paths of files that were requested with a token, although links need none."""
 
     def app(self) -> web.Application:
         """Return the web application."""
-        app = web.Application(middlewares=[self._guarded])
+        app = web.Application(middlewares=[self._check])
         app.add_routes(
             [
                 web.get("/health", self._health),
                 web.post("/api/image/{how}", self._image),
                 web.post("/api/jobs", self._accept),
-                web.get("/api/jobs/{id}", self._known),
+                web.get("/api/jobs/{id}", self._job),
                 web.get("/api/jobs/{id}/events", self._events),
                 web.post("/api/jobs/{id}/cancel", self._accept),
                 web.get("/media/{name}", self._file),
@@ -89,7 +95,7 @@ class VideoEdge:
         return app
 
     @web.middleware
-    async def _guarded(
+    async def _check(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if waiting := self.refusals.get(request.path):
@@ -98,7 +104,7 @@ class VideoEdge:
             return Refusal(401, "UNAUTHENTICATED").response()
         if request.method == "POST":
             sent = await request.read()
-            self.asked.append((request.path, orjson.loads(sent) if request.content_type.endswith("json") else sent))
+            self.requests.append((request.path, orjson.loads(sent) if request.content_type.endswith("json") else sent))
         return await handler(request)
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -112,7 +118,7 @@ class VideoEdge:
     async def _accept(self, _: web.Request) -> web.Response:
         return web.json_response({"success": True, **CHANGES[0]})
 
-    async def _known(self, request: web.Request) -> web.Response:
+    async def _job(self, request: web.Request) -> web.Response:
         video = {"durationSeconds": 2.0, "width": 640, "height": 360}
         result: dict[str, Any] = {
             "audio": self._medium(request, "a.mp3", "espeak") | {"durationSeconds": 1.0, "width": 0, "height": 0},
@@ -124,13 +130,13 @@ class VideoEdge:
         return web.json_response({"success": True, **SUCCEEDED, "result": result})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        known = request.headers.get("Last-Event-ID", "")
-        self.came_back.append(known)
+        last_id = request.headers.get("Last-Event-ID", "")
+        self.last_event_ids.append(last_id)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         response.enable_chunked_encoding()
         await response.prepare(request)
         await response.write(b"retry: %d\n\n: still here\n\n" % RETRY_MILLISECONDS)
-        later = list(enumerate(self.changes, start=1))[int(known or 0) :]
+        later = list(enumerate(self.changes, start=1))[int(last_id or 0) :]
         breaks = self.breaks.popleft() if self.breaks else None
         for revision, change in later[:breaks]:
             name = "end" if change["status"] in _FINAL else "job"
@@ -142,7 +148,7 @@ class VideoEdge:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         if "Authorization" in request.headers:
-            self.shown_tokens.add(request.path)
+            self.token_paths.add(request.path)
         response = web.StreamResponse()
         response.content_length = len(FILES[name])
         await response.prepare(request)

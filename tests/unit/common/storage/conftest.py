@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.common.storage import ObjectStore, StorageSettings, open_object_store
-from tests.fakes.s3 import ACCESS_KEY, SECRET_KEY, make_bucket, run_s3
+from tests.fakes.s3 import ACCESS_KEY, SECRET_KEY, create_bucket, run_s3
 from tests.fakes.supabase import BUCKET, SERVICE_ROLE, FakeSupabase, run_supabase
 
 PUBLIC_URL = "https://media.example.com"
@@ -39,7 +39,7 @@ def make_s3_settings(url: str, bucket: str = "", secret: str = SECRET_KEY) -> St
     """Return the settings of a bucket, a new one if none is named."""
     if not bucket:
         bucket = f"bucket-{secrets.token_hex(8)}"
-        make_bucket(url, bucket)
+        create_bucket(url, bucket)
     return StorageSettings(
         storage="s3",
         s3_bucket=bucket,

@@ -28,15 +28,13 @@ def test_an_unreadable_image_is_reported_before_anything_starts(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["--image", "nowhere.png"])
+        main(["--image", "missing.png"])
     assert end.value.code == 2
-    assert "--image: cannot read nowhere.png (No such file or directory)" in capsys.readouterr().err
+    assert "--image: cannot read missing.png (No such file or directory)" in capsys.readouterr().err
     assert not folder.exists()
 
 
-def test_a_folder_for_the_demo_that_cannot_be_made_names_its_option(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_output_folder_names_its_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit) as end:
         main(["--output", str(tmp_path / "file")])

@@ -1,4 +1,4 @@
-"""Tests of what is seen of progress, at a terminal and elsewhere."""
+"""Tests of the progress display, at a terminal and in a file."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from examples.talking_video.progress import Progress, format_bar
 
 
 class Terminal(StringIO):
-    """Says that it is one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-def test_a_terminal_shows_one_line_that_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_one_line_that_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     terminal = Terminal()
     with Progress(terminal) as progress:
         progress.show("generating speech", 1)
         progress.show("generating video", 50)
         progress.show("done", 100)
-    seen = terminal.getvalue()
-    assert seen.count("\n") == 1
-    assert seen.endswith("100%\n")
-    assert [line.split("  ")[0] for line in seen.split("\r")[1:]] == ["generating speech", "generating video", "done"]
+    output = terminal.getvalue()
+    assert output.count("\n") == 1
+    assert output.endswith("100%\n")
+    assert [line.split("  ")[0] for line in output.split("\r")[1:]] == ["generating speech", "generating video", "done"]
 
 
-def test_a_shorter_line_covers_the_longer_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shorter_line_overwrites_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     with Progress(terminal) as progress:
         monkeypatch.setenv("COLUMNS", "120")
@@ -40,7 +40,7 @@ def test_a_shorter_line_covers_the_longer_one_before(monkeypatch: pytest.MonkeyP
     assert len(terminal.getvalue()) == 2 * wide + 1
 
 
-def test_what_is_no_terminal_sees_a_line_at_each_new_stage() -> None:
+def test_a_file_gets_one_line_for_each_stage() -> None:
     stream = StringIO()
     with Progress(stream) as progress:
         for stage, percent in [
@@ -54,7 +54,7 @@ def test_what_is_no_terminal_sees_a_line_at_each_new_stage() -> None:
     assert stream.getvalue() == "   1%  generating speech\n  15%  generating video\n 100%  done\n"
 
 
-def test_an_error_is_said_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_begins_on_a_new_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     terminal = Terminal()
     progress = Progress(terminal)
@@ -64,7 +64,7 @@ def test_an_error_is_said_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     assert terminal.getvalue().endswith("\n")
 
 
-def test_nothing_shown_leaves_nothing() -> None:
+def test_without_progress_nothing_is_written() -> None:
     terminal = Terminal()
     with Progress(terminal):
         pass
@@ -80,12 +80,12 @@ def test_nothing_shown_leaves_nothing() -> None:
         (100, "[################################] 100%"),
     ],
 )
-def test_the_bar_is_as_full_as_the_work_is_done(percent: float, bar: str) -> None:
+def test_the_bar_shows_the_percent(percent: float, bar: str) -> None:
     assert format_bar("generating video", percent, 80).endswith(f" {bar}")
 
 
 @pytest.mark.parametrize("columns", [0, 1, 5, 20, 37, 38, 45, 80, 400])
 def test_the_bar_leaves_the_last_column_free(columns: int) -> None:
-    line = format_bar("laying speech over the video", 100, columns)
+    line = format_bar("muxing speech and video", 100, columns)
     assert len(line) < max(columns, 1)
     assert len(line) <= 80

@@ -31,8 +31,8 @@ from tests.fakes.video_edge import (
     RETRY_MILLISECONDS,
     Refusal,
     VideoEdge,
-    failed,
-    job,
+    make_failed_job,
+    make_job,
     run_video_edge,
 )
 from tests.fakes.waiting import until
@@ -48,11 +48,13 @@ class Client:
     edge: VideoEdge
     url: str
     session: aiohttp.ClientSession
-    told: list[tuple[str, float]] = field(default_factory=list)
+    progress: list[tuple[str, float]] = field(default_factory=list)
 
     async def follow_job(self) -> None:
-        """Listen until the job has ended."""
-        await follow_job(self.session, JOB_ID, lambda *told: self.told.append(told), RETRY_MILLISECONDS / 1000)
+        """Follow the job until it has ended."""
+        await follow_job(
+            self.session, JOB_ID, lambda *progress: self.progress.append(progress), RETRY_MILLISECONDS / 1000
+        )
 
     async def download(self, name: str, file: Path) -> None:
         """Download a file of the edge."""
@@ -66,33 +68,33 @@ async def client() -> AsyncIterator[Client]:
         yield Client(edge, url, session)
 
 
-def files_in(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-async def test_an_image_is_painted_or_brought_along(client: Client) -> None:
+async def test_an_image_is_generated_or_uploaded(client: Client) -> None:
     assert (await generate_image(client.session, "A cat"))["key"] == "images/image.png"
     assert (await upload_image(client.session, b"bytes"))["key"] == "images/image.png"
-    assert client.edge.asked == [
+    assert client.edge.requests == [
         ("/api/image/generate", {"prompt": "A cat", "imageSize": "landscape_16_9"}),
         ("/api/image/upload", b"bytes"),
     ]
 
 
-async def test_a_video_is_asked_for_with_speech_and_a_track_of_captions(client: Client) -> None:
+async def test_the_job_has_speech_and_a_caption_track(client: Client) -> None:
     assert await create_job(client.session, "images/image.png", SCRIPT) == JOB_ID
     spec = {
         "video": {"imageKey": "images/image.png", "prompt": "zoom in"},
         "narration": {"text": "Hi", "voice": "Sarah"},
         "captions": "JOB_CAPTIONS_TRACK",
     }
-    assert client.edge.asked == [("/api/jobs", {"talkingVideo": spec})]
+    assert client.edge.requests == [("/api/jobs", {"talkingVideo": spec})]
 
 
-async def test_every_change_is_reported_in_words(client: Client) -> None:
-    client.edge.changes = (*CHANGES[:2], job("video", 15, "QUEUED"), *CHANGES[2:])
+async def test_every_change_is_reported(client: Client) -> None:
+    client.edge.changes = (*CHANGES[:2], make_job("video", 15, "QUEUED"), *CHANGES[2:])
     await client.follow_job()
-    assert client.told == [
+    assert client.progress == [
         ("waiting for a worker", 0),
         ("generating speech", 1),
         ("waiting for the next attempt", 15),
@@ -100,65 +102,65 @@ async def test_every_change_is_reported_in_words(client: Client) -> None:
         ("muxing speech and video", 85),
         ("done", 100),
     ]
-    assert client.edge.came_back == [""]
+    assert client.edge.last_event_ids == [""]
 
 
 async def test_a_client_that_reconnects_continues_after_the_last_event(client: Client) -> None:
     client.edge.breaks = deque([2, 0, 1])
     await client.follow_job()
-    assert [percent for _, percent in client.told] == [0, 1, 15, 85, 100]
-    assert client.edge.came_back == ["", "2", "2", "3"]
+    assert [percent for _, percent in client.progress] == [0, 1, 15, 85, 100]
+    assert client.edge.last_event_ids == ["", "2", "2", "3"]
 
 
-async def test_a_part_that_is_away_for_a_moment_is_waited_for(client: Client) -> None:
+async def test_a_short_outage_is_survived(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE"), Refusal(502)])
     await client.follow_job()
-    assert client.told[-1] == ("done", 100)
+    assert client.progress[-1] == ("done", 100)
 
 
-async def test_breaks_without_any_news_come_to_an_end(client: Client) -> None:
+async def test_repeated_breaks_without_events_are_an_error(client: Client) -> None:
     client.edge.breaks = deque([2] + [0] * MAX_BREAKS)
     with pytest.raises(VideoFailed, match=r"cannot be followed.*make doctor"):
         await client.follow_job()
-    assert client.edge.came_back == ["", *["2"] * MAX_BREAKS]
+    assert client.edge.last_event_ids == ["", *["2"] * MAX_BREAKS]
 
 
-async def test_a_suite_that_stays_away_is_quoted(client: Client) -> None:
+async def test_the_error_of_a_long_outage_is_quoted(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE")] * (MAX_BREAKS + 1))
     with pytest.raises(VideoFailed, match="UNAVAILABLE: Not this one"):
         await client.follow_job()
 
 
-async def test_a_refusal_to_listen_is_not_asked_again(client: Client) -> None:
+async def test_a_refused_event_stream_is_not_retried(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(404, "JOB_NOT_FOUND")])
     with pytest.raises(VideoFailed, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
         await client.follow_job()
-    assert client.edge.came_back == []
+    assert client.edge.last_event_ids == []
 
 
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        (failed("CONTENT_BLOCKED", "video"), "failed at the stage video: CONTENT_BLOCKED: Draw something else"),
-        (failed("INTERNAL", ""), "failed: INTERNAL"),
-        (job("video", 20, "CANCELLED"), "was cancelled"),
+        (make_failed_job("CONTENT_BLOCKED", "video"), "failed at the stage video: CONTENT_BLOCKED: Change the prompt"),
+        (make_failed_job("INTERNAL", ""), "failed: INTERNAL"),
+        (make_job("video", 20, "CANCELLED"), "was cancelled"),
     ],
 )
-async def test_a_job_without_a_video_says_why_and_what_to_do(client: Client, end: dict[str, Any], words: str) -> None:
+async def test_the_error_of_a_failed_job_has_reason_and_remedy(client: Client, end: dict[str, Any], words: str) -> None:
     client.edge.changes = (*CHANGES[:2], end)
     with pytest.raises(VideoFailed, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
         await client.follow_job()
 
 
-async def test_a_client_that_stops_listening_ends_the_job(client: Client) -> None:
-    # The edge says nothing of the end, so that the listener would come back for long.
+async def test_cancelling_the_client_cancels_the_job(client: Client) -> None:
+    # The edge never sends the end, so without a cancellation the client would reconnect many times.
     client.edge.changes = CHANGES[:2]
-    listening = asyncio.create_task(client.follow_job())
-    await until(lambda: len(client.told) == 2)
-    listening.cancel()
+    following = asyncio.create_task(client.follow_job())
+    await until(lambda: len(client.progress) == 2)
+    following.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await listening
-    assert client.edge.asked == [(f"/api/jobs/{JOB_ID}/cancel", {})]
+        await following
+    assert client.edge.requests == [(f"/api/jobs/{JOB_ID}/cancel", {})]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +177,9 @@ async def test_a_refusal_is_reported_with_its_message(client: Client, refusal: R
 
 
 async def test_a_suite_that_cannot_be_reached_is_reported() -> None:
-    async with run_video_edge() as (_, gone):
+    async with run_video_edge() as (_, closed_url):
         pass
-    async with aiohttp.ClientSession(gone) as session:
+    async with aiohttp.ClientSession(closed_url) as session:
         with pytest.raises(VideoFailed, match=r"POST /api/image/generate was not answered.*make doctor"):
             await generate_image(session, "A cat")
 
@@ -186,28 +188,28 @@ async def test_a_result_has_its_timing(client: Client) -> None:
     assert (await fetch_result(client.session, JOB_ID))["alignment"] == ALIGNMENT
 
 
-async def test_a_file_arrives_whole_and_takes_the_place_of_the_one_before(client: Client, tmp_path: Path) -> None:
-    (tmp_path / "talking.mp4").write_bytes(b"of yesterday")
+async def test_a_download_replaces_the_previous_file(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "talking.mp4").write_bytes(b"previous")
     await client.download("c.mp4", tmp_path / "talking.mp4")
     assert (tmp_path / "talking.mp4").read_bytes() == FILES["c.mp4"]
-    assert files_in(tmp_path) == ["talking.mp4"]
-    assert client.edge.shown_tokens == set()
+    assert list_files(tmp_path) == ["talking.mp4"]
+    assert client.edge.token_paths == set()
 
 
-async def test_a_cut_file_is_an_error_and_leaves_the_one_before(client: Client, tmp_path: Path) -> None:
-    (tmp_path / "talking.mp4").write_bytes(b"of yesterday")
+async def test_a_cut_download_is_an_error_and_leaves_the_previous_file(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "talking.mp4").write_bytes(b"previous")
     client.edge.cut = {"c.mp4"}
     with pytest.raises(VideoFailed, match=r"talking\.mp4 was cut off"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
-    assert (tmp_path / "talking.mp4").read_bytes() == b"of yesterday"
-    assert files_in(tmp_path) == ["talking.mp4"]
+    assert (tmp_path / "talking.mp4").read_bytes() == b"previous"
+    assert list_files(tmp_path) == ["talking.mp4"]
 
 
 async def test_an_expired_link_is_reported(client: Client, tmp_path: Path) -> None:
     client.edge.refusals["/media/c.mp4"] = deque([Refusal(404, "NOT_FOUND")])
     with pytest.raises(VideoFailed, match="NOT_FOUND"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
-    assert files_in(tmp_path) == []
+    assert list_files(tmp_path) == []
 
 
 async def test_a_folder_that_cannot_be_written_names_the_option(client: Client, tmp_path: Path) -> None:
