@@ -26,8 +26,8 @@ static const int64_t GRACE_NS = 10000000000, IDLE_NS = 100000000, AFTER_ERROR_NS
 
 struct user {
     int fd;
-    bool asking, gone;
-    int64_t asks_ns, asked_ns, first_ns;
+    bool requesting, finished;
+    int64_t next_request_ns, sent_ns, first_ns;
     size_t heard_bytes, heard_chunks;
     unsigned long asked_before;
     bool wrong;
@@ -46,11 +46,11 @@ static char request[REQUEST_BYTES], *request_number;
 static size_t request_bytes;
 static int64_t end_ns;
 
-static void hear_chunks(struct user *u, int64_t now)
+static void record_chunks(struct user *u, int64_t now)
 {
     while (options.chunk_bytes && u->heard_bytes >= (u->heard_chunks + 1) * options.chunk_bytes) {
         double k = (double)u->heard_chunks++;
-        double lateness = (double)(now - u->asked_ns) / NS_PER_MS - (options.first_ms + options.gap_ms * k);
+        double lateness = (double)(now - u->sent_ns) / NS_PER_MS - (options.first_ms + options.gap_ms * k);
         samples_add(&tally.lateness, lateness);
         tally.chunks++;
         tally.late += lateness > options.late_ms;
@@ -58,7 +58,7 @@ static void hear_chunks(struct user *u, int64_t now)
     }
 }
 
-static void hear(void *context, const char *body, size_t bytes)
+static void check_body(void *context, const char *body, size_t bytes)
 {
     struct user *u = context;
     int64_t now = now_ns();
@@ -69,10 +69,10 @@ static void hear(void *context, const char *body, size_t bytes)
     if (u->heard_bytes + bytes > options.body_bytes || memcmp(body, audio + u->heard_bytes, bytes))
         u->wrong = true;
     u->heard_bytes += bytes;
-    hear_chunks(u, now);
+    record_chunks(u, now);
 }
 
-static void hang_up(struct user *u)
+static void close_connection(struct user *u)
 {
     if (u->fd >= 0)
         close(u->fd);
@@ -83,12 +83,12 @@ static void fail(struct user *u, const char *why)
 {
     tally.errors++;
     snprintf(tally.last_error, sizeof tally.last_error, "%s", why);
-    hang_up(u);
-    u->asking = false;
-    u->asks_ns = now_ns() + AFTER_ERROR_NS;
+    close_connection(u);
+    u->requesting = false;
+    u->next_request_ns = now_ns() + AFTER_ERROR_NS;
 }
 
-static void dial(struct user *u)
+static void open_connection(struct user *u)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = u};
@@ -97,7 +97,7 @@ static void dial(struct user *u)
     u->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* A blocking connect takes no time on loopback, and needs no state of its own. */
     if (connect(u->fd, (struct sockaddr *)&address, sizeof address)) {
-        hang_up(u);
+        close_connection(u);
         return;
     }
     setsockopt(u->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -119,14 +119,14 @@ static void number_request(struct user *u)
     memcpy(request_number, digits, NUMBER_DIGITS);
 }
 
-static void ask(struct user *u)
+static void send_request(struct user *u)
 {
-    u->asked_ns = now_ns();
-    u->gone = u->asked_ns >= end_ns;
-    if (u->gone)
+    u->sent_ns = now_ns();
+    u->finished = u->sent_ns >= end_ns;
+    if (u->finished)
         return;
     if (u->fd < 0)
-        dial(u);
+        open_connection(u);
     if (u->fd < 0) {
         fail(u, "cannot connect");
         return;
@@ -135,7 +135,7 @@ static void ask(struct user *u)
     u->first_ns = 0;
     u->heard_bytes = u->heard_chunks = 0;
     u->wrong = false;
-    u->asking = true;
+    u->requesting = true;
     number_request(u);
     if (send(u->fd, request, request_bytes, MSG_NOSIGNAL) != (ssize_t)request_bytes)
         fail(u, "cannot send");
@@ -152,26 +152,26 @@ static void finish(struct user *u)
     }
     tally.ok++;
     tally.bytes += (long)u->heard_bytes;
-    samples_add(&tally.first_byte, (double)(u->first_ns - u->asked_ns) / NS_PER_MS);
-    samples_add(&tally.total, (double)(now - u->asked_ns) / NS_PER_MS);
+    samples_add(&tally.first_byte, (double)(u->first_ns - u->sent_ns) / NS_PER_MS);
+    samples_add(&tally.total, (double)(now - u->sent_ns) / NS_PER_MS);
     if (u->response.closes || u->response.until_close)
-        hang_up(u);
-    u->asking = false;
-    ask(u);
+        close_connection(u);
+    u->requesting = false;
+    send_request(u);
 }
 
-static void listen_to(struct user *u)
+static void read_response(struct user *u)
 {
     static char data[READ_BYTES];
     ssize_t bytes = recv(u->fd, data, sizeof data, 0);
     if (bytes < 0 && errno == EAGAIN)
         return;
-    if (!u->asking) {
+    if (!u->requesting) {
         /* A server may close an idle connection; that is not a failure. */
-        hang_up(u);
+        close_connection(u);
         return;
     }
-    enum response_state state = bytes > 0 ? response_feed(&u->response, data, (size_t)bytes, hear, u)
+    enum response_state state = bytes > 0 ? response_feed(&u->response, data, (size_t)bytes, check_body, u)
                                           : response_end(&u->response);
     if (state == RESPONSE_BROKEN)
         fail(u, bytes > 0 ? "not HTTP/1.1" : "cut");
@@ -180,16 +180,16 @@ static void listen_to(struct user *u)
 }
 
 /* Starts all requests that are due; returns when the next is due, and whether any user is still active. */
-static int64_t ask_where_due(struct user *users, bool *anybody)
+static int64_t send_due_requests(struct user *users, bool *active)
 {
     int64_t now = now_ns(), next = now + IDLE_NS;
-    *anybody = false;
+    *active = false;
     for (struct user *u = users; u < users + options.users; u++) {
-        if (!u->asking && !u->gone && u->asks_ns <= now)
-            ask(u);
-        if (!u->asking && !u->gone && u->asks_ns < next)
-            next = u->asks_ns;
-        *anybody |= u->asking || !u->gone;
+        if (!u->requesting && !u->finished && u->next_request_ns <= now)
+            send_request(u);
+        if (!u->requesting && !u->finished && u->next_request_ns < next)
+            next = u->next_request_ns;
+        *active |= u->requesting || !u->finished;
     }
     return next;
 }
@@ -197,17 +197,17 @@ static int64_t ask_where_due(struct user *users, bool *anybody)
 static void run(struct user *users)
 {
     struct epoll_event events[EVENTS];
-    bool anybody = true;
-    while (anybody && now_ns() < end_ns + GRACE_NS) {
-        int64_t wait = ask_where_due(users, &anybody) - now_ns();
-        struct timespec timeout = duration_of_ns(anybody && wait > 0 ? wait : 0);
+    bool active = true;
+    while (active && now_ns() < end_ns + GRACE_NS) {
+        int64_t wait = send_due_requests(users, &active) - now_ns();
+        struct timespec timeout = duration_of_ns(active && wait > 0 ? wait : 0);
         int count = epoll_pwait2(poller, events, EVENTS, &timeout, NULL);
         for (int i = 0; i < count; i++)
             if (((struct user *)events[i].data.ptr)->fd >= 0)
-                listen_to(events[i].data.ptr);
+                read_response(events[i].data.ptr);
     }
     for (struct user *u = users; u < users + options.users; u++)
-        if (u->asking)
+        if (u->requesting)
             fail(u, "no end within ten seconds");
 }
 
@@ -254,7 +254,7 @@ int main(int count, char **arguments)
     end_ns = start_ns + (int64_t)(options.seconds * NS_PER_SECOND);
     for (int i = 0; i < options.users; i++) {
         users[i].fd = -1;
-        users[i].asks_ns = start_ns + (int64_t)(options.ramp_ms * NS_PER_MS * i / options.users);
+        users[i].next_request_ns = start_ns + (int64_t)(options.ramp_ms * NS_PER_MS * i / options.users);
     }
     run(users);
     report((double)(now_ns() - start_ns) / NS_PER_SECOND);

@@ -54,7 +54,7 @@ static void watch(struct connection *c, int operation)
     epoll_ctl(poller, operation, c->fd, &event);
 }
 
-static void drop(struct connection *c)
+static void close_connection(struct connection *c)
 {
     if (c->previous)
         c->previous->next = c->next;
@@ -129,7 +129,7 @@ static bool advance(struct connection *c, int64_t now)
     return flush(c);
 }
 
-static void tell_calls(struct connection *c)
+static void send_call_count(struct connection *c)
 {
     char reply[96];
     int bytes = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n%20ld", calls);
@@ -142,13 +142,13 @@ static void begin_answer(struct connection *c)
     if (answer_begin(&c->answer, c->request, now_ns()))
         calls++;
     else if (!strncmp(c->request, count, sizeof count - 1))
-        tell_calls(c);
+        send_call_count(c);
     else
         put(c, refusal, sizeof refusal - 1);
 }
 
 /* Returns the length of the first request in the buffer, head and body, or 0 while it is incomplete. */
-static size_t whole_request(const struct connection *c)
+static size_t find_request(const struct connection *c)
 {
     const char *end = strstr(c->request, "\r\n\r\n");
     if (!end)
@@ -164,7 +164,7 @@ static size_t whole_request(const struct connection *c)
 static bool answer_requests(struct connection *c)
 {
     size_t bytes;
-    while (!c->answer.active && (bytes = whole_request(c))) {
+    while (!c->answer.active && (bytes = find_request(c))) {
         begin_answer(c);
         c->request_bytes -= bytes;
         memmove(c->request, c->request + bytes, c->request_bytes + 1);
@@ -206,13 +206,13 @@ static void accept_all(int listener)
 }
 
 /* Continues every response; returns the time when the next chunk is due, or -1 if there is no further chunk. */
-static int64_t tick(void)
+static int64_t advance_all(void)
 {
     int64_t now = now_ns(), next_due = -1;
     for (struct connection *c = connections, *next; c; c = next) {
         next = c->next;
         if (c->answer.active && c->answer.due_ns <= now && !(advance(c, now) && answer_requests(c)))
-            drop(c);
+            close_connection(c);
         else if (c->answer.active && (next_due < 0 || c->answer.due_ns < next_due))
             next_due = c->answer.due_ns;
     }
@@ -238,7 +238,7 @@ static void serve(int listener)
 {
     struct epoll_event events[EVENTS], accepting = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(poller, EPOLL_CTL_ADD, listener, &accepting);
-    for (int64_t due = -1;; due = tick()) {
+    for (int64_t due = -1;; due = advance_all()) {
         int64_t wait = due - now_ns();
         struct timespec timeout = duration_of_ns(wait > 0 ? wait : 0);
         int count = epoll_pwait2(poller, events, EVENTS, due < 0 ? NULL : &timeout, NULL);
@@ -247,7 +247,7 @@ static void serve(int listener)
             if (!c)
                 accept_all(listener);
             else if (!(flush(c) && (!(events[i].events & ~(uint32_t)EPOLLOUT) || receive(c))))
-                drop(c);
+                close_connection(c);
         }
     }
 }

@@ -14,7 +14,7 @@ void response_begin(struct response *r)
     r->left = r->line_bytes = r->head_bytes = 0;
 }
 
-static const char *header(const struct response *r, const char *name)
+static const char *find_header(const struct response *r, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = strstr(r->head, "\r\n"); line; line = strstr(line + 2, "\r\n"))
@@ -23,18 +23,18 @@ static const char *header(const struct response *r, const char *name)
     return NULL;
 }
 
-static bool says(const struct response *r, const char *name, const char *value)
+static bool has_header(const struct response *r, const char *name, const char *value)
 {
-    const char *given = header(r, name);
-    return given && !strncasecmp(given, value, strlen(value));
+    const char *actual = find_header(r, name);
+    return actual && !strncasecmp(given, value, strlen(value));
 }
 
-static enum response_state after_head(struct response *r)
+static enum response_state state_after_head(struct response *r)
 {
-    const char *length = header(r, "content-length");
+    const char *length = find_header(r, "content-length");
     r->status = r->head_bytes > 12 ? atoi(r->head + 9) : 0;
-    r->closes = says(r, "connection", "close");
-    if (says(r, "transfer-encoding", "chunked"))
+    r->closes = has_header(r, "connection", "close");
+    if (has_header(r, "transfer-encoding", "chunked"))
         return RESPONSE_CHUNK_SIZE;
     r->left = length ? strtoul(length, NULL, 10) : 0;
     r->until_close = !length;
@@ -55,7 +55,7 @@ static size_t take_head(struct response *r, const char *data, size_t bytes)
     }
     r->head_bytes = (size_t)(end + 4 - r->head);
     *end = 0;
-    r->state = after_head(r);
+    r->state = state_after_head(r);
     return r->head_bytes - before;
 }
 

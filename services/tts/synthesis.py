@@ -77,6 +77,7 @@ class Synthesizer:
         return self._speak(timed)
 
     def _speak_sentence(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
+        """Speak a sentence of a text, shared like a request of its own; its plan has timing already."""
         return self._shared.stream(plan, self._speak)
 
     def _speak(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:

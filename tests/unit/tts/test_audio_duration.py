@@ -96,7 +96,7 @@ def test_only_the_first_frame_can_be_an_info_frame() -> None:
 
 
 def test_garbage_between_frames_is_skipped() -> None:
-    audio = FRAME.bytes() + b"no frame here, I say" + FRAME.bytes() + b"\xff\x00" * 9 + FRAME.bytes()
+    audio = FRAME.bytes() + b"bytes that are not a frame" + FRAME.bytes() + b"\xff\x00" * 9 + FRAME.bytes()
     assert measure_seconds(MP3, audio) == pytest.approx(FRAME.seconds * 3)
 
 

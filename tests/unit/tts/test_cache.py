@@ -70,7 +70,7 @@ def test_a_whole_utterance_is_cached_with_its_timing() -> None:
 @pytest.mark.parametrize(
     ("done", "provider"),
     [(replace(DONE, seams=(Seam(0, 0.5, "espeak", "GENERATION_FAILED"),)), "espeak"), (DONE, "elevenlabs")],
-    ids=["with a seam", "by a stand-in"],
+    ids=["with a seam", "by a fallback"],
 )
 def test_resumed_and_fallback_speech_is_not_cached(done: Done, provider: str) -> None:
     assert record(done, provider) is None

@@ -71,7 +71,7 @@ def build_refusal(build_speech_request: SpeechRequest, provider: FakeSpeechProvi
 @pytest.mark.parametrize(
     ("build_speech_request", "reason", "field"),
     [
-        (SpeechRequest("Hello", voice="Nobody"), Reason.VOICE_NOT_FOUND, "voice"),
+        (SpeechRequest("Hello", voice="Unknown"), Reason.VOICE_NOT_FOUND, "voice"),
         (SpeechRequest("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
         (SpeechRequest("Hello", output_format="opus_48000_64"), Reason.VALIDATION_ERROR, "output_format"),
         (SpeechRequest("Hello", output_format="mp3"), Reason.VALIDATION_ERROR, "output_format"),

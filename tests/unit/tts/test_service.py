@@ -147,7 +147,7 @@ async def call_both_methods(
 @pytest.mark.parametrize(
     ("fields", "reason", "field"),
     [
-        ({"voice": "Nobody"}, Reason.VOICE_NOT_FOUND, "voice"),
+        ({"voice": "Unknown"}, Reason.VOICE_NOT_FOUND, "voice"),
         ({"voice": "../../etc"}, Reason.VALIDATION_ERROR, "voice"),
         ({"provider": "elevenlabs"}, Reason.VALIDATION_ERROR, "provider"),
         ({"output_format": "opus_48000_64"}, Reason.VALIDATION_ERROR, "output_format"),

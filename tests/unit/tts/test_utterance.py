@@ -143,7 +143,7 @@ async def test_a_failure_after_the_last_word_needs_no_further_call() -> None:
 
 
 async def test_a_fallback_that_resumes_is_named_in_the_seam() -> None:
-    class Gone(FragileProvider):
+    class FailsAfterFirstCall(FragileProvider):
         @asynccontextmanager
         async def synthesize(self, spec: SpeechSpec, *, with_alignment: bool) -> AsyncIterator[SpeechStream]:
             if self.specs:
@@ -151,7 +151,7 @@ async def test_a_fallback_that_resumes_is_named_in_the_seam() -> None:
             async with super().synthesize(spec, with_alignment=with_alignment) as stream:
                 yield stream
 
-    first, second = Gone(name="elevenlabs", breaks={1: 12}), FragileProvider()
+    first, second = FailsAfterFirstCall(name="elevenlabs", breaks={1: 12}), FragileProvider()
     header, _, done = await collect(first, second, fallbacks=("espeak",))
     assert header.provider == "elevenlabs"
     assert [(seam.text_offset, seam.provider) for seam in done.seams] == [(9, "espeak")]
