@@ -20,7 +20,7 @@ from tests.fakes.image_provider import make_image
 from tests.fakes.media import make_speech
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.replicate import API_TOKEN, WEBHOOK_SECRET, FakeReplicate, Run, run_replicate
-from tests.integration.video.conftest import VideoSuite, pool, two_seconds, workers
+from tests.integration.video.conftest import VideoSuite, pool, run_video_service, two_seconds, workers
 
 __all__ = ["pool", "two_seconds", "workers"]
 

@@ -24,7 +24,7 @@ from services.image.providers.interface import Mode
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.web_host import WebHost, run_web_host
-from tests.integration.image.conftest import ImageSuite, catch_error
+from tests.integration.image.conftest import ImageSuite, catch_error, run_image_service
 
 CAT = make_image(Size(300, 200), "red")
 

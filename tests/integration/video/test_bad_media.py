@@ -20,7 +20,7 @@ from tests.fakes.media import make_speech, make_video
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, run_web_host
-from tests.integration.video.conftest import VideoSuite, get_error
+from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
 
 HLS = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'

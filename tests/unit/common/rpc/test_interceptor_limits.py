@@ -132,7 +132,7 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
     async with run_saturated_server(kind, calls=1) as (probed, limiter, tasks):
         tasks[0].cancel()
         await limiter.live.wait_for(0)
-        limiter.opened.set()
+        limiter.released.set()
         assert await Call().run(probed.channel, kind) == [b"done"]
 
 

@@ -225,7 +225,7 @@ async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) 
         assert (await call.read()).value == b"first"
         os.kill(os.getpid(), number)
         await watch.wait_for(NOT_SERVING)
-        watch.leave()
+        watch.cancel()
         streamer.proceed.set()
         assert (await call.read()).value == b"last"
         assert await call.code() is grpc.StatusCode.OK

@@ -74,5 +74,5 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with open_object_store(settings) as store:
             yield store
         return
-    async with run_supabase() as fake, open_object_store(supabase_settings(fake)) as store:
+    async with run_supabase() as fake, open_object_store(make_supabase_settings(fake)) as store:
         yield store

@@ -10,6 +10,7 @@ from services.common.errors import MediaError, Reason
 from services.common.settings import ConfigurationError
 from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from tests.fakes.web_host import run_web_host
+from tests.unit.common.storage.conftest import make_s3_settings
 
 SPEC = ObjectSpec("image/png", {"owner": "alice"}, "public, max-age=60")
 

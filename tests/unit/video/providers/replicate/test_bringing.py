@@ -118,7 +118,7 @@ async def test_the_token_does_not_follow_a_redirect(
     replicate: FakeReplicate, provider: ReplicateProvider, tmp_path: Path, endpoint: str
 ) -> None:
     async with run_web_host() as other:
-        replicate.failures[asked].append(Failure(307, {}, {"Location": other.url("/elsewhere")}))
+        replicate.failures[endpoint].append(Failure(307, {}, {"Location": other.url("/elsewhere")}))
         error = await get_error(provider, tmp_path)
         assert other.requests == []
     assert (error.reason, is_charged(error)) == (Reason.GENERATION_FAILED, True)
