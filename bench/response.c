@@ -26,7 +26,7 @@ static const char *find_header(const struct response *r, const char *name)
 static bool has_header(const struct response *r, const char *name, const char *value)
 {
     const char *actual = find_header(r, name);
-    return actual && !strncasecmp(given, value, strlen(value));
+    return actual && !strncasecmp(actual, value, strlen(value));
 }
 
 static enum response_state state_after_head(struct response *r)
