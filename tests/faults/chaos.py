@@ -1,4 +1,4 @@
-"""Many jobs, and a process killed every second: `python -m tests.faults.chaos --help`."""
+"""Run many jobs and kill a process every second: `python -m tests.faults.chaos --help`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Outcome:
     created: int
     """Videos that were paid for."""
     kills: int
+    """Number of kills."""
     seconds: float
+    """Duration of the run."""
 
 
 def main() -> int:
@@ -51,10 +53,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200, help="how many jobs (200)")
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two kills (1)")
-    parser.add_argument("--seed", type=int, default=1, help="decides which process is killed when (1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random choice of kills (1)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        outcome = asyncio.run(chaos(Path(folder), options.jobs, options.pause, options.seed))
+        outcome = asyncio.run(run_chaos(Path(folder), options.jobs, options.pause, options.seed))
     sys.stdout.write(
         f"{dict(outcome.statuses)} in {outcome.seconds:.0f} s with {outcome.kills} kills;"
         f" {outcome.created} videos paid for {options.jobs} jobs\n"
@@ -62,14 +64,14 @@ def main() -> int:
     return 0 if outcome.statuses == {"succeeded": options.jobs} and outcome.created == options.jobs else 1
 
 
-async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
+async def run_chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Outcome:
     """Submit `count` videos, and kill a process every `pause_seconds` until all jobs have ended."""
-    chance = random.Random(seed)  # noqa: S311 - the same kills each time are the point
-    began = time.monotonic()
+    randomness = random.Random(seed)  # noqa: S311 - a seed must give the same kills
+    start_seconds = time.monotonic()
     async with AsyncExitStack() as stack:
         replicate = await stack.enter_async_context(run_replicate())
         replicate.video = make_video(folder, 1.0, size="160x120").read_bytes()
-        # Long enough that a kill can hit the middle of a generation.
+        # Each generation lasts several polls, so that a kill can occur in the middle of it.
         replicate.runs.extend([Run(statuses=(*("processing",) * 4, "succeeded"))] * count)
         async with open_object_store(StorageSettings(storage="local", storage_dir=folder / "objects")) as store:
             await store.put(_IMAGE, make_image(Size(160, 120)), ObjectSpec("image/png", {"owner": _OWNER}))
@@ -91,7 +93,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
         streams = await stack.enter_async_context(open_streams(StreamOptions((suite.nats_url,), quota=_QUOTA), "chaos"))
         job_store = JobStore(streams)
         ids = [await _submit(job_store, number) for number in range(count)]
-        killing = asyncio.create_task(_kill(suite, chance, pause_seconds))
+        killing = asyncio.create_task(_kill(suite, randomness, pause_seconds))
         try:
             records = [await _wait_until_ended(job_store, job_id) for job_id in ids]
         finally:
@@ -99,7 +101,7 @@ async def chaos(folder: Path, count: int, pause_seconds: float, seed: int) -> Ou
             await asyncio.gather(killing, return_exceptions=True)
         statuses = Counter(record.status.value for record in records)
         failures = tuple(_describe_failures(record) for record in records if record.failure is not None)
-        return Outcome(statuses, failures, replicate.created, suite.kills, time.monotonic() - began)
+        return Outcome(statuses, failures, replicate.created, suite.kills, time.monotonic() - start_seconds)
 
 
 async def _submit(job_store: JobStore, number: int) -> str:
@@ -108,13 +110,13 @@ async def _submit(job_store: JobStore, number: int) -> str:
 
 
 async def _wait_until_ended(job_store: JobStore, job_id: str) -> JobRecord:
-    async def answer() -> JobRecord | None:
+    async def find_ended_record() -> JobRecord | None:
         with suppress(MediaError):
             record = (await job_store.get(job_id, _OWNER)).record
             return record if record.status.is_final else None
         return None
 
-    return await eventually(answer, _LONGEST_SECONDS)
+    return await eventually(find_ended_record, _LONGEST_SECONDS)
 
 
 def _describe_failures(record: JobRecord) -> str:
@@ -122,22 +124,22 @@ def _describe_failures(record: JobRecord) -> str:
     return f"{record.attempt} attempts: " + ", ".join(f"{item.reason} in {item.stage}" for item in failures)
 
 
-async def _kill(suite: SuiteProcesses, chance: random.Random, pause_seconds: float) -> None:
+async def _kill(suite: SuiteProcesses, randomness: random.Random, pause_seconds: float) -> None:
     async with asyncio.TaskGroup() as restarts:
-        away: set[str] = set()
+        stopped: set[str] = set()
 
-        async def again(name: str) -> None:
+        async def start_again(name: str) -> None:
             await suite.start(name)
-            away.discard(name)
+            stopped.discard(name)
 
         while True:
             await asyncio.sleep(pause_seconds)
-            name = chance.choice([victim for victim in _VICTIMS if victim not in away] or ["worker"])
-            if name in away:
+            name = randomness.choice([victim for victim in _VICTIMS if victim not in stopped] or ["worker"])
+            if name in stopped:
                 continue
-            away.add(name)
+            stopped.add(name)
             suite.kill(name)
-            restarts.create_task(again(name))
+            restarts.create_task(start_again(name))
 
 
 if __name__ == "__main__":

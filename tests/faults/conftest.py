@@ -1,4 +1,4 @@
-"""A suite for each test, before a provider that counts what it is paid for."""
+"""Fixtures of the fault tests: a suite for each test, with a fake provider that counts paid requests."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ class Jobs:
         self.job_store = job_store
 
     async def submit_talking_video(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
-        """Submit a talking video."""
+        """Submit a job for a talking video and return its id."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"video": video_spec, "narration": narration, "captions": captions}
         return (await self.job_store.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def submit_animate(self, **fields: Any) -> str:
-        """Submit a video."""
+        """Submit a job for a video and return its id."""
         video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
         return (
             await self.job_store.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)
         ).record.job_id
 
     async def submit_headline(self, **fields: Any) -> str:
-        """Submit a headline."""
+        """Submit a job for a headline and return its id."""
         spec = {"headline": "Cats rule", "imageProvider": "embedded", "narration": {"provider": "espeak"}}
         return (await self.job_store.submit(JobRequest("headline", spec, **fields), ALICE)).record.job_id
 
     async def get_record(self, job_id: str) -> JobRecord:
         """Return the record of a job; wait while NATS is unavailable."""
 
-        async def answer() -> JobRecord | None:
+        async def read_record() -> JobRecord | None:
             with suppress(MediaError):
                 return (await self.job_store.get(job_id, ALICE)).record
             return None
 
-        return await eventually(answer)
+        return await eventually(read_record)
 
     async def wait_until(
         self, job_id: str, condition: Callable[[JobRecord], bool], within_seconds: float = 120
     ) -> JobRecord:
         """Wait until `condition` holds for a job."""
 
-        async def answer() -> JobRecord | None:
+        async def check_record() -> JobRecord | None:
             record = await self.get_record(job_id)
             return record if condition(record) else None
 
-        return await eventually(answer, within_seconds)
+        return await eventually(check_record, within_seconds)
 
     async def wait_until_ended(self, job_id: str) -> JobRecord:
         """Wait until a job has ended."""
@@ -83,7 +83,7 @@ class Jobs:
 
 @pytest.fixture(scope="session")
 def spawner() -> Iterator[ProcessSpawner]:
-    """Start the processes of all fleets."""
+    """Spawner of the processes of all suites."""
     with open_spawner() as spawner:
         yield spawner
 

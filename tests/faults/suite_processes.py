@@ -81,7 +81,7 @@ class SuiteProcesses:
             "VIDEO_METRICS_PORT": "0",
             "WORKER_METRICS_PORT": "0",
             "TTS_CACHING_ENABLED": "true",
-            # Longer than a busy machine may delay an extension of the lease.
+            # A busy machine may delay an extension of the lease, but not by this much.
             "JOBS_LEASE_SECONDS": "3",
             "VIDEO_BEGIN_SECONDS": "1",
             "IMAGE_CACHING_ENABLED": "true",
@@ -109,7 +109,7 @@ class SuiteProcesses:
             self._spawn(name)
         async with asyncio.TaskGroup() as waiting:
             for name in names:
-                waiting.create_task(self._ready(name))
+                waiting.create_task(self._wait_until_ready(name))
 
     def kill(self, name: str) -> None:
         """Kill a process as a crash would, and wait for its end."""
@@ -138,7 +138,7 @@ class SuiteProcesses:
             self.kill(name)
         await self.start(*names)
 
-    def log(self, name: str) -> str:
+    def read_log(self, name: str) -> str:
         """Return the log of a process."""
         return (self.folder / f"{name}.log").read_text()
 
@@ -157,13 +157,13 @@ class SuiteProcesses:
         log = self.folder / f"{name}.log"
         self._running[name] = self._spawner.start(part.module, environment, self.folder, log)
 
-    async def _ready(self, name: str) -> None:
+    async def _wait_until_ready(self, name: str) -> None:
         serves = build_readiness_check(PARTS[name].ready.format_map(self.ports))
 
-        async def answer() -> bool:
+        async def is_ready() -> bool:
             process = self._running.get(name)
             if process is None or process.has_ended():
-                raise RuntimeError(f"{name} ended: {self.log(name)[-2000:]}")
+                raise RuntimeError(f"{name} ended: {self.read_log(name)[-2000:]}")
             return await serves()
 
-        await eventually(answer, _READY_SECONDS)
+        await eventually(is_ready, _READY_SECONDS)

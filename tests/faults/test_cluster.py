@@ -1,4 +1,4 @@
-"""Jobs in a cluster of three, as docs/jobs.md configures it: one node may be lost, and no job is with it."""
+"""Tests of jobs in the cluster of three NATS servers of docs/jobs.md: the loss of one server loses no job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NODES = ("nats-1", "nats-2", "nats-3")
 
 
 class Cluster:
-    """Three real servers, each with a folder of its own."""
+    """Three real NATS servers, each with its own folder."""
 
     def __init__(self, folder: Path) -> None:
         (block,) = re.findall(r"```text\n(server_name: .+?)```", DOCUMENT.read_text(), re.DOTALL)
@@ -57,50 +57,50 @@ class Cluster:
         self._running[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self, name: str) -> None:
-        """End a node as a crash does."""
+        """Kill a node."""
         process = self._running.pop(name)
         process.kill()
         process.wait()
 
-    async def serves(self, name: str) -> None:
-        """Wait until a node is one of the cluster."""
+    async def wait_until_serving(self, name: str) -> None:
+        """Wait until a node has joined the cluster."""
         healthy = build_readiness_check(f"http://127.0.0.1:{self._monitors[name]}/healthz")
         await eventually(healthy)
 
     def close(self) -> None:
-        """End all of them."""
+        """Kill all nodes."""
         for name in list(self._running):
             self.kill(name)
 
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    made = Cluster(tmp_path)
+    cluster = Cluster(tmp_path)
     try:
         for name in NODES:
-            made.start(name)
+            cluster.start(name)
         for name in NODES:
-            await made.serves(name)
-        yield made
+            await cluster.wait_until_serving(name)
+        yield cluster
     finally:
-        made.close()
+        cluster.close()
 
 
 @pytest.fixture
 async def streams(cluster: Cluster) -> AsyncIterator[Streams]:
-    async with open_streams(StreamOptions(cluster.urls, replicas=3), "test") as opened:
-        yield opened
+    async with open_streams(StreamOptions(cluster.urls, replicas=3), "test") as streams:
+        yield streams
 
 
 @pytest.fixture
 async def suite(
     cluster: Cluster, streams: Streams, tmp_path: Path, replicate: FakeReplicate, spawner: ProcessSpawner
 ) -> AsyncIterator[SuiteProcesses]:
-    """One worker and the services that videos need, before the cluster."""
+    """One worker and the services that videos need, connected to the cluster."""
     variables = {"NATS_URL": ",".join(cluster.urls), "JOBS_REPLICAS": "3"}
-    async with prepare_suite(tmp_path, replicate, variables, spawner) as made:
-        await made.start("tts", "video", "worker")
-        yield made
+    async with prepare_suite(tmp_path, replicate, variables, spawner) as suite:
+        await suite.start("tts", "video", "worker")
+        yield suite
 
 
 @pytest.fixture
@@ -111,18 +111,18 @@ async def jobs(streams: Streams) -> Jobs:
 async def submit_until_accepted(jobs: Jobs) -> str:
     """Return the id of a job, submitted with the same request id until it is accepted."""
 
-    async def answer() -> str:
+    async def submit() -> str:
         try:
-            return await jobs.submit_animate(request_id="after the loss")
+            return await jobs.submit_animate(request_id="after-the-loss")
         except MediaError as error:
             if error.reason is not Reason.UNAVAILABLE:
                 raise
             return ""
 
-    return await eventually(answer, within_seconds=60)
+    return await eventually(submit, within_seconds=60)
 
 
-async def test_the_loss_of_the_node_that_leads_loses_no_job(
+async def test_the_loss_of_the_leader_loses_no_job(
     cluster: Cluster, streams: Streams, suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.runs.append(make_pending_run())
@@ -131,25 +131,25 @@ async def test_the_loss_of_the_node_that_leads_loses_no_job(
     queue = (await streams.jetstream.stream_info(QUEUE)).cluster
     assert queue is not None
     assert queue.leader is not None
-    lost = queue.leader
-    cluster.kill(lost)
+    leader = queue.leader
+    cluster.kill(leader)
     after = await submit_until_accepted(jobs)
     replicate.move("p1", "succeeded")
     for job_id in (before, after):
         assert (await jobs.wait_until_ended(job_id)).status is Status.SUCCEEDED
     assert replicate.created == 2
-    cluster.start(lost)
-    await cluster.serves(lost)
+    cluster.start(leader)
+    await cluster.wait_until_serving(leader)
 
 
-async def test_without_a_majority_no_job_is_accepted_falsely(cluster: Cluster, streams: Streams, jobs: Jobs) -> None:
+async def test_without_a_majority_no_job_is_accepted(cluster: Cluster, streams: Streams, jobs: Jobs) -> None:
     state = (await streams.jetstream.stream_info(f"KV_{STATE}")).config
     assert state.num_replicas == 3
     for name in NODES[1:]:
         cluster.kill(name)
-    with pytest.raises(MediaError) as refused:
-        await jobs.submit_animate(request_id="lonely")
-    assert refused.value.reason is Reason.UNAVAILABLE
+    with pytest.raises(MediaError) as error_info:
+        await jobs.submit_animate(request_id="without-majority")
+    assert error_info.value.reason is Reason.UNAVAILABLE
     for name in NODES[1:]:
         cluster.start(name)
     job_id = await submit_until_accepted(jobs)

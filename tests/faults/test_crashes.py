@@ -1,4 +1,4 @@
-"""Whatever is killed, paused or out of order: the job ends, once, and its video is paid for once."""
+"""Tests of jobs while processes are killed, paused or unavailable: each job ends once, and pays for its video once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def is_generating_video(record: JobRecord) -> bool:
     return record.stage == "video"
 
 
-async def submit_and_wait_until_running(replicate: FakeReplicate) -> None:
+async def wait_until_paid(replicate: FakeReplicate) -> None:
+    """Wait until the provider has accepted the video."""
     await replicate.until(lambda: replicate.created == 1)
 
 
@@ -37,7 +38,7 @@ async def test_a_worker_killed_while_it_waits_for_a_video(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await suite.restart("worker")
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
@@ -49,7 +50,7 @@ async def test_a_worker_killed_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     suite.kill("worker")
     await suite.restart("video")
     await suite.start("worker")
@@ -62,7 +63,7 @@ async def test_a_service_killed_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await suite.restart("video")
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
@@ -72,7 +73,7 @@ async def test_nats_killed_during_a_job(suite: SuiteProcesses, jobs: Jobs, repli
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
     watching = asyncio.create_task(jobs.collect_changes(job_id))
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await suite.restart("nats")
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
@@ -95,12 +96,12 @@ async def test_nats_killed_right_after_it_accepted_a_job(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
+async def test_a_worker_paused_past_its_lease_cannot_write(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await jobs.wait_until(job_id, is_generating_video)
     suite.pause("worker")
     await suite.start("worker2")
@@ -109,7 +110,7 @@ async def test_a_worker_that_was_paused_past_its_lease_may_not_write(
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, record.attempt, replicate.created) == (Status.SUCCEEDED, 2, 1)
-    await until(lambda: "another worker has this job" in suite.log("worker"))
+    await until(lambda: "another worker has this job" in suite.read_log("worker"))
 
 
 async def test_a_provider_that_fails_twice(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
@@ -135,27 +136,27 @@ async def test_a_service_killed_during_a_job(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await suite.restart(name)
     replicate.move("p1", "succeeded")
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_an_object_store_that_is_unavailable_for_a_while(
+async def test_a_store_that_is_unavailable_for_some_time(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
     await jobs.wait_until(job_id, is_generating_video)
-    await submit_and_wait_until_running(replicate)
-    objects, away = tmp_path / "objects", tmp_path / "away"
-    objects.rename(away)
-    objects.write_text("a file in the place of the folder")
+    await wait_until_paid(replicate)
+    objects, moved = tmp_path / "objects", tmp_path / "moved"
+    objects.rename(moved)
+    objects.write_text("a file instead of the folder")
     replicate.move("p1", "succeeded")
     await jobs.wait_until(job_id, lambda record: any(attempt.failure for attempt in record.attempts))
     objects.unlink()
-    away.rename(objects)
+    moved.rename(objects)
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
@@ -176,7 +177,7 @@ async def test_a_job_cancelled_while_its_video_is_generated(
 ) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await jobs.wait_until(job_id, is_generating_video)
     await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
@@ -188,18 +189,16 @@ async def test_a_job_cancelled_inside_the_paid_call(
 ) -> None:
     replicate.failures["create"].append(Failure(hangs=True, works=True))
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     assert replicate.created == 1
 
 
-async def test_a_worker_that_is_asked_to_stop_gives_its_jobs_back(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
-) -> None:
+async def test_a_stopping_worker_returns_its_jobs(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_animate()
-    await submit_and_wait_until_running(replicate)
+    await wait_until_paid(replicate)
     await suite.start("worker2")
     await suite.stop("worker")
     replicate.move("p1", "succeeded")

@@ -1,4 +1,4 @@
-"""Providers that answer late, break off, or have forgotten: the video is found, or the job ends; none is paid twice."""
+"""Tests of a provider that responds too late, cuts the connection or deleted the video: nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.suite_processes import SuiteProcesses
 pytestmark = pytest.mark.timeout(300)
 
 
-async def test_a_provider_that_takes_a_video_and_answers_too_late(
+async def test_a_provider_that_accepts_a_video_and_responds_too_late(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
     suite.overrides["video"] = {"REPLICATE_ANSWER_SECONDS": "1"}
@@ -22,10 +22,10 @@ async def test_a_provider_that_takes_a_video_and_answers_too_late(
     assert (record.status, replicate.created) == (Status.SUCCEEDED, 1)
 
 
-async def test_a_connection_that_breaks_inside_the_paid_call_uses_up_few_attempts(
+async def test_a_connection_that_breaks_inside_the_paid_call_costs_few_attempts(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    # Longer than the delays of many attempts together, as it is by default.
+    # As by default, longer than the delays of several attempts together.
     suite.overrides["video"] = {"VIDEO_BEGIN_SECONDS": "12"}
     await suite.restart("video")
     replicate.failures["create"].append(Failure(cuts=True, works=True))

@@ -1,4 +1,4 @@
-"""Crashes and wishes to end at each stage of a job: services in the middle of a step, workers between two writes."""
+"""Tests of crashes and cancellations at each stage of a job: services during a step, workers between two writes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.faults.suite_processes import SuiteProcesses
 
 pytestmark = pytest.mark.timeout(300)
 
-Ask = Callable[[Jobs], Awaitable[str]]
+Submit = Callable[[Jobs], Awaitable[str]]
 
 
-def at(stage: str) -> Callable[[JobRecord], bool]:
+def is_at(stage: str) -> Callable[[JobRecord], bool]:
     return lambda record: record.status is Status.RUNNING and record.stage == stage
 
 
@@ -53,24 +53,24 @@ async def test_a_worker_killed_between_the_last_step_and_the_end(
 
 
 @pytest.mark.parametrize(
-    ("name", "ask", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
+    ("name", "submit", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
 )
 async def test_a_service_killed_during_its_step(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, ask: Ask, stage: str
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, submit: Submit, stage: str
 ) -> None:
     await suite.start("image")
-    # Standing still, it holds the step open.
+    # A paused service keeps its step running.
     suite.pause(name)
-    job_id = await ask(jobs)
-    await jobs.wait_until(job_id, at(stage))
+    job_id = await submit(jobs)
+    await jobs.wait_until(job_id, is_at(stage))
     await suite.restart(name)
     record = await jobs.wait_until_ended(job_id)
     assert record.status is Status.SUCCEEDED
-    assert replicate.created == (1 if ask is Jobs.submit_talking_video else 0)
+    assert replicate.created == (1 if submit is Jobs.submit_talking_video else 0)
 
 
 async def test_a_service_killed_during_the_mux(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
-    job_id = await before_the_mux(suite, jobs, replicate)
+    job_id = await wait_before_mux(suite, jobs, replicate)
     suite.pause("video")
     suite.resume("tts")
     await suite.restart("video")
@@ -79,15 +79,15 @@ async def test_a_service_killed_during_the_mux(suite: SuiteProcesses, jobs: Jobs
 
 
 @pytest.mark.parametrize(
-    ("name", "ask", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
+    ("name", "submit", "stage"), [("tts", Jobs.submit_talking_video, "audio"), ("image", Jobs.submit_headline, "image")]
 )
 async def test_a_job_cancelled_before_its_video(
-    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, ask: Ask, stage: str
+    suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, submit: Submit, stage: str
 ) -> None:
     await suite.start("image")
     suite.pause(name)
-    job_id = await ask(jobs)
-    await jobs.wait_until(job_id, at(stage))
+    job_id = await submit(jobs)
+    await jobs.wait_until(job_id, is_at(stage))
     await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.wait_until_ended(job_id)
     suite.resume(name)
@@ -95,7 +95,7 @@ async def test_a_job_cancelled_before_its_video(
 
 
 async def test_a_job_cancelled_after_its_video(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
-    job_id = await before_the_mux(suite, jobs, replicate)
+    job_id = await wait_before_mux(suite, jobs, replicate)
     await jobs.job_store.cancel(job_id, ALICE)
     record = await jobs.wait_until_ended(job_id)
     assert (record.status, set(record.steps), replicate.created) == (Status.CANCELLED, {"audio", "video"}, 1)
@@ -113,12 +113,12 @@ async def test_a_job_cancelled_between_two_attempts(
     assert (record.status, replicate.created) == (Status.CANCELLED, 0)
 
 
-async def before_the_mux(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> str:
-    """Return the id of a job that is held between its video and the mux, by a speech service that stands still."""
+async def wait_before_mux(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> str:
+    """Return the id of a job between video and mux; it waits there, because the speech service is paused."""
     replicate.runs.append(make_pending_run())
     job_id = await jobs.submit_talking_video(captions="JOB_CAPTIONS_TRACK")
     await replicate.until(lambda: replicate.created == 1)
     suite.pause("tts")
     replicate.move("p1", "succeeded")
-    await jobs.wait_until(job_id, at("mux"))
+    await jobs.wait_until(job_id, is_at("mux"))
     return job_id
