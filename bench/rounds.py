@@ -1,4 +1,4 @@
-"""Measures every scenario against every target in turn, round by round: if the machine slows down, all suffer."""
+"""Measures every scenario against every target in turn, round by round, so that a slower machine affects all."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class AudioStore:
         try:
             await self._store.delete(key)
         except MediaError as error:
-            log.warning("audio without its record stays behind", key=key, reason=error.reason.name)
+            log.warning("audio remains in the store without its record", key=key, reason=error.reason.name)
 
 
 def _to_record(stored: StoredAudio) -> bytes:

@@ -125,9 +125,9 @@ class SpeechOptions:
     max_queue: int = 1000
     """Most calls that wait for a permit, per provider."""
     pacing: Pacing | None = Pacing()
-    """When audio of a stream may gather at the provider; None for never."""
+    """When to pause reading of a stream, so that audio gathers; None for never."""
     reuse_sentences: bool = False
-    """Whether sentences are cached and looked up one by one."""
+    """Whether each sentence is cached by itself."""
 
 
 @dataclass(frozen=True, slots=True)
