@@ -1,4 +1,4 @@
-"""The documents name only what is there: links, files, targets, modules, variables, reasons and routes."""
+"""Tests that the links, files, targets, modules, variables, reasons and routes in the documents exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from services.video.settings import VideoSettings
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-KINDS: tuple[type[Settings], ...] = (
+SETTINGS: tuple[type[Settings], ...] = (
     EdgeSettings,
     GatewaySettings,
     TtsSettings,
@@ -43,38 +43,38 @@ KINDS: tuple[type[Settings], ...] = (
     LocalSettings,
 )
 FOLDERS = "services|gateway|deploy|protos|tests|docs|bench|examples|tools|\\.ci"
-OURS = (
+PREFIXES = (
     "MEDIA|TTS|IMAGE|VIDEO|JOBS|WORKER|NATS|REPLICATE|FFMPEG|GATEWAY"
     "|ELEVENLABS|FAL|GEMINI|SUPABASE|DIGITALOCEAN|S3|BRAND"
 )
-READERS_FILES = {"speak.py", "tasks.py"}
-"""Files that a document asks its reader to write."""
+FILES_OF_READERS = {"speak.py", "tasks.py"}
+"""Files that a document tells its reader to create."""
 
 in_every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-def known_variables() -> set[str]:
-    aliases = [info.validation_alias for kind in KINDS for info in variables(kind).values()]
+def list_variables() -> set[str]:
+    aliases = [info.validation_alias for settings in SETTINGS for info in variables(settings).values()]
     further = {str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
-    of_tests = set(re.findall(r"MEDIA_TEST_\w+", (ROOT / ".ci" / "run").read_text()))
+    test_variables = set(re.findall(r"MEDIA_TEST_\w+", (ROOT / ".ci" / "run").read_text()))
     ports = {port.variable for port in list_ports(SUITE)}
-    return {name for kind in KINDS for name in variables(kind)} | ports | further | of_tests
+    return {name for settings in SETTINGS for name in variables(settings)} | ports | further | test_variables
 
 
-def known_words() -> set[str]:
+def list_known_words() -> set[str]:
     statuses = health_pb2.HealthCheckResponse.ServingStatus.keys()
     kinds = [kind for service in SERVICES for kind in service.file.enum_types_by_name.values()]
     enums = {name for kind in kinds for name in kind.values_by_name}
-    return enums | known_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
+    return enums | list_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
 
 
-def served_paths() -> set[str]:
+def list_routes() -> set[str]:
     paths = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))["paths"]
     assert isinstance(paths, dict)
     return set(paths) | {"/docs", "/openapi.json"}
 
 
-def links(text: str) -> Iterator[tuple[str, str]]:
+def find_links(text: str) -> Iterator[tuple[str, str]]:
     """Yield file and anchor of every relative link."""
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" not in target:
@@ -82,18 +82,18 @@ def links(text: str) -> Iterator[tuple[str, str]]:
             yield file, anchor
 
 
-def anchors(text: str) -> set[str]:
+def find_anchors(text: str) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def spans(text: str) -> list[str]:
+def find_spans(text: str) -> list[str]:
     """Return the texts in single backticks outside fenced blocks."""
     return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
-def table(text: str, head: str) -> list[list[str]]:
+def read_table(text: str, head: str) -> list[list[str]]:
     """Return the rows of the one table whose first column is headed `head`."""
     (found,) = re.findall(rf"^\| {re.escape(head)} \|.*\n\|[-|: ]+\|\n((?:\|.*\n)+)", text, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in found.splitlines()]
@@ -101,48 +101,48 @@ def table(text: str, head: str) -> list[list[str]]:
 
 @in_every_document
 def test_every_relative_link_has_a_target(document: Path) -> None:
-    for file, anchor in links(document.read_text()):
+    for file, anchor in find_links(document.read_text()):
         target = document.parent / file if file else document
         assert target.exists(), file
-        assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
+        assert not anchor or anchor in find_anchors(target.read_text()), f"{file}#{anchor}"
 
 
 @in_every_document
-def test_every_file_that_is_named_exists(document: Path) -> None:
-    for span in spans(document.read_text()):
+def test_every_named_file_exists(document: Path) -> None:
+    for span in find_spans(document.read_text()):
         if re.fullmatch(rf"(?:{FOLDERS})/[\w./<>-]+", span):
             pattern = re.sub(r"<\w+>", "*", span)
             assert next(ROOT.glob(pattern), None), span
-        if re.fullmatch(r"\w+\.py", span) and span not in READERS_FILES:
+        if re.fullmatch(r"\w+\.py", span) and span not in FILES_OF_READERS:
             assert next(ROOT.glob(f"services/**/{span}"), None), span
 
 
-def test_every_question_of_the_contributing_guide_is_answered_by_one_file() -> None:
-    questions = table((ROOT / "CONTRIBUTING.md").read_text(), "question")
+def test_each_question_of_the_contributing_guide_names_one_file() -> None:
+    questions = read_table((ROOT / "CONTRIBUTING.md").read_text(), "question")
     assert len(questions) >= 20
     for question, answer in questions:
         assert question.endswith("?"), question
         assert (ROOT / answer.strip("`")).is_file(), answer
 
 
-def test_every_journey_of_the_architecture_is_a_list_of_files() -> None:
+def test_the_journeys_of_the_architecture_list_existing_files() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     journeys = re.findall(r"^\| \d+ \| (`[^|]+`) \|", text, flags=re.MULTILINE)
-    named = [span for cell in journeys for span in spans(cell)]
+    named = [span for cell in journeys for span in find_spans(cell)]
     assert len(named) >= 60
     assert [span for span in named if not (ROOT / span).is_file()] == []
 
 
 @in_every_document
-def test_every_target_that_is_named_is_in_the_makefile(document: Path) -> None:
+def test_every_named_target_is_in_the_makefile(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     named = re.findall(r"(?:`|\$ |\$\()make (?:-s )?([a-z-]+)", document.read_text())
     assert set(named) <= targets
 
 
 @in_every_document
-def test_every_module_that_is_named_can_be_run(document: Path) -> None:
-    for module in re.findall(r"python -m ((?:services|gateway|deploy|bench)[\w.]*)", document.read_text()):
+def test_every_named_module_can_be_run(document: Path) -> None:
+    for module in re.findall(r"python -m ((?:services|gateway|deploy|bench|examples|tools)[\w.]*)", document.read_text()):
         spec = importlib.util.find_spec(module)
         assert spec is not None, module
         if spec.submodule_search_locations is not None:
@@ -150,34 +150,34 @@ def test_every_module_that_is_named_can_be_run(document: Path) -> None:
 
 
 @in_every_document
-def test_every_variable_that_is_named_is_a_setting(document: Path) -> None:
-    named = set(re.findall(rf"(?<![\w.])((?:{OURS})_[A-Z0-9_]+)(?![\w.])", document.read_text()))
-    assert named <= known_words()
+def test_every_named_variable_is_a_setting(document: Path) -> None:
+    named = set(re.findall(rf"(?<![\w.])((?:{PREFIXES})_[A-Z0-9_]+)(?![\w.])", document.read_text()))
+    assert named <= list_known_words()
 
 
 @in_every_document
-def test_every_reason_and_status_that_is_named_exists(document: Path) -> None:
-    capitals = {span for span in spans(document.read_text()) if re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)+", span)}
-    assert capitals <= known_words()
+def test_every_named_reason_and_status_exists(document: Path) -> None:
+    capitals = {span for span in find_spans(document.read_text()) if re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)+", span)}
+    assert capitals <= list_known_words()
 
 
 @in_every_document
-def test_every_route_that_is_named_is_served(document: Path) -> None:
+def test_every_named_route_is_served(document: Path) -> None:
     named = re.findall(
         r"(?:`|localhost:8080)(?:GET |POST |DELETE )?(/(?:api|health|docs|openapi|media|debug|jobs_)[\w./{}-]*)",
         document.read_text(),
     )
-    assert set(named) <= served_paths()
+    assert set(named) <= list_routes()
 
 
 def test_the_readme_lists_every_route_once() -> None:
-    specs = [(cells[0].strip("`").partition(" ")) for cells in table((ROOT / "README.md").read_text(), "HTTP")]
+    specs = [(cells[0].strip("`").partition(" ")) for cells in read_table((ROOT / "README.md").read_text(), "HTTP")]
     listed = [path for _, _, path in specs]
-    assert sorted(listed) == sorted(served_paths())
+    assert sorted(listed) == sorted(list_routes())
 
 
 def test_the_readme_lists_every_rpc_once() -> None:
-    listed = [cells[0].strip("`") for cells in table((ROOT / "README.md").read_text(), "RPC")]
+    listed = [cells[0].strip("`") for cells in read_table((ROOT / "README.md").read_text(), "RPC")]
     assert sorted(listed) == sorted(
         f"{service.name}.{method.name}" for service in SERVICES for method in service.methods
     )
@@ -185,25 +185,25 @@ def test_the_readme_lists_every_rpc_once() -> None:
 
 def test_the_readme_marks_the_public_routes() -> None:
     public = {spec.path for spec in TABLE if spec.public and not spec.path.endswith("*")}
-    specs = table((ROOT / "README.md").read_text(), "HTTP")
+    specs = read_table((ROOT / "README.md").read_text(), "HTTP")
     assert {cells[0].strip("`").partition(" ")[2] for cells in specs if "no token" in cells[1]} == public
 
 
 def test_the_defaults_in_the_readme_are_those_of_the_code() -> None:
-    known = {name: info for kind in KINDS for name, info in variables(kind).items()}
-    for name, default, _ in table((ROOT / "README.md").read_text(), "variable"):
-        value = known[name.strip("`")].get_default(call_default_factory=True)
+    fields = {name: info for settings in SETTINGS for name, info in variables(settings).items()}
+    for name, default, _ in read_table((ROOT / "README.md").read_text(), "variable"):
+        value = fields[name.strip("`")].get_default(call_default_factory=True)
         secret = getattr(value, "get_secret_value", lambda value=value: value)()
         assert default.strip("`") == ("" if secret is None else f"{secret}"), name
 
 
-def test_decisions_are_numbered_without_gaps() -> None:
+def test_the_numbers_of_decisions_have_no_gaps() -> None:
     numbers = [int(record.name[:4]) for record in RECORDS]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
-def test_every_decision_says_why_and_how_we_would_notice_that_it_is_wrong(record: Path) -> None:
+def test_every_decision_has_its_four_sections(record: Path) -> None:
     text = record.read_text()
     assert text.startswith(f"# {record.name[:4]}: ")
     assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == [

@@ -1,4 +1,4 @@
-"""Tests of the demo as a whole, with one small process in place of the suite."""
+"""Tests of the whole demo, with one small process instead of the suite."""
 
 from __future__ import annotations
 
@@ -52,42 +52,40 @@ async def test_a_demo_stores_a_talking_video_and_its_parts(tmp_path: Path, capsy
 async def test_a_demo_takes_an_image_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, output = LocalSettings(run_dir=tmp_path / "run"), tmp_path / "videos"
     async with asyncio.timeout(DEADLINE_SECONDS):
-        assert await run_demo(settings, build_options(b"mine", output), [SPEC])
+        assert await run_demo(settings, build_options(b"image", output), [SPEC])
     names = ["alignment.json", "speech.mp3", "talking.mp4", "video.mp4"]
     assert sorted(file.name for file in output.iterdir()) == names
     assert "Generating" not in capsys.readouterr().out
 
 
-async def test_a_demo_is_by_itself_whatever_is_set_for_the_suite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_demo_ignores_the_settings_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://cluster:4222")
     monkeypatch.setenv("JOBS_REPLICAS", "3")
-    shows = "import os, sys; sys.exit(' '.join(os.environ[name] for name in ('NATS_URL', 'JOBS_REPLICAS')))"
-    spec = replace(SPEC, command=("python", "-c", shows), defaults={"NATS_URL": "nats://127.0.0.1:{MEDIA_PORT}"})
+    program = "import os, sys; sys.exit(' '.join(os.environ[name] for name in ('NATS_URL', 'JOBS_REPLICAS')))"
+    spec = replace(SPEC, command=("python", "-c", program), defaults={"NATS_URL": "nats://127.0.0.1:{MEDIA_PORT}"})
     with pytest.raises(SuiteError, match=r"nats://127\.0\.0\.1:\d+ 1"):
         await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [spec])
 
 
-async def test_a_demo_keeps_nothing_where_the_suite_keeps_its_jobs(tmp_path: Path) -> None:
-    shows = "import os, sys; sys.exit(os.environ['MEDIA_STATE_DIR'])"
+async def test_a_demo_has_its_own_state_folder(tmp_path: Path) -> None:
+    program = "import os, sys; sys.exit(os.environ['MEDIA_STATE_DIR'])"
     with pytest.raises(SuiteError, match=re.escape(str(tmp_path / "demo-suite" / "state"))):
         await run_demo(
-            LocalSettings(run_dir=tmp_path), build_options(), [replace(SPEC, command=("python", "-c", shows))]
+            LocalSettings(run_dir=tmp_path), build_options(), [replace(SPEC, command=("python", "-c", program))]
         )
 
 
-async def test_a_demo_that_cannot_start_shows_why(tmp_path: Path) -> None:
-    broken = replace(SPEC, command=("python", "-c", "import sys; sys.exit('no luck today')"))
-    with pytest.raises(SuiteError, match="no luck today"):
+async def test_a_demo_that_cannot_start_reports_the_output_of_the_process(tmp_path: Path) -> None:
+    broken = replace(SPEC, command=("python", "-c", "import sys; sys.exit('cannot start today')"))
+    with pytest.raises(SuiteError, match="cannot start today"):
         await run_demo(LocalSettings(run_dir=tmp_path), build_options(), [broken])
-    assert "no luck today" in (tmp_path / "demo-suite" / "logs" / "edge.log").read_text()
+    assert "cannot start today" in (tmp_path / "demo-suite" / "logs" / "edge.log").read_text()
 
 
-async def test_a_demo_that_is_stopped_says_so(tmp_path: Path) -> None:
+async def test_a_stopped_demo_returns_false(tmp_path: Path) -> None:
     never_ready = replace(SPEC, ready="http://127.0.0.1:{MEDIA_PORT}/nothing")
     demo = asyncio.create_task(run_demo(LocalSettings(run_dir=tmp_path), build_options(), [never_ready]))
-    # One turn of the loop takes the demo to its first wait, where it can be stopped.
+    # After one turn of the event loop, the demo waits for its process and can be stopped.
     await asyncio.sleep(0)
     signal.raise_signal(signal.SIGINT)
     async with asyncio.timeout(DEADLINE_SECONDS):

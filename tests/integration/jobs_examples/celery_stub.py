@@ -1,6 +1,6 @@
-"""A strict stand-in for Celery: the part of its decorator surface that docs/jobs.md uses, and nothing else.
+"""A strict stub of Celery: the part of its decorators that docs/jobs.md uses, and nothing else.
 
-Unknown options raise TypeError. Runs are immediate: a retry waits for no backoff, and the queue is a list.
+Unknown options raise TypeError. Retries run without a delay, and the queue is a list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What a bound task knows of its own run."""
+    """Id and retries of a run, as a bound task sees them."""
 
     id: str
     retries: int
@@ -22,10 +22,10 @@ class TaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a task ended: with a result or with the error of its last retry."""
+    """Result of a task, or the error of its last retry."""
 
     result: Any
-    """What the task returned, or the error that it failed with, as in Celery."""
+    """Return value of the task, or its error, as in Celery."""
     error: Exception | None
 
     def get(self) -> Any:
@@ -58,7 +58,7 @@ class Task:
         function: Takes the bound task first.
         acks_late: Whether a task is delivered again after the loss of its worker.
         autoretry_for: Errors after which the task is run again, under the same id.
-        max_retries: How often.
+        max_retries: Most retries of one run.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Task:
         self.name = function.__name__
 
     def apply(self, arguments: Sequence[Any], keywords: Mapping[str, Any], *, task_id: str) -> Outcome:
-        """Run the task here, retries included."""
+        """Run the task in this thread, with its retries."""
         for retries in range(self._max_retries + 1):
             try:
                 result = self._function(BoundTask(TaskRequest(task_id, retries)), *arguments, **keywords)
@@ -123,7 +123,7 @@ class Celery:
         )
 
     async def run_queue(self) -> None:
-        """Run what is queued, as one worker does, in a thread: the event loop must go on serving."""
+        """Run the queued tasks, as one worker does, in a thread, so that the event loop continues."""
         while self.queue:
             task, arguments, task_id = self.queue.pop(0)
             await asyncio.to_thread(task.apply, arguments, {}, task_id=task_id)

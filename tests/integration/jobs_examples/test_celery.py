@@ -1,4 +1,4 @@
-"""The Celery task of docs/jobs.md creates one job per task id, however often it runs; Celery itself is a stub."""
+"""Tests of the Celery task in docs/jobs.md: any number of runs creates one job per task id. Celery is a stub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.jobs_examples.celery_stub import build_module
 from tests.integration.jobs_examples.document import import_program
 
 TASK_ID = "a8d1c1f6-6d0c-4a3e-9a9e-9d3c8d3f2b10"
-ARGUMENTS = ("https://example.com/still.png", "zoom in", "https://example.com/hook")
+ARGUMENTS = ("https://example.com/lighthouse.png", "zoom in", "https://example.com/hook")
 REQUEST = jobs_pb2.CreateJobRequest(
     animate=jobs_pb2.AnimateSpec(video=jobs_pb2.VideoSpec(image_url=ARGUMENTS[0], prompt=ARGUMENTS[1])),
     request_id=f"celery-{TASK_ID}",
@@ -38,7 +38,7 @@ async def service(jobs: FakeJobService) -> AsyncIterator[ServerAndChannel]:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The program of the document, imported once with the stub in the place of Celery."""
+    """The program of the document, imported once with the stub instead of Celery."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "celery", build_module())
         patch.setenv("BROKER_URL", "memory://")

@@ -1,4 +1,4 @@
-"""The receiver of webhooks in docs/jobs.md believes what the suite signs, lately, and nothing else."""
+"""Tests of the webhook receiver in docs/jobs.md: it accepts what the suite signed recently, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IsOurs = Callable[[Mapping[str, str], bytes, str], bool]
 NEW, OLD, OTHER = new_secret(), new_secret(), new_secret()
 BODY = b'{"type": "job.succeeded", "data": {"id": "\xc3\xa9"}}'
 NONSENSE = ("", "now", "-5", "1.5", "1e9", " 7", "\u00b2", "\u0663", "9" * 5000, "\udcff")
-"""What is no time; the last one is how frameworks show a byte that is no UTF-8."""
+"""Invalid timestamps; the last one is how frameworks represent a byte that is not UTF-8."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def make_headers(*secrets: str, seconds_ago: int = 0, body: bytes = BODY) -> dic
 
 
 def sign_by_hand(timestamp: str) -> dict[str, str]:
-    """Return the headers of a webhook that is signed with NEW over any text in place of a time."""
+    """Return the headers of a webhook that is signed with NEW, with any text as its timestamp."""
     key = base64.b64decode(NEW.removeprefix(PREFIX))
     digest = hmac.new(key, f"job-7.{timestamp}.".encode(errors="replace") + BODY, hashlib.sha256).digest()
     signature = f"v1,{base64.b64encode(digest).decode()}"
@@ -111,7 +111,7 @@ def test_the_example_and_the_suite_accept_the_same_webhooks(is_ours: IsOurs, sec
 
 
 def is_accepted(webhook: Webhook, secret: str) -> bool:
-    """Tell whether the suite itself would believe a webhook."""
+    """Return whether the suite itself accepts a webhook."""
     try:
         verify(webhook, secret, time.time())
     except Exception:  # noqa: BLE001 - whatever it says, it does not believe
