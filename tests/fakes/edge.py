@@ -1,4 +1,4 @@
-"""Runs the real Envoy in front of whatever a test gives it, with tokens to get in."""
+"""Runs the real Envoy in front of the services of a test."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class Edge:
 
     settings: EdgeSettings
     log: Path
-    """What it writes to standard output: the access log."""
+    """File with its output, which includes the access log."""
 
     @property
     def target(self) -> str:
-        """The public port for a gRPC channel."""
+        """Address of the public port, for a gRPC channel."""
         return f"{LOOPBACK}:{self.settings.port}"
 
     @property
     def url(self) -> str:
-        """The public port for an HTTP client, without a slash at its end."""
+        """URL of the public port, without a slash at its end."""
         return f"http://{self.target}"
 
     @property
     def admin_url(self) -> str:
-        """The admin page, without a slash at its end."""
+        """URL of the admin page, without a slash at its end."""
         return f"http://{LOOPBACK}:{self.settings.admin_port}"
 
 
 def make_edge_settings(folder: Path, **changes: Any) -> EdgeSettings:
-    """Return settings for one test: free ports, a key pair in `folder`, upstreams that no server answers for."""
+    """Return settings for a test: free ports, a key pair in `folder`, upstreams without a server."""
     ports = find_free_ports(8)
     chosen: dict[str, Any] = {
         "port": ports[0],
@@ -88,11 +88,11 @@ async def run_envoy(settings: EdgeSettings, log: Path) -> AsyncIterator[Edge]:
 async def run_supervised_envoy(
     settings: EdgeSettings, log: Path
 ) -> AsyncIterator[tuple[Edge, asyncio.subprocess.Process]]:
-    """Run Envoy below the parent that drains it, as `python -m gateway.envoy run` does, until the block ends.
+    """Run Envoy below its supervisor, as `python -m gateway.envoy run` does, until the block ends.
 
     Args:
         settings: Their settings.
-        log: File for what both write.
+        log: File for the output of both.
 
     Raises:
         RuntimeError: They ended by themselves, or were not ready in time.
@@ -125,7 +125,7 @@ async def _wait_until_ready(edge: Edge, process: asyncio.subprocess.Process) -> 
     try:
         async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
             while not await _is_ready(session, edge):
-                # Between two questions, wait for the one thing that makes further ones pointless.
+                # Between two polls, wait for the end of the process.
                 if await _wait_for_exit(process, _POLL_SECONDS):
                     raise RuntimeError(f"Envoy ended with {process.returncode}: {edge.log.read_text()[-2000:]}")
     except TimeoutError:

@@ -25,7 +25,7 @@ UNARY, SERVER_STREAM, CLIENT_STREAM, BIDIRECTIONAL = KINDS = (
 )
 
 Context = grpc.aio.ServicerContext[Any, Any]
-# A request with a validation rule (voice is 1 to 100 code points), and an answer that can be of any size.
+# A request with a validation rule (voice is 1 to 100 code points), and a response of any size.
 Request = tts_pb2.GetVoiceRequest
 Response = wrappers_pb2.BytesValue
 Body = Callable[[Request, Context], Awaitable[Response]]
@@ -42,7 +42,7 @@ class ServerAndChannel:
 
 @asynccontextmanager
 async def run_test_server(register: Register, **options: Any) -> AsyncIterator[ServerAndChannel]:
-    """Run a server on a free port with a channel to it; `options` are those of ServerOptions."""
+    """Run a server on a free port, and open a channel to it; `options` are those of ServerOptions."""
     chosen = ServerOptions(**{"host": "127.0.0.1", "port": 0, "port_variable": "TEST_PORT", **options})
     async with run_server(register, chosen) as server:
         target = f"127.0.0.1:{server.port}"
@@ -51,18 +51,18 @@ async def run_test_server(register: Register, **options: Any) -> AsyncIterator[S
 
 
 def build_probe(handlers: Mapping[str, Callable[..., Any]]) -> Register:
-    """Return what registers the probe service with these handlers, by kind."""
+    """Return a function that registers the probe service with these handlers, by kind."""
 
     def register(server: grpc.aio.Server) -> Sequence[str]:
-        made = {kind: _build_method_handler(kind, handler) for kind, handler in handlers.items()}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, made),))
+        by_kind = {kind: _build_method_handler(kind, handler) for kind, handler in handlers.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, by_kind),))
         return [SERVICE]
 
     return register
 
 
 def build_probe_of_all_kinds(body: Body) -> Register:
-    """Return what registers the probe service, where `body` answers each request of each kind."""
+    """Return a function that registers the probe service; `body` answers each request of each kind."""
 
     async def unary(request: Request, context: Context) -> Response:
         return await body(request, context)
@@ -83,14 +83,14 @@ def build_probe_of_all_kinds(body: Body) -> Register:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How the probe service is called."""
+    """A call of the probe service."""
 
     requests: Sequence[Request | bytes] = (Request(voice="Aria"),)
     timeout_seconds: float | None = 30
     metadata: Sequence[tuple[str, str]] = field(default=())
 
     def start(self, channel: grpc.aio.Channel, kind: str) -> Any:
-        """Start a call of this kind; returns the library's call object."""
+        """Start a call of this kind, and return the call object of the library."""
         method = getattr(channel, kind)(
             f"/{SERVICE}/{kind}", request_serializer=_serialize, response_deserializer=Response.FromString
         )
@@ -98,7 +98,7 @@ class Call:
         return method(argument, timeout=self.timeout_seconds, metadata=tuple(self.metadata))
 
     async def run(self, channel: grpc.aio.Channel, kind: str) -> list[bytes]:
-        """Make a call of this kind; returns what was answered."""
+        """Run a call of this kind, and return the values of its responses."""
         call = self.start(channel, kind)
         if kind.endswith("stream"):
             return [response.value async for response in call]
@@ -106,12 +106,12 @@ class Call:
 
 
 def make_health_stub(channel: grpc.aio.Channel) -> Any:
-    """Return a stub of the health service, whose published types know none of its methods."""
+    """Return a stub of the health service; its published types have no methods."""
     return health_pb2_grpc.HealthStub(channel)
 
 
 async def list_reflected_services(channel: grpc.aio.Channel) -> list[str]:
-    """Return the names of the services that reflection tells of."""
+    """Return the names of the services that reflection lists."""
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]  # typed for blocking calls
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=5)
     answer = await call.read()

@@ -1,4 +1,4 @@
-"""What stands behind the edge in its own tests: services that tell what reached them."""
+"""Fake services behind the edge, which record the calls that reach them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
-    """Remembers the metadata of each call; synthesis ends when the test says so."""
+    """Records the metadata of each call; a synthesis ends after `proceed` is set."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, str]] = []
@@ -66,7 +66,7 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
 
 @dataclass
 class Upstreams:
-    """Everything behind one edge."""
+    """All services behind one edge."""
 
     gateway_address: Address
     gateway_grpc_address: Address
@@ -75,10 +75,10 @@ class Upstreams:
     speech_health: health.HealthServicer
     common_health: health.HealthServicer
     proceed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Lets speech over HTTP end."""
+    """Set to end speech over HTTP."""
 
     def get_addresses(self) -> dict[str, Address]:
-        """The settings of the edge that lead here."""
+        """Return the address settings of the edge for these services."""
         return {
             "gateway_address": self.gateway_address,
             "gateway_grpc_address": self.gateway_grpc_address,

@@ -1,4 +1,4 @@
-"""The edge that tests share while none of them changes what it is."""
+"""The edge that all tests of a module share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One running edge with services behind it, callers in front of it, and their tokens."""
+"""A running edge with fake services behind it, and clients with tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENT = "robot"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP."""
+    """A response over HTTP."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of an error, once its shape has been checked."""
+        """Code of the error; checks the form of the body first."""
         assert self.headers["content-type"] == "application/json"
         assert self.body.keys() == {"success", "error"}
         assert self.body["success"] is False
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of an error."""
+        """Message of the error."""
         return str(self.body["error"]["message"])
 
 
@@ -56,16 +56,16 @@ class Lab:
     folder: Path
 
     def build_bearer(self, subject: str = "alice", lifetime_seconds: float = 60, **claims: str) -> dict[str, str]:
-        """The header of a token."""
+        """Return a header with a new token."""
         return {"authorization": f"Bearer {issue_token(self.folder, subject, lifetime_seconds, **claims)}"}
 
     def make_speech_stub(self) -> tts_pb2_grpc.TextToSpeechServiceAsyncStub:
-        """A stub of the speech service, through the edge."""
+        """Return a stub of the speech service that calls through the edge."""
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(self.channel)
         return stub
 
     async def send(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
-        """Send one request and return the JSON of its answer, None for an empty body."""
+        """Send a request, and return the response with its parsed JSON; None for an empty body."""
         async with self.session.request(
             method, f"{self.edge.url}{path}", headers=headers, data=io.BytesIO(body) if body else None
         ) as answer:

@@ -1,4 +1,4 @@
-"""Authentication at the edge, and the caller that services see."""
+"""Tests of authentication at the edge, and of the principal that services receive."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_token_in_the_url_does_not_count(lab: Lab) -> None:
     assert answer.status == 401
 
 
-async def test_a_good_token_passes_and_stays_at_the_edge(lab: Lab) -> None:
+async def test_a_valid_token_passes_and_stays_at_the_edge(lab: Lab) -> None:
     answer = await lab.send("GET", VOICES, lab.build_bearer("alice"))
     assert answer.status == 200
     assert answer.body["headers"]["x-media-principal"] == "alice"
@@ -110,14 +110,14 @@ async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: s
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/docs", "/docs/page.css"])
-async def test_public_pages_need_no_token_and_still_hide_the_one_that_comes(lab: Lab, path: str) -> None:
+async def test_public_pages_need_no_token_and_pass_none_on(lab: Lab, path: str) -> None:
     answer = await lab.send("GET", path, {"authorization": "Bearer rubbish", "x-api-key": "rubbish"})
     assert answer.status == 200
     assert {"authorization", "x-api-key", "x-media-principal"}.isdisjoint(answer.body["headers"])
 
 
 @pytest.mark.parametrize("path", ["/docs/../api/voices", "/docs/%2e%2e/api/voices", "//api//voices", "/api/voices/"])
-async def test_no_spelling_of_a_path_gets_around_the_token(lab: Lab, path: str) -> None:
+async def test_no_spelling_of_a_path_bypasses_the_token(lab: Lab, path: str) -> None:
     answer = await _get_raw(lab, path)
     assert answer.startswith(b"HTTP/1.1 401 ")
 
@@ -132,14 +132,14 @@ async def _get_raw(lab: Lab, path: str) -> bytes:
         await writer.wait_closed()
 
 
-async def test_over_grpc_the_caller_is_known_and_the_token_stays_at_the_edge(lab: Lab) -> None:
+async def test_over_grpc_the_principal_is_passed_on_and_the_token_is_not(lab: Lab) -> None:
     metadata = [*lab.build_bearer("alice").items(), ("x-media-principal", "root")]
     await lab.make_speech_stub().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=metadata, timeout=5)
     assert lab.behind.speech.calls[-1]["x-media-principal"] == "alice"
     assert "authorization" not in lab.behind.speech.calls[-1]
 
 
-async def test_over_grpc_an_api_key_is_as_good(lab: Lab) -> None:
+async def test_an_api_key_is_accepted_over_grpc(lab: Lab) -> None:
     await lab.make_speech_stub().GetVoice(
         tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[("x-api-key", API_KEY)], timeout=5
     )

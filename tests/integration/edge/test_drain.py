@@ -1,4 +1,4 @@
-"""Tests of the end of the edge: the real Envoy below the parent that drains it."""
+"""Tests of the drain of the edge: the real Envoy below its supervisor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.fakes.edge import READY_SECONDS, Edge, make_edge_settings, run_superv
 from tests.fakes.upstream import LOOPBACK, Upstreams, run_upstreams
 
 DEADLINE_SECONDS = 20
-# More than the 2 s that the parent gives Envoy for its end, with two questions to the admin page.
+# Above the 2 s that the supervisor gives Envoy to end, and two requests to the admin page.
 END_SECONDS = 5
 LONG_SECONDS = 600
 SUPERVISOR_BYTES = 20 * 1024 * 1024
@@ -32,7 +32,7 @@ SUPERVISOR_BYTES = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DrainLab:
-    """An edge below its parent, with services behind it."""
+    """A supervised edge, with services behind it."""
 
     edge: Edge
     supervisor: Process
@@ -42,18 +42,18 @@ class DrainLab:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The header of a token."""
+        """Header with the token."""
         return {"authorization": f"Bearer {self.token}"}
 
     @asynccontextmanager
     async def open_stream(self) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A stream over HTTP that has begun."""
+        """Open a stream over HTTP, and yield it after its first bytes."""
         async with self.session.post(f"{self.edge.url}/api/speech/stream", headers=self.headers, data=b"{}") as answer:
             assert await answer.content.readexactly(5) == b"first"
             yield answer
 
     async def get(self, path: str) -> tuple[int, str | None]:
-        """The status of a page, and what is to become of the connection."""
+        """Return the status of a page and its `connection` header."""
         async with self.session.get(f"{self.edge.url}{path}", headers=self.headers) as answer:
             await answer.read()
             return answer.status, answer.headers.get("connection")
@@ -65,28 +65,28 @@ class DrainLab:
                 pass
 
     async def is_accepting(self) -> bool:
-        """Say whether a new connection is taken."""
+        """Return whether the edge accepts a new connection."""
         try:
             _, writer = await asyncio.open_connection(LOOPBACK, self.edge.settings.port)
         except ConnectionRefusedError:
             return False
         except ConnectionResetError:
-            # It was waiting to be accepted when the listener closed, which says nothing yet of the next one.
+            # The listener closed before it accepted this connection; the next one decides.
             return True
         writer.close()
         return True
 
     async def wait_for_exit(self) -> int:
-        """The exit code of the parent, which ends soon."""
+        """Return the exit code of the supervisor, which must end soon."""
         async with asyncio.timeout(END_SECONDS):
             return await self.supervisor.wait()
 
     def find_envoy_pid(self) -> int:
-        """The process below the parent."""
+        """Return the process id of Envoy."""
         return int(Path(f"/proc/{self.supervisor.pid}/task/{self.supervisor.pid}/children").read_text())
 
     def measure_supervisor_bytes(self) -> int:
-        """The parent's share of memory (PSS)."""
+        """Return the memory of the supervisor (PSS)."""
         rollup = Path(f"/proc/{self.supervisor.pid}/smaps_rollup").read_text()
         (line,) = [line for line in rollup.splitlines() if line.startswith("Pss:")]
         return int(line.split()[1]) * 1024
@@ -113,7 +113,7 @@ def run_edge(tmp_path: Path) -> RunEdge:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stream_in_flight_finishes_whole_while_new_connections_are_refused(
+async def test_a_stream_in_flight_ends_complete_while_new_connections_are_refused(
     run_edge: RunEdge, number: signal.Signals
 ) -> None:
     async with run_edge(0, LONG_SECONDS) as lab, lab.open_stream() as answer:
@@ -125,7 +125,7 @@ async def test_a_stream_in_flight_finishes_whole_while_new_connections_are_refus
         assert await lab.wait_for_exit() == 0
 
 
-async def test_a_grpc_stream_in_flight_finishes_whole(run_edge: RunEdge) -> None:
+async def test_a_grpc_stream_in_flight_ends_complete(run_edge: RunEdge) -> None:
     async with run_edge(0, LONG_SECONDS) as lab, grpc.aio.insecure_channel(lab.edge.target) as channel:
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         call: grpc.aio.UnaryStreamCall[Any, Any] = stub.SynthesizeStream(
@@ -162,7 +162,7 @@ async def test_a_second_signal_ends_the_edge_at_once(run_edge: RunEdge) -> None:
         assert await lab.wait_for_exit() == 0
 
 
-async def test_without_grace_a_stream_is_cut_and_not_ended(run_edge: RunEdge) -> None:
+async def test_without_grace_a_stream_is_cut(run_edge: RunEdge) -> None:
     async with run_edge(0, 0) as lab, lab.open_stream() as answer:
         lab.supervisor.terminate()
         assert await lab.wait_for_exit() == 0
@@ -171,14 +171,14 @@ async def test_without_grace_a_stream_is_cut_and_not_ended(run_edge: RunEdge) ->
         assert "requests still in flight are cut" in lab.edge.log.read_text()
 
 
-async def test_an_edge_without_work_ends_soon(run_edge: RunEdge) -> None:
+async def test_an_idle_edge_ends_soon(run_edge: RunEdge) -> None:
     async with run_edge(0, LONG_SECONDS) as lab:
         lab.supervisor.terminate()
         assert await lab.wait_for_exit() == 0
         assert "are cut" not in lab.edge.log.read_text()
 
 
-async def test_no_envoy_is_left_behind_by_a_parent_that_is_killed(run_edge: RunEdge) -> None:
+async def test_envoy_ends_if_its_supervisor_is_killed(run_edge: RunEdge) -> None:
     async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab, lab.open_stream() as answer:
         lab.supervisor.kill()
         async with asyncio.timeout(END_SECONDS):
@@ -187,19 +187,19 @@ async def test_no_envoy_is_left_behind_by_a_parent_that_is_killed(run_edge: RunE
         await lab.wait_until_refused()
 
 
-async def test_the_end_of_a_crashing_envoy_is_passed_on(run_edge: RunEdge) -> None:
+async def test_the_exit_code_of_a_killed_envoy_is_passed_on(run_edge: RunEdge) -> None:
     async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab:
         os.kill(lab.find_envoy_pid(), signal.SIGKILL)
         assert await lab.wait_for_exit() == 128 + signal.SIGKILL
         assert '"exit_code": 137' in lab.edge.log.read_text()
 
 
-async def test_the_terminal_reaches_the_parent_alone(run_edge: RunEdge) -> None:
+async def test_ctrl_c_reaches_only_the_supervisor(run_edge: RunEdge) -> None:
     async with run_edge(0, 0) as lab:
         assert os.getpgid(lab.find_envoy_pid()) != os.getpgid(lab.supervisor.pid)
 
 
-async def test_the_parent_stays_small(run_edge: RunEdge) -> None:
+async def test_the_supervisor_uses_little_memory(run_edge: RunEdge) -> None:
     async with run_edge(0, 0) as lab:
         assert lab.measure_supervisor_bytes() < SUPERVISOR_BYTES
 
@@ -217,7 +217,7 @@ def _build_environment(folder: Path, **changes: str) -> dict[str, str]:
     }
 
 
-async def test_the_command_runs_envoy_until_it_is_asked_to_stop(tmp_path: Path) -> None:
+async def test_the_command_runs_envoy_until_sigterm(tmp_path: Path) -> None:
     environment = _build_environment(tmp_path)
     command = [sys.executable, "-m", "gateway.envoy"]
     process = await asyncio.create_subprocess_exec(*command, "run", env=environment)

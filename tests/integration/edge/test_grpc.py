@@ -1,4 +1,4 @@
-"""Tests of what the edge answers over gRPC and gRPC-Web."""
+"""Tests of the edge over gRPC and gRPC-Web."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPEECH_REQUEST = tts_pb2.SynthesizeStreamRequest(text="Hello.")
 @pytest.mark.parametrize(
     ("lifetime_seconds", "words"), [(None, "carries no token"), (-60, "has expired")], ids=["no token", "expired"]
 )
-async def test_a_refused_caller_reads_a_status_and_a_sentence(
+async def test_a_refused_caller_gets_a_status_and_a_message(
     lab: Lab, lifetime_seconds: float | None, words: str
 ) -> None:
     metadata = [] if lifetime_seconds is None else [*lab.build_bearer("a", lifetime_seconds).items()]
@@ -69,7 +69,7 @@ async def test_health_needs_a_token_too(lab: Lab) -> None:
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
+async def test_a_stream_is_passed_on_without_buffering(lab: Lab) -> None:
     call: grpc.aio.UnaryStreamCall[Any, Any] = lab.make_speech_stub().SynthesizeStream(
         SPEECH_REQUEST, metadata=[*lab.build_bearer().items()], timeout=10
     )
@@ -84,7 +84,7 @@ async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
         call.cancel()
 
 
-async def test_browsers_speak_grpc_web(lab: Lab) -> None:
+async def test_browsers_can_call_with_grpc_web(lab: Lab) -> None:
     frame = b"\x00" + len(VOICE.SerializeToString()).to_bytes(4, "big") + VOICE.SerializeToString()
     headers = lab.build_bearer("alice") | {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
     url = f"{lab.edge.url}/media.tts.v1.TextToSpeechService/GetVoice"
@@ -95,7 +95,7 @@ async def test_browsers_speak_grpc_web(lab: Lab) -> None:
     assert lab.behind.speech.calls[-1]["x-media-principal"] == "alice"
 
 
-async def test_a_service_that_drains_gets_no_more_calls(lab: Lab) -> None:
+async def test_a_draining_service_gets_no_more_calls(lab: Lab) -> None:
     service = "media.tts.v1.TextToSpeechService"
     metadata = [*lab.build_bearer().items()]
     await lab.behind.speech_health.set(service, health_pb2.HealthCheckResponse.NOT_SERVING)

@@ -1,4 +1,4 @@
-"""Tests of what the edge answers over HTTP, in its own name and for the gateway."""
+"""Tests of the edge over HTTP: its own responses, and those that it passes on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_a_body_at_the_limit_passes(lab: Lab) -> None:
     ("path", "headers"),
     [("/api/voices/..%2f..%2fetc", {}), ("/api/voices/..%5Cetc", {}), ("/api/voices", {"a_b": "1"})],
 )
-async def test_what_could_be_read_in_two_ways_is_refused(lab: Lab, path: str, headers: dict[str, str]) -> None:
+async def test_an_ambiguous_request_is_refused(lab: Lab, path: str, headers: dict[str, str]) -> None:
     url = URL(f"{lab.edge.url}{path}", encoded=True)
     async with lab.session.get(url, headers=lab.build_bearer() | headers) as answer:
         assert answer.status == 400
@@ -75,7 +75,7 @@ async def test_a_preflight_needs_no_token(lab: Lab) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_page_can_read_why_it_was_refused(lab: Lab) -> None:
+async def test_a_page_of_another_origin_can_read_the_error(lab: Lab) -> None:
     answer = await lab.send("GET", "/api/voices", ORIGIN)
     assert answer.status == 401
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
@@ -86,7 +86,7 @@ async def test_options_without_a_preflight_need_a_token(lab: Lab) -> None:
     assert (await lab.send("OPTIONS", "/api/voices")).status == 401
 
 
-async def test_a_stream_arrives_while_it_is_made(lab: Lab) -> None:
+async def test_a_stream_is_passed_on_without_buffering(lab: Lab) -> None:
     url = f"{lab.edge.url}/api/speech/stream"
     async with asyncio.timeout(10), lab.session.post(url, headers=lab.build_bearer(), data=b"{}") as answer:
         assert await answer.content.readexactly(5) == b"first"
@@ -100,7 +100,7 @@ async def test_every_request_leaves_one_line_without_its_query(lab: Lab) -> None
     await lab.send("GET", "/api/voices?text=secret", lab.build_bearer("alice") | sent)
     async with asyncio.timeout(10):
         while not (lines := _find_log_lines(lab, sent["x-request-id"])):
-            # Envoy writes its log every now and then, or when asked to.
+            # Envoy buffers its log; this request makes it write the buffer.
             await lab.session.post(f"{lab.edge.admin_url}/reopen_logs")
     [line] = lines
     assert line["principal"] == "alice"

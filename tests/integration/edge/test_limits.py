@@ -1,4 +1,4 @@
-"""Tests of the edge at its limits: each with an edge of its own."""
+"""Tests of the limits of the edge; each runs its own edge."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_an_answer_that_takes_too_long_is_a_deadline(tmp_path: Path) -> No
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_silent_stream_is_cut_and_not_ended(tmp_path: Path) -> None:
+async def test_a_silent_stream_is_cut(tmp_path: Path) -> None:
     async with run_lab(tmp_path, stream_idle_timeout_seconds=0.2) as lab:
         url = f"{lab.edge.url}/api/speech/stream"
         async with lab.session.post(url, headers=lab.build_bearer(), data=b"{}") as answer:
@@ -79,7 +79,7 @@ async def test_a_silent_stream_is_cut_and_not_ended(tmp_path: Path) -> None:
                 await answer.read()
 
 
-async def test_one_service_that_is_gone_leaves_the_others(tmp_path: Path) -> None:
+async def test_a_lost_service_does_not_affect_the_others(tmp_path: Path) -> None:
     gone = Address(LOOPBACK, find_free_ports(1)[0])
     async with run_lab(tmp_path, gateway_address=gone) as lab:
         answer = await lab.send("GET", "/api/voices", lab.build_bearer())
@@ -90,7 +90,7 @@ async def test_one_service_that_is_gone_leaves_the_others(tmp_path: Path) -> Non
         )
 
 
-async def test_what_tells_that_the_suite_is_unwell_stays_reachable(tmp_path: Path) -> None:
+async def test_the_health_of_the_suite_is_reachable_while_a_service_is_down(tmp_path: Path) -> None:
     async with run_upstreams() as behind:
         await behind.common_health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         settings = make_edge_settings(tmp_path, **behind.get_addresses())

@@ -21,7 +21,7 @@ from tests.integration.edge.lab import run_lab
 
 
 def _write_certificate(folder: Path, name: str) -> Path:
-    """Make a self-signed certificate for `name`; the file holds its key too."""
+    """Write a self-signed certificate for `name` with its key, and return the file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)

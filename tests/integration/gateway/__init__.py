@@ -1,1 +1,1 @@
-"""The gateway over real sockets, in front of a real TTS server whose engine follows a script."""
+"""Tests of the gateway over real sockets, in front of real services with scripted providers."""

@@ -1,4 +1,4 @@
-"""Starts services and gateway in one loop, as their processes do, around scripted engines and jobs."""
+"""Starts services and gateway in one event loop, with scripted providers and a fake job service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Gateway = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 async def run_gateway_with(
     *engines: FakeSpeechProvider, stall_seconds: float = 10, health: Health | None = None
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session whose base URL is a gateway in front of these engines; the first is the default."""
+    """Run a gateway in front of these providers, and yield a session with its base URL; the first is the default."""
     servicer = build_servicer(*engines, stall_seconds=stall_seconds)
     async with (
         serve_speech(servicer) as tts,
@@ -35,19 +35,19 @@ async def run_gateway_with(
 
 @pytest.fixture
 def gateway() -> Gateway:
-    """What starts a gateway in front of scripted engines."""
+    """Function that runs a gateway in front of scripted providers."""
     return run_gateway_with
 
 
 @pytest.fixture
 def jobs() -> FakeJobService:
-    """The service of jobs."""
+    """The fake job service."""
     return FakeJobService()
 
 
 @pytest.fixture
 async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose base URL is a gateway in front of that service."""
+    """A session with the base URL of a gateway in front of the fake job service."""
     async with (
         serve_jobs(jobs) as service,
         run_gateway(jobs=service.channel, max_body_bytes=MAX_BODY_BYTES) as session,
@@ -58,6 +58,6 @@ async def jobs_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession
 async def send_as_alice(
     http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, Any]:
-    """Ask as the edge would for alice; returns status and body."""
+    """Send a request with the principal alice, and return status and body."""
     async with http.request(method, path, json=body, headers={"X-Media-Principal": "alice", **headers}) as answer:
         return answer.status, await answer.json()

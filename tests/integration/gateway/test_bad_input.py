@@ -1,4 +1,4 @@
-"""Every wrong request gets its status, its reason and the field, and the provider hears nothing of it."""
+"""Tests that a wrong request gets status, reason and field, and reaches no provider."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "Hi", "seed": -1}, "seed", "VALIDATION_ERROR"),
     ({"text": "Hi", "seed": 4294967296}, "seed", "VALIDATION_ERROR"),
     ({"text": "Hi", "seed": 1.5}, "seed", "VALIDATION_ERROR"),
-    ({"text": "Hi", "voice": "Nobody"}, "voice", "VOICE_NOT_FOUND"),
+    ({"text": "Hi", "voice": "Unknown"}, "voice", "VOICE_NOT_FOUND"),
     ({"text": "Hi", "voice": "../../etc"}, "voice", "VALIDATION_ERROR"),
     ({"text": "Hi", "voice": "a/b"}, "voice", "VALIDATION_ERROR"),
-    ({"text": "Hi", "provider": "nobody"}, "provider", "VALIDATION_ERROR"),
+    ({"text": "Hi", "provider": "unknown"}, "provider", "VALIDATION_ERROR"),
     ({"text": "Hi", "outputFormat": "mp3"}, "outputFormat", "VALIDATION_ERROR"),
     ({"text": "Hi", "output_format": "flac"}, "outputFormat", "VALIDATION_ERROR"),
     ({"text": "Hi", "languageCode": "English"}, "languageCode", "VALIDATION_ERROR"),
@@ -87,7 +87,7 @@ async def test_every_wrong_field_is_named_at_once(gateway: Gateway) -> None:
     assert {detail["field"] for detail in details} == {"text", "speed", "stability"}
 
 
-async def test_timing_cannot_be_asked_of_bare_audio(gateway: Gateway) -> None:
+async def test_include_alignment_is_refused_for_audio_only(gateway: Gateway) -> None:
     body = {"text": "Hi", "includeAlignment": True}
     async with gateway(FakeSpeechProvider(CHUNK)) as http, http.post("/api/speech", json=body) as answer:
         assert answer.status == 400
@@ -114,5 +114,5 @@ async def test_a_wrong_query_parameter_is_named(gateway: Gateway, query: str, fi
 
 
 async def test_an_unknown_voice_has_its_own_reason(gateway: Gateway) -> None:
-    async with gateway(FakeSpeechProvider(CHUNK)) as http, http.get("/api/voices/Nobody") as answer:
+    async with gateway(FakeSpeechProvider(CHUNK)) as http, http.get("/api/voices/Unknown") as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "VOICE_NOT_FOUND")

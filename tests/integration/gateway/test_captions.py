@@ -1,4 +1,4 @@
-"""Captions of what is spoken, and the times of words and sentences at the end of a stream."""
+"""Tests of captions, and of the times of words and sentences in the last line of a stream."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_captions_have_the_headers_of_the_audio(gateway: Gateway) -> None:
         ("?format=srt", "text/vtt", SUBRIP),
     ],
 )
-async def test_the_query_chooses_the_format_and_else_what_is_accepted(
+async def test_the_query_decides_the_format_before_the_accept_header(
     gateway: Gateway, query: str, accept: str, expected: str
 ) -> None:
     speaking, headers = gateway(FakeSpeechProvider(FIRST, SECOND)), {"Accept": accept}
@@ -81,7 +81,7 @@ async def test_the_query_chooses_the_format_and_else_what_is_accepted(
     ("query", "field"),
     [("format=ass", "format"), ("format=", "format"), ("format=vtt&format=srt", "format"), ("fromat=srt", "fromat")],
 )
-async def test_a_wrong_query_is_named_and_costs_nothing(gateway: Gateway, query: str, field: str) -> None:
+async def test_a_wrong_query_is_named_and_reaches_no_provider(gateway: Gateway, query: str, field: str) -> None:
     engine = FakeSpeechProvider(FIRST, SECOND)
     async with gateway(engine) as http, http.post(f"{PATH}?{query}", json=REQUEST) as answer:
         assert answer.status == 400
@@ -127,7 +127,7 @@ async def test_without_timing_there_are_no_words(gateway: Gateway) -> None:
     assert (done["words"], done["sentences"]) == ([], [])
 
 
-async def test_a_long_text_has_its_words(gateway: Gateway) -> None:
+async def test_a_long_text_has_all_its_words(gateway: Gateway) -> None:
     text = "A sentence of some words. " * 380
     engine = FakeSpeechProvider(AudioChunk(AUDIO, align_evenly(text)))
     body: dict[str, Any] = {**REQUEST, "text": text}
@@ -141,7 +141,7 @@ async def test_a_long_text_has_its_words(gateway: Gateway) -> None:
     assert sum(len(line.split()) for cue in captions for line in cue.lines) == 380 * 5
 
 
-async def test_captions_store_nothing_and_say_what_does(gateway: Gateway) -> None:
+async def test_captions_refuse_to_store_and_name_the_route_that_stores(gateway: Gateway) -> None:
     engine = FakeSpeechProvider(FIRST, SECOND)
     async with gateway(engine) as http, http.post(PATH, json={**REQUEST, "store": True}) as answer:
         assert answer.status == 400

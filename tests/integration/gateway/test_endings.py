@@ -1,4 +1,4 @@
-"""How answers end when something goes wrong: the status while it is free, a cut afterwards, and no orphan upstream."""
+"""Tests of failures: an error status before the first byte, a cut after it, and cancelled calls to providers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_a_refusal_has_its_own_status(gateway: Gateway, path: str, reason:
 
 
 @pytest.mark.parametrize("path", ALL)
-async def test_a_busy_provider_says_when_to_retry(gateway: Gateway, path: str) -> None:
+async def test_the_error_of_a_busy_provider_has_a_retry_delay(gateway: Gateway, path: str) -> None:
     busy = MediaError(Reason.PROVIDER_BUSY, "Wait.", retry_after_seconds=2.5)
     async with gateway(FakeSpeechProvider(refusal=busy)) as http, http.post(path, json=REQUEST) as answer:
         assert answer.status == 429
@@ -42,7 +42,7 @@ async def test_a_busy_provider_says_when_to_retry(gateway: Gateway, path: str) -
 
 
 @pytest.mark.parametrize("path", ALL)
-async def test_a_failure_before_the_first_audio_still_has_its_status(gateway: Gateway, path: str) -> None:
+async def test_a_failure_before_the_first_audio_has_its_status(gateway: Gateway, path: str) -> None:
     failure = MediaError(Reason.GENERATION_FAILED, "Broke.")
     async with gateway(FakeSpeechProvider(failure)) as http, http.post(path, json=REQUEST) as answer:
         assert answer.status == 500
@@ -77,7 +77,7 @@ async def test_a_failure_after_the_first_audio_cuts_the_stream(
             await answer.content.read()
 
 
-async def test_lines_say_why_they_end_before_the_cut(gateway: Gateway) -> None:
+async def test_the_last_line_is_the_error_before_the_cut(gateway: Gateway) -> None:
     engine = FakeSpeechProvider(CHUNK, MediaError(Reason.PROVIDER_UNAVAILABLE, "Gone."))
     async with gateway(engine) as http, http.post("/api/speech/timestamps", json=REQUEST) as answer:
         lines = [orjson.loads(await answer.content.readline()) for _ in range(3)]
@@ -89,34 +89,37 @@ async def test_lines_say_why_they_end_before_the_cut(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("path", ALL)
-async def test_a_client_that_leaves_before_the_first_audio_ends_the_providers_work(gateway: Gateway, path: str) -> None:
+async def test_a_disconnect_before_the_first_audio_cancels_the_synthesis(gateway: Gateway, path: str) -> None:
     engine = FakeSpeechProvider(asyncio.Event())
     async with gateway(engine) as http:
         request = asyncio.create_task(http.post(path, json=REQUEST).__aenter__())
         await engine.live.wait_for(1)
         request.cancel()
         await engine.live.wait_for(0)
+    assert (engine.live.now, engine.live.total) == (0, 1)
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_client_that_leaves_while_the_provider_is_silent_ends_its_work(gateway: Gateway, path: str) -> None:
+async def test_a_disconnect_while_the_provider_is_silent_cancels_the_synthesis(gateway: Gateway, path: str) -> None:
     engine = FakeSpeechProvider(CHUNK, asyncio.Event())
     async with gateway(engine) as http, http.post(path, json=REQUEST) as answer:
         await answer.content.readany()
         answer.close()
         await engine.live.wait_for(0)
+    assert (engine.live.now, engine.live.total) == (0, 1)
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_client_that_leaves_while_audio_flows_ends_the_providers_work(gateway: Gateway, path: str) -> None:
+async def test_a_disconnect_between_two_chunks_cancels_the_synthesis(gateway: Gateway, path: str) -> None:
     engine = FakeSpeechProvider(BIG_CHUNK, endless=True)
     async with gateway(engine) as http, http.post(path, json=REQUEST) as answer:
         await answer.content.readany()
         answer.close()
         await engine.live.wait_for(0)
+    assert (engine.live.now, engine.live.total) == (0, 1)
 
 
-async def test_a_draining_gateway_says_so(gateway: Gateway) -> None:
+async def test_health_reports_the_drain_of_the_gateway(gateway: Gateway) -> None:
     health = Health()
     async with gateway(FakeSpeechProvider(CHUNK), health=health) as http:
         async with http.get("/health") as answer:

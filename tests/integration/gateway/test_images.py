@@ -1,4 +1,4 @@
-"""Images over HTTP: the seed's fields, files that come up, lines that go down."""
+"""Tests of images over HTTP: fields, uploads, batches."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def send(
         return answer.status, orjson.loads(await answer.read())
 
 
-async def test_an_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) -> None:
+async def test_an_image_has_its_fields(http: aiohttp.ClientSession) -> None:
     status, body = await send(
         http, "/api/image/generate", {"prompt": "a cat", "image_size": "square", "seed": HUGE_SEED}
     )
@@ -96,7 +96,9 @@ async def test_an_image_has_the_fields_of_its_kind(http: aiohttp.ClientSession) 
         ({"prompt": "a cat", "seed": 2**64}, "seed"),
     ],
 )
-async def test_what_is_wrong_is_named(http: aiohttp.ClientSession, path: str, body: Any, field: str) -> None:
+async def test_a_wrong_field_of_an_image_is_named(
+    http: aiohttp.ClientSession, path: str, body: Any, field: str
+) -> None:
     status, answer = await send(http, path, body)
     assert (status, answer["success"], answer["error"]["code"]) == (400, False, "VALIDATION_ERROR")
     assert [detail["field"] for detail in answer["error"]["details"]] == [field]
@@ -109,7 +111,7 @@ async def test_the_sizes_are_listed_by_name(http: aiohttp.ClientSession) -> None
     assert body["sizes"].keys() == {*PRESETS, "custom"}
 
 
-async def test_a_body_with_an_image_in_it_may_be_large_and_no_other(http: aiohttp.ClientSession) -> None:
+async def test_only_a_body_that_may_contain_an_image_may_be_large(http: aiohttp.ClientSession) -> None:
     uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
     status, body = await send(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
     assert (status, body["model"], body["width"]) == (200, "flux-dev-i2i", 300)
@@ -117,7 +119,7 @@ async def test_a_body_with_an_image_in_it_may_be_large_and_no_other(http: aiohtt
     assert (status, body["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
-async def test_a_file_is_taken_raw_or_as_a_form(http: aiohttp.ClientSession) -> None:
+async def test_a_file_is_accepted_as_the_body_or_in_a_form(http: aiohttp.ClientSession) -> None:
     async with http.post("/api/image/upload?format=webp", data=CAT, headers=ALICE) as answer:
         raw = await answer.json()
     assert (answer.status, raw["contentType"], raw["width"]) == (200, "image/webp", 300)
@@ -158,7 +160,7 @@ async def test_an_invalid_upload_is_refused_with_its_reason(
     assert (answer.status, body["error"]["code"]) == (status, code)
 
 
-async def test_an_upload_without_a_length_is_bounded_while_it_comes(http: aiohttp.ClientSession) -> None:
+async def test_an_upload_without_a_length_is_limited_while_it_arrives(http: aiohttp.ClientSession) -> None:
     async with http.post("/api/image/upload", data=yield_chunks(*[bytes(1024 * 1024)] * 22), headers=ALICE) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
     async with http.post("/api/image/upload", data=yield_chunks(CAT[:100], CAT[100:]), headers=ALICE) as answer:
@@ -183,7 +185,7 @@ async def test_a_form_without_a_file_is_refused(http: aiohttp.ClientSession) -> 
         ("multipart/form-data; boundary=" + "x" * 99, CAT),
     ],
 )
-async def test_a_form_that_is_broken_is_the_callers_fault(http: aiohttp.ClientSession, kind: str, data: bytes) -> None:
+async def test_a_malformed_form_is_a_validation_error(http: aiohttp.ClientSession, kind: str, data: bytes) -> None:
     async with http.post("/api/image/upload", data=data, headers={**ALICE, "Content-Type": kind}) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, "VALIDATION_ERROR")
 
@@ -213,7 +215,7 @@ async def test_a_batch_with_bad_input_is_an_error_with_a_status(http: aiohttp.Cl
     assert (status, body["error"]["details"][0]["field"]) == (400, "items[0].generate.prompt")
 
 
-async def test_an_image_can_be_opened_at_its_address(http: aiohttp.ClientSession) -> None:
+async def test_an_image_can_be_downloaded_from_its_url(http: aiohttp.ClientSession) -> None:
     _, image = await send(http, "/api/image/generate", {"prompt": "a cat", "output": {"format": "png"}})
     link = image["imageUrl"].removeprefix("http://suite.example")
     async with http.get(link) as answer:

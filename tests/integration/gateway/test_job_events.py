@@ -1,4 +1,4 @@
-"""Events of a job over HTTP: form, resume after a disconnect, end, and the end of the watch."""
+"""Tests of the events of a job: form, heartbeats, resume after a disconnect, and end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Event:
 
 
 def parse_events(text: str) -> list[Event]:
-    """Read a stream of events as browsers do; comments and what comes without data are no events."""
+    """Parse a stream of events as browsers do, without comments and blocks that have no data."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
@@ -49,7 +49,7 @@ def parse_events(text: str) -> list[Event]:
 
 @asynccontextmanager
 async def run_with_heartbeats(jobs: FakeJobService, seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session whose base URL is the routes of jobs, with heartbeats as often as told."""
+    """Run the job routes with a heartbeat every `seconds`, and yield a session with their base URL."""
     async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
         app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).build_routes())
@@ -78,7 +78,7 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
     assert jobs.calls[0].principal == "alice"
 
 
-async def test_the_stream_is_written_as_browsers_read_it(
+async def test_the_stream_has_the_form_of_server_sent_events(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.story = (make_failed_job("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
@@ -137,7 +137,7 @@ async def test_a_client_that_reconnects_gets_the_later_events(
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(last_event_id or 0))]
 
 
-async def test_a_client_that_has_seen_the_end_gets_204(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_client_with_the_last_event_gets_204(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": "3"}) as answer:
         assert (answer.status, await answer.read()) == (204, b"")
@@ -151,7 +151,7 @@ async def test_the_largest_id_that_fits_is_passed_on(jobs_http: aiohttp.ClientSe
 
 
 @pytest.mark.parametrize("nonsense", ["x", "-1", "1.5", "1 2", "0x10", "1e3", "9" * 20, "9" * 5000, "\u00b2", "\u0663"])
-async def test_an_id_that_no_event_has_is_refused_and_the_header_named(
+async def test_an_invalid_last_event_id_is_refused_by_name(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, nonsense: str
 ) -> None:
     async with jobs_http.get(PATH, headers={"Last-Event-ID": nonsense}) as answer:
@@ -161,17 +161,17 @@ async def test_an_id_that_no_event_has_is_refused_and_the_header_named(
     assert jobs.calls == []
 
 
-async def test_in_silence_comments_are_sent(jobs: FakeJobService) -> None:
+async def test_comments_are_sent_while_the_job_does_not_change(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
     jobs.story = (make_job(), goes_on, DONE)
     async with run_with_heartbeats(jobs, 0.01) as http, http.get(PATH) as answer:
-        # On a busy machine there are some before the first event, too.
+        # On a slow machine, heartbeats come before the first event, too.
         while not (await answer.content.readuntil(b"\n\n")).startswith(b"id: 1\n"):
             pass
         assert [await answer.content.readuntil(b"\n\n") for _ in range(2)] == [b": still here\n\n"] * 2
         goes_on.set()
         rest = (await answer.content.read()).decode()
-    # What waited meanwhile is not lost, and there is nothing behind the end.
+    # The event after the heartbeats is not lost, and `end` is the last.
     assert [event.name for event in parse_events(rest)] == ["end"]
     assert rest.split("\n\n")[-2].startswith("id: 3\n")
 
@@ -186,7 +186,7 @@ async def test_a_job_without_an_early_event_begins_with_a_comment(jobs: FakeJobS
         assert [event.name for event in parse_events((await answer.content.read()).decode())] == ["end"]
 
 
-def test_silence_ends_before_the_edge_would_cut_it() -> None:
+def test_heartbeats_are_shorter_than_the_idle_timeout_of_the_edge() -> None:
     cut_after = EdgeSettings.model_fields["stream_idle_timeout_seconds"].default
     assert 0 < HEARTBEAT_SECONDS < cut_after / 2
 
@@ -211,13 +211,14 @@ async def test_a_disconnect_between_two_comments_ends_the_watch(jobs: FakeJobSer
                 await answer.content.readuntil(b"\n\n")
             answer.close()
         await jobs.watching.wait_for(0)
+    assert [call.method for call in jobs.calls] == ["WatchJob"]
 
 
 @pytest.mark.parametrize("reason", [Reason.JOB_NOT_FOUND, Reason.PERMISSION_DENIED, Reason.UNAVAILABLE])
 async def test_an_error_before_the_first_event_has_its_status(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
 ) -> None:
-    # Twice: what is UNAVAILABLE is asked for once more.
+    # Twice, because the channel retries UNAVAILABLE once.
     jobs.failures["WatchJob"] += [MediaError(reason, "No."), MediaError(reason, "No.")]
     async with jobs_http.get(PATH) as answer:
         assert (answer.status, answer.content_type) == (reason.info.http_status, "application/json")
@@ -226,7 +227,7 @@ async def test_an_error_before_the_first_event_has_its_status(
     assert jobs.watching.now == 0
 
 
-async def test_what_is_no_id_of_a_job_is_named(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_an_invalid_job_id_is_named(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     async with jobs_http.get("/api/jobs/7/events") as answer:
         error = (await answer.json())["error"]
         assert (answer.status, [item["field"] for item in error["details"]]) == (400, ["id"])
@@ -252,7 +253,7 @@ async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misse
     assert seen[-1].name == "end"
 
 
-async def test_listeners_do_not_wait_for_each_other(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_listeners_are_independent(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
     jobs.story = (make_job(), goes_on, DONE)
     listening = [asyncio.create_task(_read_events(jobs_http)) for _ in range(5)]
@@ -263,7 +264,7 @@ async def test_listeners_do_not_wait_for_each_other(jobs_http: aiohttp.ClientSes
     await until(lambda: jobs.watching.now == 0)
 
 
-async def test_events_can_only_be_got(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_events_allow_only_get(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     for method in ("POST", "HEAD"):
         async with jobs_http.request(method, PATH) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "GET")

@@ -1,4 +1,4 @@
-"""Headers of the routes that wait for a job: the preference not to wait, and the idempotency key."""
+"""Tests of the headers Prefer and Idempotency-Key of the routes that wait for a job."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_an_unknown_preference_is_ignored(jobs_http: aiohttp.ClientSession
 
 @in_both_routes
 @pytest.mark.parametrize("headers", [{}, ASYNC], ids=["waiting", "not waiting"])
-async def test_the_key_of_a_request_is_the_name_of_its_job(
+async def test_the_idempotency_key_is_the_request_id_of_the_job(
     jobs_http: aiohttp.ClientSession,
     jobs: FakeJobService,
     path: str,
@@ -55,17 +55,13 @@ async def test_the_key_of_a_request_is_the_name_of_its_job(
     assert [request.request_id for request in jobs.requests("CreateJob")] == ["order-7", ""]
 
 
-async def test_a_key_that_another_request_has_is_refused(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_a_key_of_another_request_is_refused(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
     status, body_of_answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
     assert (status, body_of_answer["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
-async def test_the_same_request_in_a_header_of_its_own_is_heard(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_a_second_prefer_header_counts_too(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     headers = [("Prefer", "wait=5"), ("Prefer", "respond-async")]
     async with jobs_http.post(ONLY, json=VIDEO, headers=headers) as answer:
         assert answer.status == 202
@@ -87,7 +83,7 @@ async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession,
         ("talking_video.narration.voice", "voice_id"),
     ],
 )
-async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
+async def test_a_violation_of_the_service_has_the_field_name_of_the_route(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, field: str, name: str
 ) -> None:
     jobs.failures["CreateJob"].append(invalid(field, "is not well", Reason.VALIDATION_ERROR))
@@ -105,7 +101,7 @@ async def test_what_the_service_refuses_is_named_as_the_route_calls_it(
         ("/webhooks/replicate", b"webhook-signature", {}),
     ],
 )
-async def test_a_header_that_is_no_text_is_named(
+async def test_a_header_that_is_not_text_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, header: bytes, body: dict[str, Any]
 ) -> None:
     status, answer = await send_raw_header(jobs_http, path, header + b": \xff", body)
@@ -117,7 +113,7 @@ async def test_a_header_that_is_no_text_is_named(
 async def send_raw_header(
     http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]
 ) -> tuple[int, bytes]:
-    """Send a header that aiohttp's own client would not."""
+    """Send a header line that aiohttp's client refuses, and return status and body."""
     where, content = http._base_url, orjson.dumps(body)
     assert where is not None
     reader, writer = await asyncio.open_connection(where.host, where.port)

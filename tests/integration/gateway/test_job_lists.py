@@ -1,4 +1,4 @@
-"""Jobs that are there: told, listed, cancelled, and what their webhooks were sent."""
+"""Tests of existing jobs: get, list, cancel, and deliveries to their webhooks."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ async def test_a_wrong_request_for_a_list_is_named(
     assert jobs.calls == []
 
 
-async def test_a_page_token_that_is_not_of_the_service_is_named(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_an_invalid_page_token_is_named(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.failures["ListJobs"].append(invalid("page_token", "must be the next_page_token of the previous page"))
     status, answer = await send_as_alice(jobs_http, "GET", "/api/jobs?pageToken=bogus")
     assert (status, answer["error"]["details"][0]["field"]) == (400, "pageToken")
@@ -82,7 +80,7 @@ async def test_a_page_token_that_is_not_of_the_service_is_named(
     ("method", "path"), [("GET", "/api/jobs/{}"), ("POST", "/api/jobs/{}/cancel"), ("GET", "/api/jobs/{}/deliveries")]
 )
 @pytest.mark.parametrize("job_id", ["7", JOB_ID.upper(), JOB_ID + "0", "..%2f" + JOB_ID[:30]])
-async def test_what_is_no_id_of_a_job_is_named(
+async def test_an_invalid_job_id_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, job_id: str
 ) -> None:
     status, answer = await send_as_alice(jobs_http, method, path.format(job_id), {} if method == "POST" else None)
@@ -98,7 +96,7 @@ async def test_the_id_in_the_path_cannot_be_contradicted(
     assert jobs.calls == []
 
 
-async def test_a_cancellation_returns_the_job_as_it_was(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_a_cancellation_returns_the_job(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.answers["CancelJob"] = jobs_pb2.CancelJobResponse(job=make_job(jobs_pb2.JOB_STATUS_RUNNING))
     answer = (await send_as_alice(jobs_http, "POST", f"/api/jobs/{JOB_ID}/cancel", {}))[1]
     assert (answer["id"], answer["status"]) == (JOB_ID, "JOB_STATUS_RUNNING")
@@ -131,7 +129,7 @@ async def test_a_new_secret_is_returned(jobs_http: aiohttp.ClientSession, jobs: 
     ("path", "allow"),
     [("/api/jobs/batch", {"POST"}), ("/api/webhook-secret/rotate", {"POST"}), (f"/api/jobs/{JOB_ID}/cancel", {"POST"})],
 )
-async def test_what_changes_something_can_only_be_posted(
+async def test_routes_that_change_something_allow_only_post(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, allow: set[str]
 ) -> None:
     async with jobs_http.delete(path) as answer:

@@ -1,4 +1,4 @@
-"""The routes that wait for a job: requests, answers, errors, and disconnects that do not stop the job."""
+"""Tests of the routes that wait for a job: requests, responses, errors, and disconnects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DONE = make_succeeded_job(video=VIDEO_AT, audio=SPEECH_AT, final=FINAL_AT)
 
 @pytest.fixture
 async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose base URL is the routes that wait, which come back to a service of jobs at once."""
+    """A session with the base URL of the routes that wait, without a pause between two watches."""
     async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
         app.router.add_routes(SyncJobRoutes(service.channel, 30, reconnect_seconds=0).build_routes())
@@ -42,7 +42,7 @@ async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSe
 in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
 
 
-async def test_a_video_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_the_route_waits_for_the_video(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (make_job(), make_job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
     async with jobs_http.post(ONLY, json=VIDEO, headers={"X-Media-Principal": "alice"}) as answer:
         assert (answer.status, answer.headers["Content-Location"]) == (200, f"/api/jobs/{JOB_ID}")
@@ -53,7 +53,7 @@ async def test_a_video_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: Fak
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID)]
 
 
-async def test_a_video_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+async def test_the_route_waits_for_the_talking_video(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (DONE,)
     assert await send_as_alice(jobs_http, "POST", SPEAKING, TALKING) == (
         200,
@@ -72,7 +72,7 @@ async def test_a_video_that_speaks_is_waited_for(jobs_http: aiohttp.ClientSessio
 
 
 @in_both_routes
-async def test_a_video_may_be_wished_for_in_detail(
+async def test_optional_fields_of_the_video_are_passed_on(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (DONE,)
@@ -84,7 +84,7 @@ async def test_a_video_may_be_wished_for_in_detail(
 
 
 @in_both_routes
-async def test_null_is_as_if_it_were_not_there(
+async def test_a_null_field_counts_as_absent(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
     jobs.story = (DONE,)
@@ -131,7 +131,7 @@ async def test_a_wrong_field_is_named_and_no_job_is_made(
 
 
 @pytest.mark.parametrize(("path", "field"), [(ONLY, "text"), (ONLY, "voice_id")])
-async def test_a_video_that_does_not_speak_takes_no_words(
+async def test_a_video_without_speech_accepts_no_text(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, field: str
 ) -> None:
     status, answer = await send_as_alice(jobs_http, "POST", path, {**VIDEO, field: "x"})
@@ -141,7 +141,7 @@ async def test_a_video_that_does_not_speak_takes_no_words(
 
 
 @pytest.mark.parametrize("missing", ["image_url", "prompt", "text", "voice_id"])
-async def test_what_must_be_given_is_missed_by_name(
+async def test_a_missing_required_field_is_named(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, missing: str
 ) -> None:
     body = {name: value for name, value in TALKING.items() if name != missing}
@@ -176,9 +176,7 @@ async def test_a_job_that_failed_has_the_status_of_its_reason(
     assert (answer["error"]["code"], answer["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
 
 
-async def test_a_reason_that_this_gateway_does_not_know_is_a_failure_all_the_same(
-    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
-) -> None:
+async def test_an_unknown_reason_is_generation_failed(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.story = (make_failed_job("REASON_OF_NEXT_YEAR", "No."),)
     status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, answer["error"]["code"]) == (500, "GENERATION_FAILED")
@@ -193,7 +191,7 @@ async def test_a_cancelled_job_is_answered_as_cancelled(jobs_http: aiohttp.Clien
 
 @in_both_routes
 @pytest.mark.parametrize("last", [(), (make_job(jobs_pb2.JOB_STATUS_RUNNING, 2),)], ids=["nothing", "a change"])
-async def test_an_answer_without_an_end_carries_the_address_of_the_job(
+async def test_the_error_for_an_unfinished_job_names_its_path(
     impatient_http: aiohttp.ClientSession,
     jobs: FakeJobService,
     path: str,
@@ -207,7 +205,7 @@ async def test_an_answer_without_an_end_carries_the_address_of_the_job(
     assert len(jobs.requests("CreateJob")) == 1
 
 
-async def test_a_service_that_goes_away_and_comes_back_is_asked_for_the_same_job(
+async def test_a_watch_starts_again_after_the_job_service_was_lost(
     impatient_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["WatchJob"].extend([MediaError(Reason.UNAVAILABLE)] * 3)

@@ -1,4 +1,4 @@
-"""The routes of jobs that are one call each: what goes in, in whose name, and what comes out."""
+"""Tests of the job routes that are one RPC each: request, principal, response."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VIDEO = {"imageUrl": "https://example.com/still.png", "prompt": "zoom in"}
 ANIMATE = {"animate": {"video": VIDEO}}
 NOON = Timestamp(seconds=1_800_000_000)
 
-# Each route of the contract: method, path, body, name of its call.
+# The routes of the contract: method, path, body, name of the RPC.
 ROUTES = [
     ("POST", "/api/jobs", ANIMATE, "CreateJob"),
     ("POST", "/api/jobs/batch", {"requests": [ANIMATE]}, "BatchCreateJobs"),
@@ -62,7 +62,7 @@ async def test_a_call_that_did_not_pass_the_edge_has_no_caller(
 async def test_a_refusal_has_the_status_of_its_reason(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, method: str, path: str, body: Any, call: str, reason: Reason
 ) -> None:
-    # Twice: what is UNAVAILABLE is asked for once more.
+    # Twice, because the channel retries UNAVAILABLE once.
     jobs.failures[call] += [MediaError(reason, "No."), MediaError(reason, "No.")]
     status, answer = await send_as_alice(jobs_http, method, path, body)
     assert (status, answer["success"]) == (reason.info.http_status, False)
@@ -98,7 +98,7 @@ async def test_a_caller_at_its_job_quota_gets_a_retry_delay(
     ],
     ids=["camelCase", "snake_case"],
 )
-async def test_a_job_is_asked_for_in_either_spelling(
+async def test_a_request_for_a_job_may_use_either_spelling(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
 ) -> None:
     assert (await send_as_alice(jobs_http, "POST", "/api/jobs", body))[0] == 200
@@ -157,7 +157,7 @@ async def test_a_wrong_field_is_named_and_no_job_is_made(
 
 
 @pytest.mark.parametrize("body", [{}, {"requestId": "order-7"}, {**ANIMATE, "story": {"headline": {"headline": "x"}}}])
-async def test_a_job_makes_one_thing(
+async def test_a_job_has_exactly_one_spec(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, body: dict[str, Any]
 ) -> None:
     status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs", body)

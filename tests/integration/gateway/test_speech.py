@@ -1,4 +1,4 @@
-"""What a caller of the speech routes gets when all goes well."""
+"""Tests of successful responses of the speech routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AUDIO = FIRST.audio + SECOND.audio
 REQUEST = {"text": "Hi!", "outputFormat": "pcm_16000"}
 
 
-async def test_whole_speech_has_its_length_type_and_digest(gateway: Gateway) -> None:
+async def test_whole_speech_has_length_type_and_digest(gateway: Gateway) -> None:
     async with gateway(FakeSpeechProvider(FIRST, SECOND)) as http, http.post("/api/speech", json=REQUEST) as answer:
         assert answer.status == 200
         assert await answer.read() == AUDIO
@@ -32,7 +32,7 @@ async def test_whole_speech_has_its_length_type_and_digest(gateway: Gateway) -> 
         assert answer.headers["X-Media-Cache"] == "miss"
 
 
-async def test_streamed_speech_arrives_while_it_is_made(gateway: Gateway) -> None:
+async def test_streamed_speech_arrives_while_it_is_generated(gateway: Gateway) -> None:
     more = asyncio.Event()
     engine = FakeSpeechProvider(FIRST, more, SECOND)
     async with gateway(engine) as http, http.post("/api/speech/stream", json=REQUEST) as answer:
@@ -62,7 +62,7 @@ async def test_lines_with_timestamps_are_header_pieces_and_done(gateway: Gateway
     assert last["done"]["audioBytes"] == len(AUDIO)
 
 
-async def test_snake_case_names_are_taken_as_well(gateway: Gateway) -> None:
+async def test_snake_case_names_are_accepted(gateway: Gateway) -> None:
     engine = FakeSpeechProvider(FIRST)
     async with gateway(engine) as http:
         body = {"text": "Hi!", "output_format": "pcm_8000", "similarity_boost": 0.5, "seed": 4294967295}

@@ -1,4 +1,4 @@
-"""GET /api/usage, from HTTP to an SQLite file and back."""
+"""Tests of GET /api/usage, from HTTP to an SQLite file and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTHING = {
 
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
-    # Kept for long: the records of these tests are of a day that is long over.
+    # The records of these tests are old, and must not expire.
     async with open_usage("", tmp_path / "media.sqlite", RecorderOptions(retention_days=100_000)) as opened:
         yield opened
 
@@ -40,7 +40,7 @@ async def http(recorder: UsageRecorder) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def get_usage(http: aiohttp.ClientSession, principal: str, /, **span: str) -> tuple[int, Any]:
-    """Ask as the edge would for this principal; returns status and body."""
+    """Request the usage of `principal`, and return status and body."""
     async with http.get("/api/usage", params=span, headers={"X-Media-Principal": principal}) as answer:
         return answer.status, await answer.json()
 
@@ -60,7 +60,7 @@ async def test_days_and_totals_are_json_numbers(http: aiohttp.ClientSession, rec
     assert await get_usage(http, "alice") == (200, expected)
 
 
-async def test_alice_never_sees_bob(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+async def test_a_caller_sees_only_its_own_usage(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     for _ in range(3):
         recorder.record(usage_record(principal="bob"))
     assert await get_usage(http, "alice") == (200, {"success": True, "days": [], "totals": NOTHING})
@@ -69,7 +69,7 @@ async def test_alice_never_sees_bob(http: aiohttp.ClientSession, recorder: Usage
         assert (await get_usage(http, principal))[1]["totals"]["calls"] == calls
 
 
-async def test_a_caller_cannot_ask_for_somebody_else(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
+async def test_a_caller_cannot_read_the_usage_of_another(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     recorder.record(usage_record(principal="bob"))
     for name in ("principal", "user"):
         status, body = await get_usage(http, "alice", **{name: "bob"})
@@ -78,7 +78,7 @@ async def test_a_caller_cannot_ask_for_somebody_else(http: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize("names", [("startDate", "endDate"), ("start_date", "end_date")])
-async def test_a_span_may_be_asked_for(
+async def test_a_request_may_name_a_range_of_days(
     http: aiohttp.ClientSession, recorder: UsageRecorder, names: tuple[str, str]
 ) -> None:
     for age in range(4):
@@ -99,15 +99,13 @@ async def test_a_span_may_be_asked_for(
         ({"days": "3"}, "days"),
     ],
 )
-async def test_what_is_wrong_with_a_span_is_named(
-    http: aiohttp.ClientSession, span: dict[str, str], field: str
-) -> None:
+async def test_a_wrong_range_of_days_is_named(http: aiohttp.ClientSession, span: dict[str, str], field: str) -> None:
     status, body = await get_usage(http, "alice", **span)
     assert (status, body["success"], body["error"]["code"]) == (400, False, "VALIDATION_ERROR")
     assert [item["field"] for item in body["error"]["details"]] == [field]
 
 
-async def test_it_can_only_be_read(http: aiohttp.ClientSession) -> None:
+async def test_usage_allows_only_reads(http: aiohttp.ClientSession) -> None:
     async with http.post("/api/usage", json={}) as answer:
         assert answer.status == 405
     async with http.head("/api/usage") as answer:

@@ -1,4 +1,4 @@
-"""Videos over HTTP: lines of progress, videos while they are made, files in JSON, and webhooks."""
+"""Tests of videos over HTTP: lines of progress, streamed videos, files in JSON, and webhooks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def read_error(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     return error
 
 
-async def test_a_video_comes_as_lines_of_progress_and_last_the_video(http: aiohttp.ClientSession) -> None:
+async def test_lines_of_progress_come_first_and_the_video_last(http: aiohttp.ClientSession) -> None:
     body = {"prompt": "zoom in", "imageKey": "images/cat.png", "seconds": 1, "resolution": "512p"}
     async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
         assert answer.status == 200
@@ -85,7 +85,7 @@ async def test_a_video_comes_as_lines_of_progress_and_last_the_video(http: aioht
         assert await answer.json() == {"success": True, "deletedKeys": [last["video"]["file"]["key"]]}
 
 
-async def test_speech_and_video_come_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+async def test_speech_and_video_may_be_sent_in_base64(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     body = {
         "video": encode_base64(two_seconds),
         "audio": encode_base64(make_speech(3.0)),
@@ -96,7 +96,7 @@ async def test_speech_and_video_come_in_base64(http: aiohttp.ClientSession, two_
     assert (video["loopedSeconds"], video["audioDelayMs"], video["videoCopied"]) == (1.5, 500, True)
 
 
-async def test_a_video_is_streamed_while_it_is_made(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
+async def test_a_video_is_streamed_while_it_is_muxed(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     body = {"video": encode_base64(two_seconds), "audio": encode_base64(make_speech(1.0))}
     async with http.post("/api/video/mux/stream", json=body, headers=ALICE) as answer:
         assert (answer.status, answer.content_type, answer.content_length) == (200, "video/mp4", None)
@@ -145,7 +145,7 @@ async def test_an_early_refusal_is_a_plain_error(
         assert field in [detail["field"] for detail in (await read_error(answer))["details"]]
 
 
-async def test_streaming_has_a_route_of_its_own(http: aiohttp.ClientSession) -> None:
+async def test_stream_media_is_refused_with_the_name_of_its_route(http: aiohttp.ClientSession) -> None:
     body = {"video": {"key": "a"}, "audio": {"key": "b"}, "streamMedia": True}
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
         assert answer.status == 400
@@ -170,9 +170,7 @@ async def test_a_late_failure_is_the_last_line_and_cuts_the_answer(
     assert b"the prompt was" not in received
 
 
-async def test_a_signed_webhook_is_taken_and_a_foreign_one_is_not(
-    http: aiohttp.ClientSession, replicate: FakeReplicate
-) -> None:
+async def test_a_webhook_needs_a_valid_signature(http: aiohttp.ClientSession, replicate: FakeReplicate) -> None:
     body = {"prompt": "x", "imageKey": "images/cat.png", "provider": "replicate"}
     async with http.post("/api/video/generate", json=body, headers=ALICE) as answer:
         await read_lines(answer)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.contracts import compile_proto
 
-# The sample file imports these, and protobuf finds only what has been loaded.
+# The sample file imports these, and protobuf finds only files that were loaded.
 IMPORTED = (duration_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
 
 _FILE = compile_proto(
@@ -68,7 +68,7 @@ _FILE = compile_proto(
 EVERYTHING: type[Message] = GetMessageClass(_FILE.message_types_by_name["Everything"])
 KNOWN: type[Message] = GetMessageClass(_FILE.message_types_by_name["Known"])
 
-# What years of four digits hold: more has no form in JSON.
+# Years of four digits; other years have no JSON form.
 _TIMES = st.builds(Timestamp, seconds=st.integers(-62_135_596_800, 253_402_300_799), nanos=st.integers(0, 999_999_999))
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 _SCALARS: dict[int, st.SearchStrategy[Any]] = {
@@ -83,7 +83,7 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 
 
 def make_message(kind: type[Message], **fields: Any) -> Message:
-    """Return a message of a type that type checkers do not know."""
+    """Return a message; type checkers do not know the fields of these types."""
     return kind(**fields)
 
 

@@ -1,4 +1,4 @@
-"""Tests of reading google.api.http annotations."""
+"""Tests of http_rules: google.api.http annotations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
     ]
 
 
-def test_a_route_may_lead_through_several_segments_and_answer_with_a_part() -> None:
+def test_a_rule_may_have_a_deep_path_and_a_response_body() -> None:
     rules = {rule.rpc.name: rule for rule in read_http_rules(image_pb2.DESCRIPTOR.services_by_name["ImageService"])}
     delete, generate, sizes = rules["DeleteImage"], rules["GenerateImage"], rules["ListImageSizes"]
     assert (delete.path, delete.path_fields, delete.deep_fields) == ("/api/image/{key}", ("key",), ("key",))

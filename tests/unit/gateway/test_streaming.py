@@ -1,4 +1,4 @@
-"""Answers of one JSON object a line: sent when they are there, and never taken for whole when they are not."""
+"""Tests of answers with one JSON object a line: each line is sent at once, and a failure cuts the answer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Step = dict[str, object] | asyncio.Event | BaseException
 
 
 class Script:
-    """Yields lines, waits and fails as the test says; `live` counts the running ones."""
+    """Yields lines, waits and fails as scripted; `live` counts the running generators."""
 
     def __init__(self, *steps: Step) -> None:
         self.steps = steps
         self.live = LiveCount()
 
     async def run(self) -> Lines:
-        """Follow the steps."""
+        """Run the steps."""
         with self.live.one():
             for step in self.steps:
                 if isinstance(step, asyncio.Event):
@@ -44,7 +44,7 @@ class Script:
 
 @asynccontextmanager
 async def run_script(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a session whose base URL answers with the lines of a script."""
+    """Run a server that answers with the lines of a script, and yield a session with its base URL."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return await send_lines(request, script.run())
@@ -69,7 +69,7 @@ async def test_each_line_is_an_object_and_the_last_one_ends_the_answer() -> None
     assert [orjson.loads(line) for line in body.splitlines()] == list(script.steps)
 
 
-async def test_a_line_is_sent_when_it_is_there() -> None:
+async def test_a_line_is_sent_when_it_is_ready() -> None:
     goes_on = asyncio.Event()
     script = Script({"progress": 1}, goes_on, {"done": True})
     async with run_script(script) as http, http.get("/") as answer:
@@ -80,20 +80,20 @@ async def test_a_line_is_sent_when_it_is_there() -> None:
         assert await answer.content.readline() == b""
 
 
-async def test_nothing_to_say_is_an_empty_answer() -> None:
+async def test_no_lines_are_an_empty_answer() -> None:
     async with run_script(Script()) as http, http.get("/") as answer:
         assert (answer.status, await answer.read()) == (200, b"")
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.PROVIDER_BUSY, Reason.UNAVAILABLE])
-async def test_a_failure_before_the_first_line_is_a_plain_error(reason: Reason) -> None:
+async def test_a_failure_before_the_first_line_is_a_plain_error_response(reason: Reason) -> None:
     async with run_script(Script(MediaError(reason, "No.", retry_after_seconds=2))) as http, http.get("/") as answer:
         assert (answer.status, answer.content_type) == (reason.info.http_status, "application/json")
         assert answer.headers["Retry-After"] == "2"
         assert (await answer.json())["error"]["code"] == reason.name
 
 
-async def test_a_failure_later_is_the_last_line_and_the_answer_is_cut() -> None:
+async def test_a_later_failure_is_the_last_line_and_cuts_the_answer() -> None:
     script = Script({"progress": 1}, invalid("image_url", "must be readable", Reason.URL_UNREACHABLE))
     async with run_script(script) as http, http.get("/", headers={"X-Request-Id": "order-1"}) as answer:
         assert answer.status == 200
@@ -127,7 +127,7 @@ async def test_an_error_of_a_service_keeps_its_message() -> None:
     assert (error["code"], error["message"]) == ("CONTENT_BLOCKED", "No.")
 
 
-async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
+async def test_an_unexpected_exception_cuts_the_answer_without_a_line() -> None:
     async with run_script(Script({"progress": 1}, RuntimeError("secret"))) as http, http.get("/") as answer:
         assert orjson.loads(await answer.content.readline()) == {"progress": 1}
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -135,7 +135,7 @@ async def test_a_mistake_of_our_own_is_not_told_but_cuts_the_answer() -> None:
 
 
 @pytest.mark.parametrize("beginning", [(), ({"progress": 1},)], ids=["before the first line", "between two lines"])
-async def test_a_disconnect_ends_the_work(beginning: tuple[Step, ...]) -> None:
+async def test_a_disconnect_closes_the_lines(beginning: tuple[Step, ...]) -> None:
     script = Script(*beginning, asyncio.Event())
     async with run_script(script) as http:
 

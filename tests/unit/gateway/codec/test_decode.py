@@ -1,4 +1,4 @@
-"""Tests of reading JSON into messages."""
+"""Tests of decode: JSON to messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_violations(kind: type[Message], data: object, path: str = "") -> dict[s
 
 
 @pytest.mark.parametrize("name", ["outputFormat", "output_format"])
-def test_names_may_be_in_either_case(name: str) -> None:
+def test_field_names_may_be_in_either_case(name: str) -> None:
     assert decode(tts_pb2.SynthesizeRequest, {name: "pcm_8000"}).output_format == "pcm_8000"
 
 
@@ -50,7 +50,7 @@ def test_an_unknown_field_is_named_with_the_nearest_known_one() -> None:
     }
 
 
-def test_a_suggestion_is_in_camel_case_whatever_was_sent() -> None:
+def test_a_suggestion_is_always_in_camel_case() -> None:
     assert list_violations(tts_pb2.SynthesizeRequest, {"model_idd": ""})["model_idd"].endswith("did you mean modelId?")
 
 
@@ -75,7 +75,7 @@ def test_all_violations_are_reported_at_once() -> None:
     }
 
 
-def test_a_body_of_nothing_but_mistakes_is_not_read_to_its_end() -> None:
+def test_reading_stops_at_the_maximum_of_violations() -> None:
     assert (
         len(list_violations(tts_pb2.SynthesizeRequest, {f"x{index}": 1 for index in range(10_000)})) == MAX_VIOLATIONS
     )
@@ -86,7 +86,7 @@ def test_a_request_must_be_an_object(data: object) -> None:
     assert list_violations(tts_pb2.SynthesizeRequest, data) == {"request": "must be an object"}
 
 
-def test_paths_begin_where_the_caller_says() -> None:
+def test_paths_begin_with_the_given_path() -> None:
     assert list_violations(tts_pb2.SynthesizeRequest, {"modelId": 1}, path="speech") == {
         "speech.model_id": "must be a string"
     }
@@ -127,7 +127,7 @@ def test_paths_begin_where_the_caller_says() -> None:
         ("labels", [], "must be an object"),
     ],
 )
-def test_the_error_of_a_wrong_value_names_what_would_be_right(field: str, value: object, wanted: str) -> None:
+def test_the_error_of_a_wrong_value_names_the_right_form(field: str, value: object, wanted: str) -> None:
     (description,) = list_violations(EVERYTHING, {field: value}).values()
     assert description == wanted
 
@@ -151,12 +151,12 @@ def test_the_error_of_a_wrong_value_names_what_would_be_right(field: str, value:
         ("pieces", ["AA=="], [b"\0"]),
     ],
 )
-def test_a_right_value_is_taken(field: str, value: object, result: object) -> None:
+def test_a_valid_value_is_accepted(field: str, value: object, result: object) -> None:
     name = next(item.name for item in EVERYTHING.DESCRIPTOR.fields if item.json_name == field)
     assert decode(EVERYTHING, {field: value}) == make_message(EVERYTHING, **{name: result})
 
 
-def test_nested_faults_have_their_whole_path() -> None:
+def test_nested_violations_have_their_full_path() -> None:
     data = {"child": {"plainText": 1}, "children": [{}, {"child": {"isOn": 0}}], "byFlag": {"true": {"small": ""}}}
     assert list(list_violations(EVERYTHING, data)) == [
         "child.plain_text",
@@ -169,7 +169,7 @@ def test_an_empty_nested_message_is_present() -> None:
     assert decode(EVERYTHING, {"child": {}}).HasField("child")
 
 
-def test_null_is_no_item_of_a_list() -> None:
+def test_a_list_may_not_contain_null() -> None:
     assert list_violations(EVERYTHING, {"names": ["a", None]}) == {"names[1]": "must be a string"}
 
 
@@ -189,7 +189,7 @@ def test_null_does_not_choose_a_member_of_a_oneof() -> None:
     assert decode(EVERYTHING, {"left": None, "right": 0}).WhichOneof("choice") == "right"
 
 
-def test_endless_nesting_is_refused() -> None:
+def test_deep_nesting_is_refused() -> None:
     data: dict[str, Any] = {}
     for _ in range(900):
         data = {"child": data}
@@ -197,7 +197,7 @@ def test_endless_nesting_is_refused() -> None:
     assert description == "must not be nested more than 64 levels deep"
 
 
-def test_well_known_types_are_read_as_protobuf_does() -> None:
+def test_well_known_types_are_decoded_as_by_protobuf() -> None:
     data = {
         "madeAt": "2027-01-31T12:00:00Z",
         "lasting": "1.500s",
@@ -226,9 +226,7 @@ def test_well_known_types_are_read_as_protobuf_does() -> None:
         ("times", [None], "must be a time such as 2027-01-31T12:00:00Z"),
     ],
 )
-def test_the_error_of_a_wrong_well_known_value_names_what_would_be_right(
-    field: str, value: object, wanted: str
-) -> None:
+def test_the_error_of_a_wrong_well_known_value_names_the_right_form(field: str, value: object, wanted: str) -> None:
     (description,) = list_violations(KNOWN, {field: value}).values()
     assert description == wanted
 
@@ -240,13 +238,13 @@ def test_deep_free_form_data_is_refused() -> None:
     assert list_violations(KNOWN, {"free": data}) == {"free": "must be an object"}
 
 
-def test_faults_never_quote_a_value() -> None:
+def test_violations_never_quote_a_value() -> None:
     secret = "the quick brown fox"
     data = {"plainText": [secret], "small": secret, "data": secret, "colour": secret, "number": secret}
     assert secret not in str(list_violations(EVERYTHING, data))
 
 
-def test_a_request_of_many_fields_is_read_as_protobuf_reads_it() -> None:
+def test_a_request_of_many_fields_is_decoded_as_by_protobuf() -> None:
     data = {
         "text": "Hello",
         "voice": "Aria",
@@ -260,7 +258,7 @@ def test_a_request_of_many_fields_is_read_as_protobuf_reads_it() -> None:
     assert decode(tts_pb2.SynthesizeRequest, data) == json_format.ParseDict(data, tts_pb2.SynthesizeRequest())
 
 
-def test_bytes_survive() -> None:
+def test_bytes_are_equal_after_decode() -> None:
     audio = bytes(range(256))
     read = decode(tts_pb2.SpeechChunk, {"audio": base64.b64encode(audio).decode()})
     assert read.audio == audio

@@ -1,4 +1,4 @@
-"""Tests of writing messages as JSON."""
+"""Tests of encode: messages to JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_names_are_in_camel_case_and_enums_are_names() -> None:
     assert written["cacheStatus"] == "CACHE_STATUS_MISS"
 
 
-def test_scalars_lists_and_maps_are_always_there() -> None:
+def test_scalars_lists_and_maps_are_always_present() -> None:
     assert encode(tts_pb2.Voice()) == {
         "voiceId": "",
         "name": "",
@@ -32,14 +32,14 @@ def test_scalars_lists_and_maps_are_always_there() -> None:
     }
 
 
-def test_optional_fields_and_messages_are_there_only_when_set() -> None:
+def test_optional_fields_and_messages_are_present_only_if_set() -> None:
     assert "providerCostUnits" not in encode(tts_pb2.SpeechDone())
     assert encode(tts_pb2.SpeechDone(provider_cost_units=0))["providerCostUnits"] == 0
     assert encode(tts_pb2.GetVoiceResponse()) == {}
     assert encode(tts_pb2.GetVoiceResponse(voice=tts_pb2.Voice())) == {"voice": encode(tts_pb2.Voice())}
 
 
-def test_only_the_set_member_of_a_oneof_is_there() -> None:
+def test_only_the_set_member_of_a_oneof_is_present() -> None:
     assert encode(tts_pb2.SynthesizeStreamResponse(chunk=tts_pb2.SpeechChunk(audio=b"\0"))) == {
         "chunk": {"audio": "AA=="}
     }
@@ -68,7 +68,7 @@ def test_an_enum_value_of_a_newer_service_is_its_number() -> None:
     }
 
 
-def test_what_json_has_no_number_for_is_written_as_protobuf_does() -> None:
+def test_infinity_and_nan_are_encoded_as_by_protobuf() -> None:
     alignment = alignment_pb2.Alignment(character_start_times_seconds=[1.0, math.inf, math.nan])
     assert encode(alignment)["characterStartTimesSeconds"] == [1.0, "Infinity", "NaN"]
     assert encode(tts_pb2.SpeechDone(duration_seconds=-math.inf))["durationSeconds"] == "-Infinity"
@@ -79,7 +79,7 @@ def test_numbers_whose_sum_overflows_stay_numbers() -> None:
     assert encode(alignment)["characterStartTimesSeconds"] == [1.7e308, 1.7e308]
 
 
-def test_well_known_types_are_written_as_protobuf_does() -> None:
+def test_well_known_types_are_encoded_as_by_protobuf() -> None:
     data = {
         "madeAt": "2027-01-31T12:00:00Z",
         "lasting": "1.500s",
@@ -93,7 +93,7 @@ def test_well_known_types_are_written_as_protobuf_does() -> None:
     assert encode(json_format.ParseDict(data, KNOWN())) == data
 
 
-def test_the_caller_may_change_what_it_got() -> None:
+def test_the_caller_may_change_the_result() -> None:
     voice = tts_pb2.Voice(language_codes=["en"], labels={"a": "b"})
     written = encode(voice)
     written.clear()

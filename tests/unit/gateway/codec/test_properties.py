@@ -1,4 +1,4 @@
-"""Properties of the codec: nothing is lost on the way there and back, and no data is beyond it."""
+"""Properties of the codec: a message is equal after encode and decode, and any data is decoded or refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _keys() -> st.SearchStrategy[str]:
 
 
 def _text() -> st.SearchStrategy[str]:
-    # Lone surrogates included: the codec must not rely on the parser before it.
+    # With lone surrogates: the codec must not rely on the parser to refuse them.
     return st.one_of(
         st.text(st.characters(categories=["L", "N", "Cc", "Cs", "Zs"]), max_size=10),
         st.sampled_from(["AA==", "1", "-5", "true", "COLOUR_RED", "1.5s", "2027-01-31T12:00:00Z"]),
@@ -51,7 +51,7 @@ def _json() -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("kind", [*SPEECH_TYPES, EVERYTHING], ids=lambda kind: kind.DESCRIPTOR.name)
 @settings(deadline=None, max_examples=30)
 @given(data=st.data())
-def test_a_message_survives_the_way_through_json(kind: type[Message], data: st.DataObject) -> None:
+def test_a_message_is_equal_after_encode_and_decode(kind: type[Message], data: st.DataObject) -> None:
     message = data.draw(draw_messages(kind))
     assert decode(kind, orjson.loads(orjson.dumps(encode(message)))) == message
 
@@ -59,7 +59,7 @@ def test_a_message_survives_the_way_through_json(kind: type[Message], data: st.D
 @pytest.mark.parametrize("kind", [tts_pb2.SynthesizeRequest, EVERYTHING, KNOWN], ids=lambda kind: kind.DESCRIPTOR.name)
 @settings(deadline=None, max_examples=150)
 @given(data=st.dictionaries(_keys(), _json(), max_size=6) | _json())
-def test_any_data_is_read_or_refused_in_words_that_can_be_sent(kind: type[Message], data: object) -> None:
+def test_any_data_is_decoded_or_refused_with_a_message_in_utf8(kind: type[Message], data: object) -> None:
     error = refusal(kind, data)
     if error is not None:
         assert error.reason is Reason.VALIDATION_ERROR

@@ -1,4 +1,4 @@
-"""The files of public keys and API keys."""
+"""Tests of the files of public keys and API keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_without_a_file_there_are_no_api_keys() -> None:
         (f"two words:{KEY}", "line 1"),
         (f"robot:{KEY} {KEY}", "line 1"),
         (f"robot:{KEY}é", "line 1"),
-        ("# nobody\n", "no key"),
+        ("# only a comment\n", "no key"),
         (f"a:{KEY}\nb:{KEY}", "same key"),
         (b"\xff\xfe", "cannot read"),
     ],
@@ -65,7 +65,7 @@ def test_public_keys_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "{}", '{"keys": []}', '{"keys": {}}', '{"keys": ["a"]}', "null"])
-def test_what_is_no_jwks_is_refused(tmp_path: Path, document: str) -> None:
+def test_a_file_that_is_not_a_jwks_is_refused(tmp_path: Path, document: str) -> None:
     with pytest.raises(ConfigurationError, match=r"MEDIA_JWT_JWKS_FILE: .* is no JWKS"):
         read_jwks(_write_file(tmp_path, document))
 

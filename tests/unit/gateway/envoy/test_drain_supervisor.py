@@ -1,4 +1,4 @@
-"""Tests of Envoy's parent with a tiny process in place of Envoy and a scripted admin page."""
+"""Tests of the drain supervisor with a tiny process instead of Envoy and a scripted admin page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET = (0, 0)
 
 
 class AdminPage:
-    """Answers for Envoy's admin page: a line of gauges for each question, the last one for ever."""
+    """Acts as Envoy's admin page: one pair of gauges for each poll, and the last pair for all later polls."""
 
     def __init__(self, *gauges: tuple[int, int]) -> None:
         self.port = 0
@@ -92,7 +92,7 @@ async def wait_until_up(process: Process) -> None:
 
 
 async def wait_for_exit(process: Process) -> tuple[int | None, str]:
-    """Return the exit code and what was written."""
+    """Return the exit code and the output."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         output, _ = await process.communicate()
     return process.returncode, output.decode()
@@ -106,7 +106,7 @@ async def test_a_drain_fails_health_then_stops_listening_then_waits() -> None:
         assert page.requests == ["POST /healthcheck/fail", "POST /drain_listeners", *["GET /stats"] * 3]
 
 
-async def test_an_answer_that_waits_to_be_read_is_in_flight() -> None:
+async def test_a_buffered_answer_is_in_flight() -> None:
     async with run_admin_page((0, 9), (0, 9), QUIET) as page, run_supervisor(ENDS_WELL, page.port) as process:
         await wait_until_up(process)
         process.terminate()
@@ -114,7 +114,7 @@ async def test_an_answer_that_waits_to_be_read_is_in_flight() -> None:
         assert page.requests.count("GET /stats") == 4
 
 
-async def test_one_quiet_moment_is_not_the_end() -> None:
+async def test_one_poll_without_requests_does_not_end_the_drain() -> None:
     async with run_admin_page(QUIET, (1, 0), QUIET) as page, run_supervisor(ENDS_WELL, page.port) as process:
         await wait_until_up(process)
         process.terminate()
@@ -122,7 +122,7 @@ async def test_one_quiet_moment_is_not_the_end() -> None:
         assert page.requests.count("GET /stats") == 4
 
 
-async def test_the_grace_bounds_the_wait() -> None:
+async def test_the_drain_ends_after_the_grace() -> None:
     async with run_admin_page((1, 0)) as page, run_supervisor(ENDS_WELL, page.port, grace=0.2) as process:
         await wait_until_up(process)
         process.terminate()
@@ -142,14 +142,14 @@ async def test_a_second_signal_skips_the_notice() -> None:
         assert "POST /drain_listeners" not in page.requests
 
 
-async def test_an_envoy_that_ignores_its_end_is_killed() -> None:
+async def test_an_envoy_that_ignores_sigterm_is_killed() -> None:
     async with run_admin_page() as page, run_supervisor(IGNORES_SIGTERM, page.port) as process:
         await wait_until_up(process)
         process.terminate()
         assert (await wait_for_exit(process))[0] == 128 + signal.SIGKILL
 
 
-async def test_without_an_admin_page_envoy_is_ended_at_once() -> None:
+async def test_without_an_admin_page_envoy_is_stopped_at_once() -> None:
     async with run_supervisor(ENDS_WELL, find_free_ports(1)[0]) as process:
         await wait_until_up(process)
         process.terminate()
@@ -174,7 +174,7 @@ async def test_an_unexpected_exit_is_passed_on_and_logged(script: str, code: int
     assert (line["service"], line["event"], line["exit_code"]) == ("edge", "Envoy ended unexpectedly", code)
 
 
-async def test_people_read_words_and_only_what_they_asked_for() -> None:
+async def test_the_log_follows_format_and_level() -> None:
     async with run_admin_page() as page, run_supervisor(ENDS_WELL, page.port, form="console") as process:
         await wait_until_up(process)
         process.terminate()
@@ -185,7 +185,7 @@ async def test_people_read_words_and_only_what_they_asked_for() -> None:
         assert (await wait_for_exit(process))[1] == ""
 
 
-async def test_what_cannot_be_run_is_said() -> None:
+async def test_a_missing_executable_is_reported() -> None:
     command = [sys.executable, "-I", "-S", drain_supervisor.__file__, "1", "0", "0", "json", "INFO"]
     with open(NULL, "rb") as configuration:  # noqa: ASYNC230, PTH123 - its number is all that matters
         number = configuration.fileno()

@@ -1,4 +1,4 @@
-"""Tests that the rendered configuration has every item of the edge hardening list."""
+"""Tests that the rendered configuration has every item of the hardening list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ITEMS: dict[str, tuple[str, Any]] = {
     "a taken port is an error": (f"{LISTENER}.enable_reuse_port", False),
     "a client connection is buffered by 32 KiB": (f"{LISTENER}.per_connection_buffer_limit_bytes", 32 * 1024),
     "the caller's address is the connection's": (f"{MANAGER}.use_remote_address", True),
-    "no proxy is trusted unless told": (f"{MANAGER}.xff_num_trusted_hops", 0),
+    "no proxy is trusted by default": (f"{MANAGER}.xff_num_trusted_hops", 0),
     "paths are normalized": (f"{MANAGER}.normalize_path", True),
     "slashes are merged": (f"{MANAGER}.merge_slashes", True),
     "escaped slashes are refused": (f"{MANAGER}.path_with_escaped_slashes_action", "REJECT_REQUEST"),
@@ -31,29 +31,29 @@ ITEMS: dict[str, tuple[str, Any]] = {
         f"{MANAGER}.common_http_protocol_options.headers_with_underscores_action",
         "REJECT_REQUEST",
     ),
-    "headers are few": (f"{MANAGER}.common_http_protocol_options.max_headers_count", 100),
-    "headers are short": (f"{MANAGER}.max_request_headers_kb", 32),
-    "headers arrive in time": (f"{MANAGER}.request_headers_timeout", "10s"),
+    "the number of headers is limited": (f"{MANAGER}.common_http_protocol_options.max_headers_count", 100),
+    "the size of headers is limited": (f"{MANAGER}.max_request_headers_kb", 32),
+    "headers have a time limit": (f"{MANAGER}.request_headers_timeout", "10s"),
     "an idle connection is closed": (f"{MANAGER}.common_http_protocol_options.idle_timeout", "300s"),
     "an idle stream is closed": (f"{MANAGER}.stream_idle_timeout", "60s"),
     "a connection carries 100 streams": (f"{MANAGER}.http2_protocol_options.max_concurrent_streams", 100),
     "a stream's window is 64 KiB": (f"{MANAGER}.http2_protocol_options.initial_stream_window_size", 64 * 1024),
     "a connection's window is 1 MiB": (f"{MANAGER}.http2_protocol_options.initial_connection_window_size", 1024 * 1024),
-    "the server does not say what it is": (f"{MANAGER}.server_name", "media"),
+    "the server header has no product name": (f"{MANAGER}.server_name", "media"),
     "rapid resets: one request per read": ("layered_runtime.layers.0.static_layer.http\\.max_requests_per_io_cycle", 1),
-    "rapid resets: a connection of them is closed": (
+    "rapid resets: the connection is closed": (
         "layered_runtime.layers.0.static_layer.overload\\.premature_reset_total_stream_count",
         500,
     ),
-    "near the heap limit memory is given back": (f"{HEAP}.0.name", "envoy.overload_actions.shrink_heap"),
-    "memory is given back at 95 %": (f"{HEAP}.0.triggers.0.threshold.value", 0.95),
+    "near the heap limit Envoy frees memory": (f"{HEAP}.0.name", "envoy.overload_actions.shrink_heap"),
+    "Envoy frees memory at 95 %": (f"{HEAP}.0.triggers.0.threshold.value", 0.95),
     "at the heap limit requests are refused": (f"{HEAP}.1.name", "envoy.overload_actions.stop_accepting_requests"),
     "requests are refused at 98 %": (f"{HEAP}.1.triggers.0.threshold.value", 0.98),
-    "the heap is bounded": (
+    "the heap is limited": (
         "overload_manager.resource_monitors.0.typed_config.max_heap_size_bytes",
         512 * 1024 * 1024,
     ),
-    "connections are bounded": (
+    "connections are limited": (
         "overload_manager.resource_monitors.1.typed_config.max_active_downstream_connections",
         10_000,
     ),
@@ -63,11 +63,11 @@ ITEMS: dict[str, tuple[str, Any]] = {
         for text, path, value in (
             ("buffered by 32 KiB", "per_connection_buffer_limit_bytes", 32 * 1024),
             ("no panic", "common_lb_config.healthy_panic_threshold.value", 0),
-            ("asked for its health twice a second", "health_checks.0.interval", "0.5s"),
-            ("asked for its health before the first request", "health_checks.0.no_traffic_interval", "0.5s"),
-            ("requests are bounded", "circuit_breakers.thresholds.0.max_requests", 1000),
-            ("retries are bounded", "circuit_breakers.thresholds.0.retry_budget.budget_percent.value", 20.0),
-            ("dead connections are noticed", "upstream_connection_options.tcp_keepalive.keepalive_time", 30),
+            ("its health is checked twice a second", "health_checks.0.interval", "0.5s"),
+            ("its health is checked before the first request", "health_checks.0.no_traffic_interval", "0.5s"),
+            ("requests are limited", "circuit_breakers.thresholds.0.max_requests", 1000),
+            ("retries are limited", "circuit_breakers.thresholds.0.retry_budget.budget_percent.value", 20.0),
+            ("dead connections are detected", "upstream_connection_options.tcp_keepalive.keepalive_time", 30),
         )
     },
 }
@@ -86,7 +86,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("item", ITEMS)
-def test_the_edge_is_hardened(config: dict[str, Any], item: str) -> None:
+def test_the_configuration_has_the_hardening_item(config: dict[str, Any], item: str) -> None:
     path, expected = ITEMS[item]
     assert _get_value(config, path) == expected
 
@@ -99,9 +99,7 @@ def test_the_edge_is_hardened(config: dict[str, Any], item: str) -> None:
         (2, {"grpc_health_check": {"service_name": "media.tts.v1.TextToSpeechService"}}),
     ],
 )
-def test_each_service_is_asked_for_its_health_in_its_own_way(
-    config: dict[str, Any], number: int, check: dict[str, Any]
-) -> None:
+def test_each_service_has_its_health_check(config: dict[str, Any], number: int, check: dict[str, Any]) -> None:
     assert check.items() <= _get_value(config, f"static_resources.clusters.{number}.health_checks.0").items()
 
 
@@ -124,7 +122,7 @@ def test_a_request_passes_the_filters_in_this_order(config: dict[str, Any]) -> N
     ]
 
 
-def test_identity_headers_go_before_anything_reads_them(config: dict[str, Any]) -> None:
+def test_identity_headers_are_removed_before_any_filter(config: dict[str, Any]) -> None:
     mutations = _get_value(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
     prefixes = {item["remove_on_match"]["key_matcher"]["prefix"] for item in mutations if "remove_on_match" in item}
     names = {item["remove"] for item in mutations if "remove" in item}
@@ -132,14 +130,14 @@ def test_identity_headers_go_before_anything_reads_them(config: dict[str, Any]) 
     assert names == {"x-forwarded-client-cert", "x-forwarded-host", "x-forwarded-for", "x-real-ip", "forwarded"}
 
 
-def test_behind_a_trusted_proxy_its_word_about_the_caller_stays(tmp_path: Path) -> None:
+def test_forwarded_addresses_of_a_trusted_proxy_stay(tmp_path: Path) -> None:
     config = render_config(make_edge_settings(tmp_path, trusted_hops=1))
     mutations = _get_value(config, f"{MANAGER}.early_header_mutation_extensions.0.typed_config.mutations")
     assert {"remove": "x-forwarded-for"} not in mutations
     assert _get_value(config, f"{MANAGER}.xff_num_trusted_hops") == 1
 
 
-def test_rate_limits_are_enforced_and_not_only_counted(config: dict[str, Any]) -> None:
+def test_rate_limits_are_enforced(config: dict[str, Any]) -> None:
     limit = next(f["typed_config"] for f in _get_value(config, f"{MANAGER}.http_filters") if "ratelimit" in f["name"])
     assert limit["filter_enabled"]["default_value"] == {"numerator": 100, "denominator": "HUNDRED"}
     assert limit["filter_enforced"]["default_value"] == {"numerator": 100, "denominator": "HUNDRED"}

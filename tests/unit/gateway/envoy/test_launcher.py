@@ -1,4 +1,4 @@
-"""Tests that Envoy itself accepts what we render, in every variant, and of how it is started."""
+"""Tests of the launcher: Envoy accepts the configuration in every variant, and starts with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMPOSE: dict[str, Any] = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "laptop": {},
-    "laptop, for people": {"log_format": "console", "log_level": "DEBUG"},
+    "laptop, console log": {"log_format": "console", "log_level": "DEBUG"},
     "compose": COMPOSE,
     "keys from a URL": {"jwt_jwks_uri": "https://keys.example.com:8443/jwks.json?v=1"},
     "behind a proxy": {"trusted_hops": 2},
@@ -49,10 +49,12 @@ def api_keys(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_envoy_accepts_every_variant(tmp_path: Path, api_keys: Path, variant: str, with_api_keys: bool) -> None:
     changes = VARIANTS[variant] | ({"api_keys_file": api_keys} if with_api_keys else {})
-    launcher.validate(make_edge_settings(tmp_path, **changes))
+    settings = make_edge_settings(tmp_path, **changes)
+    launcher.validate(settings)
+    assert ("api_key_auth" in to_json(render_config(settings))) == with_api_keys
 
 
-def test_what_envoy_refuses_is_an_error(tmp_path: Path) -> None:
+def test_a_configuration_that_envoy_refuses_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Envoy refuses"):
         launcher.validate(make_edge_settings(tmp_path, host="not an address"))
 
@@ -105,13 +107,13 @@ def test_render_prints_the_configuration(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.usefixtures("environment")
-def test_validate_says_that_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_reports_that_envoy_accepts_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate"]) == 0
     assert "accepts" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("environment")
-def test_an_edge_that_does_not_run_is_not_ready() -> None:
+def test_a_stopped_edge_is_not_ready() -> None:
     assert main(["ready"]) == 1
 
 
@@ -126,7 +128,7 @@ def test_a_wrong_value_ends_the_command_with_the_variable(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"], ["run", "--help"]])
-def test_every_command_explains_itself(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 0
@@ -134,6 +136,6 @@ def test_every_command_explains_itself(arguments: list[str], capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-def test_envoy_is_never_as_talkative_as_to_write_down_tokens(tmp_path: Path, level: str) -> None:
+def test_the_log_level_of_envoy_never_includes_tokens(tmp_path: Path, level: str) -> None:
     words = launcher.build_command(make_edge_settings(tmp_path, log_level=level), 3)
     assert words[words.index("--log-level") + 1] in ("warning", "error")

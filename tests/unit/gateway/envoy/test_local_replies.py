@@ -1,4 +1,4 @@
-"""Tests of what callers read when the edge refuses."""
+"""Tests of the responses of the edge itself."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def test_every_status_that_envoy_chooses_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: f"{reply.status}-{reply.detail}")
-def test_a_particular_cause_comes_before_the_general_one(reply: Reply) -> None:
+def test_a_row_with_a_detail_comes_before_the_general_row(reply: Reply) -> None:
     alike = [other for other in REPLIES if other.status == reply.status]
     assert [other for other in alike if not other.detail][:1] in ([alike[-1]], [])
 
 
-def test_over_http_the_status_is_the_one_of_the_table() -> None:
+def test_over_http_the_status_is_that_of_the_reason() -> None:
     mappers = build_local_replies()["mappers"][1::2]
     for reply, mapper in zip(REPLIES, mappers, strict=True):
         body = mapper["body_format_override"]["json_format"]
@@ -38,11 +38,11 @@ def test_over_grpc_the_message_is_plain() -> None:
         assert not text.startswith("{")
 
 
-def test_messages_hold_no_substitution() -> None:
+def test_messages_contain_no_substitution() -> None:
     assert not any("%" in reply.text for reply in REPLIES)
 
 
-def test_what_may_be_retried_says_when() -> None:
+def test_a_retryable_reply_has_a_retry_after_header() -> None:
     mappers = build_local_replies()["mappers"][1::2]
     retryable = {reply.reason for reply, mapper in zip(REPLIES, mappers, strict=True) if "headers_to_add" in mapper}
     assert retryable == {Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED}

@@ -1,4 +1,4 @@
-"""Tests of the table of paths and of the routes made from it."""
+"""Tests of the route table and of the routes built from it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def _needs_api_key(route: dict[str, Any]) -> bool:
     return {"name": "x-api-key", "present_match": True} in route["match"].get("headers", [])
 
 
-def test_only_the_public_paths_ask_for_no_credential(routes: list[dict[str, Any]]) -> None:
+def test_only_the_public_paths_need_no_credential(routes: list[dict[str, Any]]) -> None:
     assert {row.path for row in TABLE if row.public} == PUBLIC
     assert {route["name"] for route in routes if _is_open(route)} == {*PUBLIC, "nothing"}
 
 
-def test_media_ask_for_no_credential_where_the_link_is_signed(routes: list[dict[str, Any]]) -> None:
+def test_media_needs_no_credential_with_a_signed_link(routes: list[dict[str, Any]]) -> None:
     signed, owned = (route for route in routes if route["name"] == "/media/*")
     assert signed["match"]["query_parameters"] == [{"name": "signature", "present_match": True}]
     assert _is_open(signed)
@@ -58,18 +58,18 @@ def test_media_ask_for_no_credential_where_the_link_is_signed(routes: list[dict[
     assert not _is_open(owned)
 
 
-def test_public_paths_can_only_be_read_but_for_what_is_signed() -> None:
+def test_public_paths_allow_only_reads_except_the_signed_webhook() -> None:
     webhook = "/webhooks/replicate"
     assert {row.methods for row in TABLE if row.public and row.path != webhook} == {("GET", "HEAD")}
     assert [(row.methods, row.safe) for row in TABLE if row.path == webhook] == [(("POST",), False)]
 
 
-def test_whatever_is_not_in_the_table_is_answered_by_the_edge(routes: list[dict[str, Any]]) -> None:
+def test_the_edge_answers_404_to_paths_that_are_not_in_the_table(routes: list[dict[str, Any]]) -> None:
     assert routes[-1]["match"] == {"prefix": "/"}
     assert routes[-1]["direct_response"] == {"status": 404}
 
 
-def test_each_closed_route_has_a_twin_for_api_keys_before_it(routes_with_api_keys: list[dict[str, Any]]) -> None:
+def test_each_closed_route_follows_its_copy_for_api_keys(routes_with_api_keys: list[dict[str, Any]]) -> None:
     closed = [row.path for row in TABLE if not row.public]
     twins = [number for number, route in enumerate(routes_with_api_keys) if _needs_api_key(route)]
     assert [routes_with_api_keys[number]["name"] for number in twins] == closed
@@ -88,7 +88,7 @@ def test_a_route_without_a_token_needs_a_key_or_is_public(routes_with_api_keys: 
             assert API_KEY_FILTER in route["typed_per_filter_config"]
 
 
-def test_without_api_keys_there_are_no_twins(routes: list[dict[str, Any]]) -> None:
+def test_without_api_keys_no_route_needs_one(routes: list[dict[str, Any]]) -> None:
     assert not any(_needs_api_key(route) for route in routes)
 
 
@@ -140,13 +140,13 @@ def test_every_method_of_the_services_has_a_row() -> None:
         (f"/{IMAGE.full_name}/BatchGenerateImages", Kind.RPC_STREAM, False),
     ],
 )
-def test_a_path_is_of_its_kind(path: str, kind: Kind, safe: bool) -> None:
+def test_a_path_has_its_kind(path: str, kind: Kind, safe: bool) -> None:
     row = next(row for row in TABLE if row.path == path)
     assert (row.kind, row.safe) == (kind, safe)
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kind in LONG_LIVED], ids=lambda row: row.path)
-def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, Any]], row: Route) -> None:
+def test_streams_have_no_total_timeout_of_a_request(routes: list[dict[str, Any]], row: Route) -> None:
     action = next(route["route"] for route in routes if route["name"] == row.path)
     assert action["timeout"] == "0s"
     assert action["max_stream_duration"]["max_stream_duration"] == "3600s"
@@ -154,7 +154,7 @@ def test_streams_are_not_cut_by_a_timeout_of_the_whole(routes: list[dict[str, An
 
 
 @pytest.mark.parametrize("path", ["/jobs_prompt_only", "/jobs_prompt_tts"])
-def test_a_request_for_a_video_may_last_as_long_as_a_stream(routes: list[dict[str, Any]], path: str) -> None:
+def test_a_route_that_waits_for_a_job_has_the_time_limit_of_a_stream(routes: list[dict[str, Any]], path: str) -> None:
     action = next(route["route"] for route in routes if route["name"] == path)
     assert (action["timeout"], action["idle_timeout"]) == ("3600s", "3605s")
     assert "max_stream_duration" not in action
@@ -173,26 +173,26 @@ def test_a_request_for_a_video_may_last_as_long_as_a_stream(routes: list[dict[st
         ("/x/api/jobs/019a/events", False),
     ],
 )
-def test_a_name_in_a_path_stands_for_one_segment(routes: list[dict[str, Any]], path: str, fits: bool) -> None:
+def test_a_variable_of_a_path_matches_one_segment(routes: list[dict[str, Any]], path: str, fits: bool) -> None:
     match = next(route["match"] for route in routes if route["name"] == "/api/jobs/{id}/events")
     assert match.keys() == {"safe_regex", "headers"}
-    # Envoy compares with the whole path, without the query.
+    # Envoy matches the whole path, without the query.
     assert bool(re.fullmatch(match["safe_regex"]["regex"], path)) is fits
 
 
-def test_events_are_found_before_what_answers_as_a_whole(routes: list[dict[str, Any]]) -> None:
+def test_the_route_of_events_comes_before_the_general_route(routes: list[dict[str, Any]]) -> None:
     names = [route["name"] for route in routes]
     assert names.index("/api/jobs/{id}/events") < names.index("/api/*")
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if "." in row.path and row.upstream is not Upstream.GATEWAY])
-def test_the_deadline_of_an_rpc_is_honoured(routes: list[dict[str, Any]], row: Route) -> None:
+def test_the_deadline_of_an_rpc_is_limited(routes: list[dict[str, Any]], row: Route) -> None:
     action = next(route["route"] for route in routes if route["name"] == row.path)
     longest = "300s" if row.kind is Kind.RPC else "3600s"
     assert action["max_stream_duration"] == {"max_stream_duration": longest, "grpc_timeout_header_max": longest}
 
 
-def test_a_whole_answer_may_take_long_but_not_for_ever(routes: list[dict[str, Any]]) -> None:
+def test_an_answer_that_is_not_streamed_has_a_time_limit(routes: list[dict[str, Any]]) -> None:
     bounds = {(r["route"]["timeout"], r["route"]["idle_timeout"]) for r in routes if r["name"] in {"/api/*", "/health"}}
     assert bounds == {("300s", "305s")}
 
@@ -201,13 +201,13 @@ def test_a_whole_answer_may_take_long_but_not_for_ever(routes: list[dict[str, An
     "path",
     ["/api/speech", "/api/speech/captions", "/api/jobs", "/api/jobs/batch", "/api/jobs/1/cancel"],
 )
-def test_what_answers_as_a_whole_has_no_row_of_its_own(path: str) -> None:
+def test_a_route_that_does_not_stream_has_no_row_of_its_own(path: str) -> None:
     fits = (row for row in TABLE if row.path == path or (row.path.endswith("*") and path.startswith(row.path[:-1])))
     first = next(row for row in fits if not row.methods or "POST" in row.methods)
     assert (first.path, first.kind, first.safe) == ("/api/*", Kind.HTTP, False)
 
 
-def test_only_safe_requests_are_tried_again_and_once(routes: list[dict[str, Any]]) -> None:
+def test_only_safe_requests_are_retried_and_once(routes: list[dict[str, Any]]) -> None:
     for row, route in zip(TABLE, routes, strict=False):
         policy = route["route"].get("retry_policy")
         assert bool(policy) == row.safe
@@ -216,13 +216,13 @@ def test_only_safe_requests_are_tried_again_and_once(routes: list[dict[str, Any]
             assert policy["num_retries"] == 1
 
 
-def test_posts_to_the_gateway_are_never_tried_again() -> None:
+def test_posts_to_the_gateway_are_never_retried() -> None:
     assert all(row.methods == ("GET", "HEAD") for row in TABLE if row.safe and row.upstream is Upstream.GATEWAY)
 
 
-def test_bodies_are_bounded_over_http_and_flow_over_grpc(routes: list[dict[str, Any]]) -> None:
+def test_bodies_are_limited_over_http_and_not_over_grpc(routes: list[dict[str, Any]]) -> None:
     for row, route in zip(TABLE, routes, strict=False):
-        # Files flow through to the gateway, which bounds them while they pass.
+        # The gateway limits files while they pass.
         held = row.upstream is Upstream.GATEWAY and row.kind not in (Kind.HTTP_UPLOAD, Kind.HTTP_UPLOAD_STREAM)
         assert (BUFFER_FILTER in route["typed_per_filter_config"]) == held
 

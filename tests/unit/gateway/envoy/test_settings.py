@@ -17,7 +17,7 @@ IPV4 = st.ip_addresses(v=4).map(str)
 
 
 @given(st.one_of(NAMES, IPV4, IPV6), st.integers(1, 65535))
-def test_an_address_survives_being_written_and_read(host: str, port: int) -> None:
+def test_an_address_is_equal_after_format_and_parse(host: str, port: int) -> None:
     assert Address.parse(str(Address(host, port))) == Address(host, port)
 
 
@@ -36,13 +36,13 @@ def test_an_address_survives_being_written_and_read(host: str, port: int) -> Non
         "[::1",
     ],
 )
-def test_what_is_not_host_and_port_is_refused(value: str) -> None:
+def test_an_address_without_host_or_port_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match=r"host:port|Invalid IPv6"):
         Address.parse(value)
 
 
 @given(st.text(string.printable))
-def test_no_text_crashes_the_reading_of_an_address(value: str) -> None:
+def test_any_text_is_parsed_or_refused(value: str) -> None:
     try:
         parsed = Address.parse(value)
     except ValueError:
@@ -83,7 +83,7 @@ def test_a_wrong_value_names_its_variable(jwks: pytest.MonkeyPatch, variable: st
         load(EdgeSettings)
 
 
-def test_addresses_come_from_the_environment_as_they_are_written(jwks: pytest.MonkeyPatch) -> None:
+def test_an_address_is_read_from_the_environment(jwks: pytest.MonkeyPatch) -> None:
     jwks.setenv("MEDIA_JWT_JWKS_FILE", "jwks.json")
     jwks.setenv("TTS_ADDRESS", "tts:50051")
     assert load(EdgeSettings).tts_address == Address("tts", 50051)
@@ -101,7 +101,7 @@ def test_two_sources_of_public_keys_are_refused(jwks: pytest.MonkeyPatch) -> Non
         load(EdgeSettings)
 
 
-def test_every_variable_explains_itself() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, info in EdgeSettings.model_fields.items() if not info.description] == []
 
 

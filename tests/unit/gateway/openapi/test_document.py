@@ -90,12 +90,12 @@ def get_body_schema(document: Json, path: str) -> Json:
     return found
 
 
-def test_the_document_says_which_version_it_describes(document: Json) -> None:
+def test_the_document_has_the_version_of_the_suite(document: Json) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["version"] == "1.2.3"
 
 
-def test_every_reference_leads_somewhere(document: Json) -> None:
+def test_every_reference_has_a_target(document: Json) -> None:
     references = [node["$ref"] for node in list_nodes(document) if "$ref" in node]
     assert references
     for reference in references:
@@ -109,13 +109,13 @@ def test_every_schema_and_response_is_referred_to(document: Json) -> None:
             assert f"#/components/{group}/{name}" in references
 
 
-def test_component_names_are_allowed_ones(document: Json) -> None:
+def test_component_names_are_valid(document: Json) -> None:
     for group in document["components"].values():
         for name in group:
             assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
 
 
-def test_every_annotated_rpc_and_every_row_of_the_table_is_there(document: Json) -> None:
+def test_every_annotated_rpc_and_every_hand_written_route_is_described(document: Json) -> None:
     wanted = {(rule.path, rule.method.lower()) for service in SERVICES for rule in read_http_rules(service)}
     wanted |= {(route.path, route.method.lower()) for route in HAND_WRITTEN}
     assert {(path, method) for path, method, _ in list_operations(document)} == wanted
@@ -154,7 +154,7 @@ def test_every_reason_is_there_with_its_status_and_meaning(document: Json) -> No
         assert example["error"]["code"] == reason.name
 
 
-def test_reasons_to_come_back_later_say_when(document: Json) -> None:
+def test_a_retryable_error_response_has_a_retry_after_header(document: Json) -> None:
     assert "Retry-After" in document["components"]["responses"]["Error429"]["headers"]
 
 
@@ -170,7 +170,7 @@ def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: s
 
 
 def list_rule_values(rules: Any) -> Iterator[Any]:
-    """Yield every value and every message that the rules hold."""
+    """Yield every value and every message of the rules."""
     yield from (rule.message for rule in rules.cel)
     kind = rules.WhichOneof("type")
     for _, value in getattr(rules, kind).ListFields() if kind else ():
@@ -181,7 +181,7 @@ def list_rule_values(rules: Any) -> Iterator[Any]:
 
 
 def list_schema_values(schema: Json) -> list[Any]:
-    """Return every value in a schema, however deep."""
+    """Return every value in a schema, at any depth."""
     found: list[Any] = []
     for node in list_nodes(schema):
         for value in node.values():
@@ -190,7 +190,7 @@ def list_schema_values(schema: Json) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", SPEECH_PATHS)
-def test_timing_cannot_be_asked_for_by_field(document: Json, path: str) -> None:
+def test_the_speech_routes_do_not_take_include_alignment(document: Json, path: str) -> None:
     schema = get_body_schema(document, path)
     assert "includeAlignment" not in schema["properties"]
     assert schema["required"] == ["text"]
@@ -205,7 +205,7 @@ def test_example_bodies_are_valid_requests(route: HandWritten) -> None:
         validate(decode(route.request, dict(body)))
 
 
-def test_success_bodies_of_rpcs_say_so(document: Json) -> None:
+def test_success_bodies_of_rpcs_have_the_field_success(document: Json) -> None:
     schema = document["paths"]["/api/voices"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     mark, fields = schema["allOf"]
     assert mark["properties"] == {"success": {"const": True}}
@@ -219,7 +219,7 @@ def test_query_parameters_carry_their_rules(document: Json) -> None:
     assert parameters["provider"]["schema"]["enum"] == ["elevenlabs", "espeak"]
 
 
-def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
+def test_the_route_of_usage_takes_a_range_of_days(document: Json) -> None:
     operation = document["paths"]["/api/usage"]["get"]
     assert [item["name"] for item in operation["parameters"]] == ["startDate", "endDate", "service"]
     assert not any(item["required"] for item in operation["parameters"])
@@ -227,14 +227,14 @@ def test_callers_may_ask_for_days_of_usage(document: Json) -> None:
     assert schema["allOf"][1] == {"$ref": "#/components/schemas/media.usage.v1.GetUsageResponse"}
 
 
-def test_only_public_routes_ask_for_no_credential(document: Json) -> None:
+def test_only_public_routes_need_no_credential(document: Json) -> None:
     assert document["security"] == [{"bearer": []}, {"apiKey": []}]
     public = {path for path, _, operation in list_operations(document) if operation.get("security") == []}
     assert public == {"/health", "/openapi.json", "/docs", "/api/image/sizes", "/webhooks/replicate"}
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 
 
-def test_answers_to_what_an_operation_cannot_do_wrong_are_left_out(document: Json) -> None:
+def test_error_responses_that_an_operation_cannot_have_are_left_out(document: Json) -> None:
     speech = document["paths"]["/api/speech"]["post"]["responses"]
     voices = document["paths"]["/api/voices"]["get"]["responses"]
     assert {"400", "401", "413", "415", "429"} <= speech.keys()
@@ -242,7 +242,7 @@ def test_answers_to_what_an_operation_cannot_do_wrong_are_left_out(document: Jso
     assert document["paths"]["/health"]["get"]["responses"].keys() == {"200", "503"}
 
 
-def test_a_line_of_timestamps_is_one_of_four(document: Json) -> None:
+def test_a_line_of_timestamps_has_one_of_four_forms(document: Json) -> None:
     content = document["paths"]["/api/speech/timestamps"]["post"]["responses"]["200"]["content"]
     lines = content["application/x-ndjson"]["schema"]["oneOf"]
     assert [line.get("required", line.get("$ref")) for line in lines] == [
@@ -273,7 +273,7 @@ def test_captions_come_in_the_formats_that_the_route_knows(document: Json) -> No
     assert list(operation["responses"]["200"]["content"]) == media_types
 
 
-def test_a_route_may_take_a_field_as_body_or_all_that_the_path_leaves() -> None:
+def test_the_body_is_one_field_or_all_fields_that_are_not_in_the_path() -> None:
     built: Json = orjson.loads(orjson.dumps(build_document([], [_THINGS.services_by_name["ThingService"]], "1")))
     put, post = built["paths"]["/things/{name}"]["put"], built["paths"]["/things/{name}:put"]["post"]
     assert put["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("things.v1.Thing")

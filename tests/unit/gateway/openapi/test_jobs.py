@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of jobs is what the contract and the routes say."""
+"""Tests that the OpenAPI document describes jobs as the contract and the routes do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def document() -> Json:
 
 
 def get_body_schema(document: Json, path: str) -> Json:
-    """Return the schema of what is posted to one of the routes that wait."""
+    """Return the schema of the request body of a route that waits."""
     found: Json = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     return found
 
@@ -69,7 +69,7 @@ async def test_every_hand_written_route_is_served_and_described() -> None:
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
 
 
-def test_jobs_are_one_group_of_the_page(document: Json) -> None:
+def test_jobs_have_one_tag(document: Json) -> None:
     groups = {tuple(document["paths"][path][method]["tags"]) for path, method in PLACES}
     (group,) = groups
     assert [tag["name"] for tag in document["tags"] if tag["name"].startswith("Job")] == list(group)
@@ -83,14 +83,14 @@ def test_jobs_are_one_group_of_the_page(document: Json) -> None:
         ("/api/jobs/{id}/events", ["id", "Last-Event-ID"]),
     ],
 )
-def test_headers_that_decide_something_are_parameters(document: Json, path: str, names: list[str]) -> None:
+def test_request_headers_are_parameters(document: Json, path: str, names: list[str]) -> None:
     (operation,) = document["paths"][path].values()
     assert [item["name"] for item in operation["parameters"]] == names
     assert {item["in"] for item in operation["parameters"]} <= {"header", "path"}
 
 
 @pytest.mark.parametrize("path", WAITING)
-def test_both_answers_tell_where_the_job_is(document: Json, path: str) -> None:
+def test_both_responses_have_the_path_of_the_job(document: Json, path: str) -> None:
     answers = document["paths"][path]["post"]["responses"]
     assert "Content-Location" in answers["200"]["headers"]
     assert {"Location", "Preference-Applied"} <= set(answers["202"]["headers"])
@@ -106,7 +106,7 @@ def test_the_list_takes_a_page_a_kind_and_a_status(document: Json) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/jobs/{id}", "/api/jobs/{id}/cancel", "/api/jobs/{id}/deliveries"])
-def test_an_id_has_the_form_of_one(document: Json, path: str) -> None:
+def test_a_job_id_has_its_pattern(document: Json, path: str) -> None:
     for operation in document["paths"][path].values():
         (parameter,) = operation["parameters"]
         assert parameter["schema"]["pattern"] == "^[0-9a-f]{32}$"
@@ -117,7 +117,7 @@ def test_a_cancellation_takes_only_the_id(document: Json) -> None:
     assert (body["properties"], body["additionalProperties"]) == ({}, False)
 
 
-def test_of_all_that_a_job_can_make_one_is_asked_for(document: Json) -> None:
+def test_a_request_for_a_job_has_one_of_four_specs(document: Json) -> None:
     request = get_schema(document, "CreateJobRequest")
     kinds = [field.json_name for field in jobs_pb2.CreateJobRequest.DESCRIPTOR.oneofs_by_name["spec"].fields]
     assert kinds == ["animate", "talkingVideo", "headline", "story"]
@@ -126,7 +126,7 @@ def test_of_all_that_a_job_can_make_one_is_asked_for(document: Json) -> None:
 
 
 @pytest.mark.parametrize("name", ["JobKind", "JobStatus", "JobCaptions"])
-def test_names_of_kinds_and_states_are_those_of_the_contract(document: Json, name: str) -> None:
+def test_enum_values_are_those_of_the_contract(document: Json, name: str) -> None:
     values = jobs_pb2.DESCRIPTOR.enum_types_by_name[name].values_by_name
     assert set(get_schema(document, name)["enum"]) <= set(values)
     assert set(values) - set(get_schema(document, name)["enum"]) <= {
@@ -134,7 +134,7 @@ def test_names_of_kinds_and_states_are_those_of_the_contract(document: Json, nam
     }
 
 
-def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
+def test_the_event_stream_has_its_media_type_and_errors(document: Json) -> None:
     watching = document["paths"]["/api/jobs/{id}/events"]["get"]
     assert list(watching["responses"]["200"]["content"]) == ["text/event-stream"]
     assert {"400", "404", "503"} <= watching["responses"].keys()
@@ -142,7 +142,7 @@ def test_events_are_a_stream_that_browsers_know(document: Json) -> None:
 
 
 @pytest.mark.parametrize("path", WAITING)
-def test_a_waiting_route_answers_urls_or_202_with_the_address_of_the_job(document: Json, path: str) -> None:
+def test_a_waiting_route_returns_urls_or_202_with_the_path_of_the_job(document: Json, path: str) -> None:
     answers = document["paths"][path]["post"]["responses"]
     properties = answers["200"]["content"]["application/json"]["schema"]["properties"]
     urls = {"video_url"} if path == "/jobs_prompt_only" else {"audio_url", "video_url", "final_url"}
@@ -156,7 +156,7 @@ def test_a_waiting_route_answers_urls_or_202_with_the_address_of_the_job(documen
     ("path", "required"),
     [(WAITING[0], ["image_url", "prompt"]), (WAITING[1], ["image_url", "prompt", "text", "voice_id"])],
 )
-def test_what_must_be_given_is_required(document: Json, path: str, required: list[str]) -> None:
+def test_required_fields_are_marked(document: Json, path: str, required: list[str]) -> None:
     assert get_body_schema(document, path)["required"] == required
 
 
@@ -177,7 +177,7 @@ def test_the_bounds_of_a_video_are_those_of_the_contract(document: Json, path: s
 
 
 def is_refused(**fields: Any) -> bool:
-    """Tell whether the contract refuses a video of this kind."""
+    """Return whether the contract refuses a video with these fields."""
     try:
         validate(jobs_pb2.VideoSpec(image_url="https://example.com/still.png", prompt="zoom in", **fields))
     except MediaError:

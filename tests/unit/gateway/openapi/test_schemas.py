@@ -1,4 +1,4 @@
-"""Tests of the schemas: every rule of a contract is in them."""
+"""Tests of the schemas of messages, and of the rules of the contracts in them."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ def test_a_rule_is_in_the_schema(name: str, keywords: dict[str, object]) -> None
     assert {key: schema.get(key) for key in keywords} == keywords
 
 
-def test_rules_of_map_values_and_list_items_narrow_those() -> None:
+def test_rules_of_map_values_and_list_items_apply_to_them() -> None:
     properties = build_schema(_RULED)["properties"]
     assert properties["scores"]["additionalProperties"]["minimum"] == 0
     assert properties["sizes"]["items"]["enum"] == ["SIZE_SMALL", "SIZE_LARGE"]
 
 
-def test_rules_that_are_switched_off_are_not_told() -> None:
+def test_rules_that_are_switched_off_are_left_out() -> None:
     assert build_schema(_RULED)["properties"]["free"] == {"type": "string"}
 
 
@@ -111,20 +111,20 @@ def test_rules_of_the_whole_message_are_described_in_words() -> None:
     assert "Exactly one of `left`, `right`." in description
 
 
-def test_what_is_sent_requires_what_is_marked_and_allows_nothing_else() -> None:
+def test_a_request_requires_marked_fields_and_allows_no_unknown_field() -> None:
     schema = build_schema(_RULED)
     assert schema["required"] == ["name", "agreed"]
     assert schema["additionalProperties"] is False
 
 
-def test_of_an_answer_all_that_is_always_there_is_required() -> None:
+def test_a_response_requires_the_fields_that_are_always_present() -> None:
     schema = build_schema(EVERYTHING.DESCRIPTOR, sent=False)
     assert "additionalProperties" not in schema
     absent_at_times = {"child", "maybeText", "maybeNumber", "left", "right", "both"}
     assert set(schema["properties"]) - set(schema["required"]) == absent_at_times
 
 
-def test_a_message_may_hold_itself() -> None:
+def test_a_message_may_contain_itself() -> None:
     properties = build_schema(EVERYTHING.DESCRIPTOR)["properties"]
     assert properties["child"] == {"$ref": "#/components/schemas/samples.v1.Everything"}
 
@@ -138,7 +138,7 @@ def test_every_kind_of_field_has_its_schema() -> None:
     assert properties["byFlag"]["propertyNames"] == {"enum": ["true", "false"]}
 
 
-def test_well_known_types_have_the_form_that_protobuf_writes() -> None:
+def test_schemas_of_well_known_types_match_the_json_of_protobuf() -> None:
     properties = build_schema(KNOWN.DESCRIPTOR)["properties"]
     assert properties["madeAt"] == {"type": "string", "format": "date-time"}
     assert properties["lasting"]["type"] == "string"
@@ -146,7 +146,7 @@ def test_well_known_types_have_the_form_that_protobuf_writes() -> None:
     assert properties["anyValue"] == {}
 
 
-def test_comments_are_joined_spelled_as_json_and_free_of_presence() -> None:
+def test_comments_have_joined_lines_json_names_and_no_presence_word() -> None:
     assert find_comment("media.tts.v1.ListVoicesRequest.page_token").startswith("`nextPageToken` of the previous page")
     assert (
         find_comment("media.tts.v1.SynthesizeRequest.seed")

@@ -1,1 +1,1 @@
-"""Tests of the routes, each alone."""
+"""Tests of single routes."""

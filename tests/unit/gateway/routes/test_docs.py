@@ -31,7 +31,7 @@ async def list_assets(client: Client) -> list[str]:
     return re.findall(r'(?:src|href)="(/docs/assets/[^"]+)"', page)
 
 
-async def test_the_document_is_served_as_it_is(client: Client) -> None:
+async def test_the_document_is_served_unchanged(client: Client) -> None:
     answer = await client.get("/openapi.json")
     assert answer.status == 200
     assert answer.content_type == "application/json"
@@ -64,7 +64,7 @@ async def test_head_answers_without_a_body(client: Client) -> None:
     assert int(answer.headers["Content-Length"]) > 0
 
 
-async def test_every_asset_of_the_page_exists_and_is_cached_forever(client: Client) -> None:
+async def test_every_asset_of_the_page_exists_and_may_be_cached_forever(client: Client) -> None:
     paths = await list_assets(client)
     assert {path.rpartition("/")[2] for path in paths} == {
         "swagger-ui-bundle.js",
@@ -82,7 +82,7 @@ async def test_every_asset_of_the_page_exists_and_is_cached_forever(client: Clie
         assert again.status == 304
 
 
-async def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(client: Client) -> None:
+async def test_the_page_has_no_inline_code_and_loads_only_its_own_files(client: Client) -> None:
     answer = await client.get("/docs")
     page = await answer.text()
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bon\w+=|\bstyle=", page) == []
@@ -93,7 +93,7 @@ async def test_the_page_runs_nothing_inline_and_loads_nothing_from_elsewhere(cli
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-async def test_nothing_beside_the_assets_is_served(client: Client) -> None:
+async def test_no_file_but_the_assets_is_served(client: Client) -> None:
     asset = (await list_assets(client))[0]
     url = client.make_url("/")
     async with ClientSession() as session:
@@ -112,5 +112,5 @@ def test_swagger_ui_is_the_version_that_its_readme_names() -> None:
     assert f'"{version[0]}"' in (SWAGGER_UI / "swagger-ui-bundle.js").read_text(encoding="utf-8")
 
 
-def test_the_committed_document_is_json_of_openapi() -> None:
+def test_the_committed_document_is_openapi_in_json() -> None:
     assert orjson.loads(OPENAPI_FILE.read_bytes())["openapi"] == "3.1.1"

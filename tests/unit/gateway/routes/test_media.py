@@ -1,4 +1,4 @@
-"""GET /media/{key}: by signed link or as the owner; ranges, entity tags, and nothing that acts in our name."""
+"""Tests of GET /media/{key}: signed links, owners, ranges, entity tags, and safe headers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_a_signed_link_needs_no_credential(http: aiohttp.ClientSession, st
         assert answer.headers["Content-Disposition"] == "inline"
 
 
-async def test_a_link_that_is_not_ours_or_has_ended_is_refused(http: aiohttp.ClientSession, store: ObjectStore) -> None:
+async def test_an_invalid_or_expired_link_is_refused(http: aiohttp.ClientSession, store: ObjectStore) -> None:
     good = await sign_link(store)
     for bad in (
         await sign_link(store, lifetime_seconds=-1),
@@ -68,7 +68,7 @@ async def test_a_link_that_is_not_ours_or_has_ended_is_refused(http: aiohttp.Cli
     [(ALICE, 200), ({"X-Media-Principal": "bob"}, 404), ({}, 404)],
     ids=["owner", "other", "none"],
 )
-async def test_without_a_signature_only_the_owner_reads(
+async def test_without_a_signature_only_the_owner_may_read(
     http: aiohttp.ClientSession, headers: dict[str, str], status: int
 ) -> None:
     async with http.get(f"/media/{KEY}", headers=headers) as answer:
@@ -84,7 +84,7 @@ async def test_an_object_that_only_its_owner_may_read_is_not_cached_on_the_way(h
 
 
 @pytest.mark.parametrize("key", ["gone.png", "..%2f..%2fsigning.key", "a//b", "%00", "x" * 3000])
-async def test_what_is_not_there_is_not_found(http: aiohttp.ClientSession, key: str) -> None:
+async def test_a_missing_object_is_not_found(http: aiohttp.ClientSession, key: str) -> None:
     async with http.get(f"/media/{key}", headers=ALICE) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "NOT_FOUND")
 
@@ -116,7 +116,7 @@ async def test_a_range_is_answered(
         )
 
 
-async def test_a_range_of_another_version_is_answered_with_the_whole(
+async def test_a_range_of_another_version_returns_the_whole_object(
     http: aiohttp.ClientSession, store: ObjectStore
 ) -> None:
     tag = f'"{(await store.head(KEY)).etag}"'
@@ -129,7 +129,7 @@ async def test_a_range_of_another_version_is_answered_with_the_whole(
             assert answer.status == status
 
 
-async def test_what_the_caller_has_is_not_sent_again(http: aiohttp.ClientSession) -> None:
+async def test_the_current_version_is_not_sent_again(http: aiohttp.ClientSession) -> None:
     async with http.get(f"/media/{KEY}", headers=ALICE) as answer:
         tag, modified = answer.headers["ETag"], answer.headers["Last-Modified"]
     for headers in ({"If-None-Match": tag}, {"If-None-Match": f'"x", {tag}'}, {"If-Modified-Since": modified}):
@@ -139,13 +139,13 @@ async def test_what_the_caller_has_is_not_sent_again(http: aiohttp.ClientSession
         assert answer.status == 200
 
 
-async def test_a_head_tells_the_length_and_sends_nothing(http: aiohttp.ClientSession) -> None:
+async def test_a_head_request_returns_the_length_and_no_body(http: aiohttp.ClientSession) -> None:
     async with http.head(f"/media/{KEY}", headers={**ALICE, "Range": "bytes=0-3"}) as answer:
         assert (answer.status, answer.headers["Content-Length"], await answer.read()) == (200, "10", b"")
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/json"])
-async def test_what_a_browser_would_run_is_downloaded(
+async def test_content_that_a_browser_could_run_is_an_attachment(
     http: aiohttp.ClientSession, store: ObjectStore, kind: str
 ) -> None:
     await store.put("users/alice/odd", b"<script>", ObjectSpec(kind))
@@ -153,13 +153,13 @@ async def test_what_a_browser_would_run_is_downloaded(
         assert answer.headers["Content-Disposition"] == "attachment"
 
 
-async def test_an_empty_object_is_an_answer(http: aiohttp.ClientSession, store: ObjectStore) -> None:
+async def test_an_empty_object_is_returned(http: aiohttp.ClientSession, store: ObjectStore) -> None:
     await store.put("users/alice/empty", b"", ObjectSpec("text/plain"))
     async with http.get("/media/users/alice/empty", headers=ALICE) as answer:
         assert (answer.status, await answer.read()) == (200, b"")
 
 
-async def test_a_store_that_serves_itself_is_led_to() -> None:
+async def test_a_remote_store_accepts_no_signature_of_the_gateway() -> None:
     storage = StorageSettings(
         storage="spaces",
         spaces_key="key",

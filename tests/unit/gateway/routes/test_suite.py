@@ -1,4 +1,4 @@
-"""POST /debug/head: what the guard says of a URL."""
+"""Tests of POST /debug/head: what the suite finds at a URL."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def post_url(http: aiohttp.ClientSession, body: Any) -> tuple[int, Any]:
         return answer.status, await answer.json()
 
 
-async def test_status_type_and_length_are_returned(http: aiohttp.ClientSession, host: WebHost) -> None:
+async def test_status_type_and_length_of_the_url_are_returned(http: aiohttp.ClientSession, host: WebHost) -> None:
     expected = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": host.url("/cat.png")}
     assert await post_url(http, {"url": host.url("/cat.png?token=secret")}) == (200, expected)
     assert await post_url(http, {"url": host.url("/away")}) == (200, expected)
 
 
-async def test_a_status_that_is_no_success_is_returned_too(http: aiohttp.ClientSession, host: WebHost) -> None:
+async def test_an_error_status_of_the_url_is_returned(http: aiohttp.ClientSession, host: WebHost) -> None:
     status, body = await post_url(http, {"url": host.url("/gone")})
     assert (status, body["status"]) == (200, 404)
 
@@ -55,7 +55,7 @@ async def test_a_status_that_is_no_success_is_returned_too(http: aiohttp.ClientS
         ({"url": "http://example.com/", "depth": 1}, 400, "VALIDATION_ERROR"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_refused(
+async def test_an_invalid_or_forbidden_url_is_refused(
     http: aiohttp.ClientSession, body: Any, status: int, code: str
 ) -> None:
     found_status, expected = await post_url(http, body)
