@@ -78,6 +78,17 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
         yield image
 
 
+def normalize_image(image: Image.Image) -> Image.Image:
+    """Return `image` upright and in sRGB, without its metadata."""
+    turned = ImageOps.exif_transpose(image)
+    mode = "RGBA" if turned.has_transparency_data else "RGB"
+    colored = _convert_to_srgb(turned, mode) or _convert(turned, mode)
+    # Copy the pixels to a new image, which leaves the metadata behind.
+    bare = Image.new(mode, colored.size)
+    bare.paste(colored)
+    return bare
+
+
 def _decode(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
         # Broken metadata does not matter: all metadata is dropped.
@@ -107,17 +118,6 @@ def _check_size(size: Size) -> None:
 
 def _build_invalid_image_error(what: str) -> MediaError:
     return MediaError(Reason.MEDIA_INVALID, f"The image {what}.")
-
-
-def normalize_image(image: Image.Image) -> Image.Image:
-    """Return `image` upright and in sRGB, without its metadata."""
-    turned = ImageOps.exif_transpose(image)
-    mode = "RGBA" if turned.has_transparency_data else "RGB"
-    colored = _convert_to_srgb(turned, mode) or _convert(turned, mode)
-    # Copy the pixels to a new image, which leaves the metadata behind.
-    bare = Image.new(mode, colored.size)
-    bare.paste(colored)
-    return bare
 
 
 def _convert_to_srgb(image: Image.Image, mode: str) -> Image.Image | None:

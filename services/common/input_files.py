@@ -93,10 +93,6 @@ class InputFiles:
         return info
 
 
-def _build_not_owned_error(field: str) -> MediaError:
-    return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
-
-
 @contextmanager
 def name_field_in_errors(field: str) -> Iterator[None]:
     """Translate errors of the store so that they name the request field that leads to the object."""
@@ -106,6 +102,10 @@ def name_field_in_errors(field: str) -> Iterator[None]:
         if error.reason not in _CORRECTIONS:
             raise
         raise invalid(field, _CORRECTIONS[error.reason], error.reason) from None
+
+
+def _build_not_owned_error(field: str) -> MediaError:
+    return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
 
 
 async def _decode_data_uri(uri: str, max_bytes: int) -> bytes:

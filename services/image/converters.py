@@ -85,28 +85,6 @@ def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
     )
 
 
-def _get_strength(request: Request) -> float | None:
-    if isinstance(request, image_pb2.TransformImageRequest) and request.HasField("strength"):
-        return request.strength
-    return None
-
-
-def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
-    theme = image_pb2.ImageTheme.Name(style.theme).removeprefix("IMAGE_THEME_").lower() if style.theme else ""
-    return PromptRequest(
-        prompt=prompt,
-        theme=theme,
-        art_styles=tuple(style.art_styles),
-        brand_colors=tuple(style.brand_colors),
-        brand_style=style.brand_style,
-        enhance_for_finance=style.enhance_for_finance,
-        style_guidelines=tuple(style.style_guidelines),
-        max_length=style.max_length or 5000,
-        template=style.template,
-        template_fields=dict(style.template_fields),
-    )
-
-
 def to_generated_image(result: Image) -> image_pb2.Image:
     """Return the message for a generated image."""
     generation, prompt = result.generation, result.prompt
@@ -163,6 +141,28 @@ def list_sizes() -> dict[str, image_pb2.ImageSize]:
         for name, preset in PRESETS.items()
     }
     return {**presets, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
+
+
+def _get_strength(request: Request) -> float | None:
+    if isinstance(request, image_pb2.TransformImageRequest) and request.HasField("strength"):
+        return request.strength
+    return None
+
+
+def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
+    theme = image_pb2.ImageTheme.Name(style.theme).removeprefix("IMAGE_THEME_").lower() if style.theme else ""
+    return PromptRequest(
+        prompt=prompt,
+        theme=theme,
+        art_styles=tuple(style.art_styles),
+        brand_colors=tuple(style.brand_colors),
+        brand_style=style.brand_style,
+        enhance_for_finance=style.enhance_for_finance,
+        style_guidelines=tuple(style.style_guidelines),
+        max_length=style.max_length or 5000,
+        template=style.template,
+        template_fields=dict(style.template_fields),
+    )
 
 
 def _to_variant(name: str, stored: StoredRendition) -> image_pb2.ImageVariant:

@@ -98,15 +98,6 @@ class ImageStore:
             variant_key = _build_variant_key(key, variant.name)
             await self._check_free(variant_key, f" for the variant {variant.name}", output.overwrite)
 
-    async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
-        try:
-            check_key(key)
-        except MediaError:
-            raise invalid("output.object_key", f"is too long{context}: choose a shorter key") from None
-        if not overwrite and await self._find(key) is not None:
-            message = f"already exists{context}: choose another key, or set overwrite to true"
-            raise invalid("output.object_key", message, Reason.ALREADY_EXISTS)
-
     async def put(
         self, rendition: Rendition, output: OutputRequest, principal: str, service_metadata: Mapping[str, str]
     ) -> StoredImage:
@@ -142,19 +133,6 @@ class ImageStore:
         ]
         return StoredImage(main, sha256, tuple(variants))
 
-    async def _put_all(self, objects: Sequence[tuple[str, Rendered, ObjectSpec]], *, overwrite: bool) -> None:
-        """Store the objects in order; after a failure or a cancellation, delete the new ones again."""
-        stored: list[str] = []
-        try:
-            for key, rendered, spec in objects:
-                await self._store.put(key, rendered.data, spec, overwrite=overwrite)
-                stored.append(key)
-        except BaseException:
-            # An object that was replaced cannot be restored; deleting it would make the loss larger.
-            if not overwrite:
-                await asyncio.shield(self._try_delete(stored))
-            raise
-
     async def delete(self, key: str, principal: str) -> list[str]:
         """Delete an image of the caller with its variants and return the keys that were deleted.
 
@@ -170,9 +148,42 @@ class ImageStore:
         keys = [*(_build_variant_key(key, name) for name in _parse_variants(info)), key]
         return [key for key in keys if await self._store.delete(key)]
 
+    async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
+        try:
+            check_key(key)
+        except MediaError:
+            raise invalid("output.object_key", f"is too long{context}: choose a shorter key") from None
+        if not overwrite and await self._find(key) is not None:
+            message = f"already exists{context}: choose another key, or set overwrite to true"
+            raise invalid("output.object_key", message, Reason.ALREADY_EXISTS)
+
     async def _list_variants(self, key: str) -> Sequence[str]:
         info = await self._find(key)
         return _parse_variants(info) if info is not None else ()
+
+    async def _put_all(self, objects: Sequence[tuple[str, Rendered, ObjectSpec]], *, overwrite: bool) -> None:
+        """Store the objects in order; after a failure or a cancellation, delete the new ones again."""
+        stored: list[str] = []
+        try:
+            for key, rendered, spec in objects:
+                await self._store.put(key, rendered.data, spec, overwrite=overwrite)
+                stored.append(key)
+        except BaseException:
+            # An object that was replaced cannot be restored; deleting it would make the loss larger.
+            if not overwrite:
+                await asyncio.shield(self._try_delete(stored))
+            raise
+
+    async def _try_delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                await self._store.delete(key)
+            except MediaError as error:
+                log.warning("cannot delete a variant without an image", key=key, reason=error.reason.name)
+
+    async def _to_stored(self, key: str, rendered: Rendered) -> StoredRendition:
+        url = await self._store.url(key)
+        return StoredRendition(key, url.url, url.expires_at, rendered.size, len(rendered.data), rendered.content_type)
 
     async def _find(self, key: str) -> ObjectInfo | None:
         try:
@@ -181,17 +192,6 @@ class ImageStore:
             if error.reason is Reason.NOT_FOUND:
                 return None
             raise
-
-    async def _to_stored(self, key: str, rendered: Rendered) -> StoredRendition:
-        url = await self._store.url(key)
-        return StoredRendition(key, url.url, url.expires_at, rendered.size, len(rendered.data), rendered.content_type)
-
-    async def _try_delete(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            try:
-                await self._store.delete(key)
-            except MediaError as error:
-                log.warning("cannot delete a variant without an image", key=key, reason=error.reason.name)
 
 
 def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:

@@ -108,18 +108,6 @@ class ImagePipeline:
         stored = await self._image_store.put(rendition, request.output, principal, metadata)
         return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
 
-    async def _render(self, plan: Plan, generation: Generation) -> Rendition:
-        """Return the image in the caller's size and format; identical requests in flight share the work."""
-        notes = {"Software": f"media-suite, {generation.candidate.provider.name}"}
-        if generation.seed is not None:
-            notes["Seed"] = str(generation.seed)
-        spec = _to_rendition_spec(plan.form, plan.size, notes)
-        if not plan.shared:
-            return await self._workers.run(render, generation.data, spec)
-        key = hashlib.sha256(f"{build_cache_key(generation.candidate)} {spec!r}".encode()).hexdigest()
-        rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, generation.data, spec))
-        return rendition
-
     async def store_upload(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str
     ) -> tuple[StoredImage, SourceSummary]:
@@ -148,6 +136,18 @@ class ImagePipeline:
         rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
         stored = await self._image_store.put(rendition, output, principal, {})
         return stored, _summarize(rendition)
+
+    async def _render(self, plan: Plan, generation: Generation) -> Rendition:
+        """Return the image in the caller's size and format; identical requests in flight share the work."""
+        notes = {"Software": f"media-suite, {generation.candidate.provider.name}"}
+        if generation.seed is not None:
+            notes["Seed"] = str(generation.seed)
+        spec = _to_rendition_spec(plan.form, plan.size, notes)
+        if not plan.shared:
+            return await self._workers.run(render, generation.data, spec)
+        key = hashlib.sha256(f"{build_cache_key(generation.candidate)} {spec!r}".encode()).hexdigest()
+        rendition, _ = await self.flights.single(key, lambda: self._workers.run(render, generation.data, spec))
+        return rendition
 
 
 def _to_rendition_spec(form: Form, size: Size | None, notes: dict[str, str]) -> RenditionSpec:

@@ -109,6 +109,21 @@ class Planner:
         return found
 
 
+def build_form(output: OutputRequest, quality: Quality | None) -> Form:
+    """Return the form for `output`, with defaults for what it leaves open.
+
+    Raises:
+        MediaError: VALIDATION_ERROR naming the field.
+    """
+    name = output.format or DEFAULT_FORMAT
+    if output.encoder_quality is not None and name == "png":
+        raise invalid("output.encoder_quality", "must be absent for png, which is lossless: use compression_level")
+    if output.compression_level is not None and name != "png":
+        raise invalid("output.compression_level", f"must be absent for {name}: use encoder_quality")
+    encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
+    return Form(encoding, output.fit, _resolve_variants(output))
+
+
 def _resolve_size(request: ImageRequest, source: SourceImage | None) -> Size:
     if request.image_size == CUSTOM or request.custom_size is not None:
         size = request.custom_size
@@ -176,21 +191,6 @@ def _list_ignored(request: ImageRequest, model: Model) -> tuple[str, ...]:
         "strength": (request.strength is not None, model.takes_strength),
     }
     return tuple(name for name, (is_set, is_supported) in support.items() if is_set and not is_supported)
-
-
-def build_form(output: OutputRequest, quality: Quality | None) -> Form:
-    """Return the form for `output`, with defaults for what it leaves open.
-
-    Raises:
-        MediaError: VALIDATION_ERROR naming the field.
-    """
-    name = output.format or DEFAULT_FORMAT
-    if output.encoder_quality is not None and name == "png":
-        raise invalid("output.encoder_quality", "must be absent for png, which is lossless: use compression_level")
-    if output.compression_level is not None and name != "png":
-        raise invalid("output.compression_level", f"must be absent for {name}: use encoder_quality")
-    encoding = Encoding(name, quality or DEFAULT_QUALITY, output.encoder_quality, output.compression_level)
-    return Form(encoding, output.fit, _resolve_variants(output))
 
 
 def _resolve_variants(output: OutputRequest) -> tuple[VariantSpec, ...]:

@@ -205,6 +205,31 @@ class JobStore:
             with suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
+    async def publish(self, record: JobRecord, message_id: str) -> None:
+        """Publish a job to the queue, once per `message_id`. The message holds the whole record.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED.
+            nats.errors.Error: The server does not answer.
+        """
+        subject = self.build_subject(record)
+        try:
+            await self._streams.jetstream.publish(subject, record.encode(), headers={"Nats-Msg-Id": message_id})
+        except APIError as error:
+            if error.err_code != QUOTA_ERROR:
+                raise
+            raise await self._build_quota_error(record) from None
+
+    async def read(self, key: str) -> StoredJob | None:
+        """Return the job under a key without a check of its owner; None if it is missing."""
+        try:
+            entry = await self._streams.state.get(key)
+        except KeyNotFoundError:
+            return None
+        if not entry.value:
+            return None
+        return StoredJob(JobRecord.decode(entry.value), entry.revision or 0)
+
     @staticmethod
     def build_key(principal: str, job_id: str) -> str:
         """Return the key of a job's record."""
@@ -234,21 +259,6 @@ class JobStore:
         if known_fingerprint != fingerprint:
             raise invalid("request_id", "was used for another job; choose another", Reason.ALREADY_EXISTS)
         return str(found)
-
-    async def publish(self, record: JobRecord, message_id: str) -> None:
-        """Publish a job to the queue, once per `message_id`. The message holds the whole record.
-
-        Raises:
-            MediaError: QUOTA_EXCEEDED.
-            nats.errors.Error: The server does not answer.
-        """
-        subject = self.build_subject(record)
-        try:
-            await self._streams.jetstream.publish(subject, record.encode(), headers={"Nats-Msg-Id": message_id})
-        except APIError as error:
-            if error.err_code != QUOTA_ERROR:
-                raise
-            raise await self._build_quota_error(record) from None
 
     async def _publish_new(self, record: JobRecord) -> StoredJob:
         """Publish a new job and return it; the job is accepted once the message is acknowledged."""
@@ -288,16 +298,6 @@ class JobStore:
         except (ValueError, TypeError, KeyError):
             log.warning("cannot read a record; a newer version may have written it", job=key)
             return None
-
-    async def read(self, key: str) -> StoredJob | None:
-        """Return the job under a key without a check of its owner; None if it is missing."""
-        try:
-            entry = await self._streams.state.get(key)
-        except KeyNotFoundError:
-            return None
-        if not entry.value:
-            return None
-        return StoredJob(JobRecord.decode(entry.value), entry.revision or 0)
 
 
 def build_webhook_request_id(job_id: str) -> str:

@@ -64,14 +64,6 @@ def to_generation_request(request: video_pb2.GenerateVideoRequest) -> Generation
     )
 
 
-def _to_model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = _restore_integers(MessageToDict(request.model_input))
-    except ValueError:
-        raise invalid("model_input", "must contain only finite numbers") from None
-    return found
-
-
 def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
     """Convert a request for a mux.
 
@@ -93,32 +85,6 @@ def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
 def to_source(source: video_pb2.MediaSource) -> Source:
     """Convert the source of a file."""
     return Source(source.key, source.url, source.data)
-
-
-def _to_caption_request(captions: video_pb2.Captions) -> CaptionRequest:
-    lists = captions.alignment
-    try:
-        alignment = Alignment(
-            tuple(lists.characters),
-            tuple(lists.character_start_times_seconds),
-            tuple(lists.character_end_times_seconds),
-        )
-    except ValueError as error:
-        raise invalid("captions.alignment", str(error)) from None
-    if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
-        raise invalid("captions.alignment", "must contain only finite times")
-    burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
-    return CaptionRequest(alignment, burned, captions.language or "und")
-
-
-def _restore_integers(value: Any) -> Any:
-    """Return JSON with 6 in place of 6.0: a Struct holds only floats, which models may reject."""
-    if isinstance(value, dict):
-        return {name: _restore_integers(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_restore_integers(item) for item in value]
-    exact = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
-    return int(value) if exact else value
 
 
 def to_progress(progress: Progress) -> video_pb2.VideoProgress:
@@ -194,6 +160,40 @@ def to_media_info(media: MediaFile) -> video_pb2.MediaInfo:
         size_bytes=media.size_bytes,
         streams=[_to_stream(stream) for stream in media.streams],
     )
+
+
+def _to_model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = _restore_integers(MessageToDict(request.model_input))
+    except ValueError:
+        raise invalid("model_input", "must contain only finite numbers") from None
+    return found
+
+
+def _restore_integers(value: Any) -> Any:
+    """Return JSON with 6 in place of 6.0: a Struct holds only floats, which models may reject."""
+    if isinstance(value, dict):
+        return {name: _restore_integers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_restore_integers(item) for item in value]
+    exact = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
+    return int(value) if exact else value
+
+
+def _to_caption_request(captions: video_pb2.Captions) -> CaptionRequest:
+    lists = captions.alignment
+    try:
+        alignment = Alignment(
+            tuple(lists.characters),
+            tuple(lists.character_start_times_seconds),
+            tuple(lists.character_end_times_seconds),
+        )
+    except ValueError as error:
+        raise invalid("captions.alignment", str(error)) from None
+    if not all(map(math.isfinite, (*alignment.starts_seconds, *alignment.ends_seconds))):
+        raise invalid("captions.alignment", "must contain only finite times")
+    burned = captions.mode == video_pb2.CAPTION_MODE_BURNED
+    return CaptionRequest(alignment, burned, captions.language or "und")
 
 
 def _to_stream(stream: StreamInfo) -> video_pb2.MediaStream:

@@ -72,6 +72,18 @@ class GenerationRequest:
         parts += [request.image_input_name, self.image_url, self.image_key, self.provider, self.destination.object_key]
         return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
+    def check_fingerprint(self, earlier: str) -> None:
+        """Raise if an earlier call used the same request id for another request.
+
+        Args:
+            earlier: Fingerprint of the earlier request.
+
+        Raises:
+            MediaError: ALREADY_EXISTS.
+        """
+        if earlier != self.fingerprint:
+            raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
+
 
 @dataclass(frozen=True, slots=True)
 class VideoGenerator:
@@ -149,15 +161,6 @@ class VideoGenerator:
             raise
         return finished
 
-    def check_same_request(self, fingerprint: str, request: GenerationRequest) -> None:
-        """Raise if a request id is in use for another request.
-
-        Raises:
-            MediaError: ALREADY_EXISTS.
-        """
-        if fingerprint != request.fingerprint:
-            raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
-
     async def _find_earlier(self, request: GenerationRequest, principal: str, intent: Intent) -> Intent | None:
         """Return the intent of an earlier call with the same request id; without one, write `intent`."""
         if not request.request_id:
@@ -165,7 +168,7 @@ class VideoGenerator:
         earlier = await self.records.add_intent(request.request_id, principal, intent)
         if earlier is None:
             return None
-        self.check_same_request(earlier.fingerprint, request)
+        request.check_fingerprint(earlier.fingerprint)
         if not earlier.prediction_id and intent.at - earlier.at < self.beginning:
             raise MediaError(
                 Reason.UNAVAILABLE,

@@ -123,7 +123,7 @@ class GenerationManager:
         """Return the running task of an equal request with the same request id."""
         task = self._find_by_request(request.request_id, principal) if request.request_id else None
         if task is not None:
-            self._generator.check_same_request(task.fingerprint, request)
+            request.check_fingerprint(task.fingerprint)
         return task
 
     def _find_by_request(self, request_id: str, principal: str) -> GenerationTask | None:

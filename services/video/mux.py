@@ -197,6 +197,32 @@ class Muxer:
             digesting.cancel()
 
 
+def write_captions(
+    alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
+) -> bool:
+    """Write the captions, and a font if needed, into `folder`; return whether there are captions.
+
+    Args:
+        alignment: Time of each character, from the start of the speech.
+        delay_seconds: Silence before the speech.
+        result_seconds: Duration of the video; captions end there.
+        folder: Working directory of ffmpeg.
+        burned: Whether the captions are drawn into the image, which needs a font.
+    """
+    text = to_srt(shift_alignment(alignment, delay_seconds), until_seconds=result_seconds)
+    if not text:
+        return False
+    if burned:
+        # The filter reads text between braces as instructions.
+        text = text.replace("{", r"\{").replace("}", r"\}")
+    (folder / CAPTIONS).write_text(text, encoding="utf-8")
+    if burned:
+        fonts = folder / FONTS
+        fonts.mkdir()
+        (fonts / _FONT_FILE).write_bytes(_load_font())
+    return True
+
+
 async def _await_both(
     first: Coroutine[Any, Any, LocalInput], second: Coroutine[Any, Any, LocalInput]
 ) -> tuple[LocalInput, LocalInput]:
@@ -225,32 +251,6 @@ def _find_stream(local: LocalInput, name: str) -> StreamInfo:
     if found.width * found.height > _MAX_PIXELS:
         raise invalid(name, f"must have at most {_MAX_PIXELS:,} pixels a frame", Reason.MEDIA_INVALID)
     return found
-
-
-def write_captions(
-    alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
-) -> bool:
-    """Write the captions, and a font if needed, into `folder`; return whether there are captions.
-
-    Args:
-        alignment: Time of each character, from the start of the speech.
-        delay_seconds: Silence before the speech.
-        result_seconds: Duration of the video; captions end there.
-        folder: Working directory of ffmpeg.
-        burned: Whether the captions are drawn into the image, which needs a font.
-    """
-    text = to_srt(shift_alignment(alignment, delay_seconds), until_seconds=result_seconds)
-    if not text:
-        return False
-    if burned:
-        # The filter reads text between braces as instructions.
-        text = text.replace("{", r"\{").replace("}", r"\}")
-    (folder / CAPTIONS).write_text(text, encoding="utf-8")
-    if burned:
-        fonts = folder / FONTS
-        fonts.mkdir()
-        (fonts / _FONT_FILE).write_bytes(_load_font())
-    return True
 
 
 def _load_font() -> bytes:

@@ -97,11 +97,6 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
                         account.provider = item.provider
                         yield video_pb2.ResumeVideoResponse(progress=to_generation_progress(item))
 
-    async def _to_message(self, record: GenerationRecord) -> video_pb2.GeneratedVideo:
-        if record.video is None:
-            raise MediaError(Reason.INTERNAL)
-        return to_generated_video(record, record.video, await self._video_store.get_url(record.video))
-
     async def CancelVideo(
         self, request: video_pb2.CancelVideoRequest, context: Context
     ) -> video_pb2.CancelVideoResponse:
@@ -150,3 +145,8 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         return video_pb2.DeleteVideoResponse(
             deleted_keys=await self._video_store.delete(request.key, get_principal(context))
         )
+
+    async def _to_message(self, record: GenerationRecord) -> video_pb2.GeneratedVideo:
+        if record.video is None:
+            raise MediaError(Reason.INTERNAL)
+        return to_generated_video(record, record.video, await self._video_store.get_url(record.video))

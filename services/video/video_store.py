@@ -60,10 +60,6 @@ class VideoStore:
     def __init__(self, files: InputFiles) -> None:
         self._files = files
 
-    @property
-    def _store(self) -> ObjectStore:
-        return self._files.store
-
     async def check(self, destination: Destination, principal: str) -> None:
         """Raise if a destination cannot be used; call this before any work or payment.
 
@@ -132,6 +128,10 @@ class VideoStore:
         if info.content_type != CONTENT_TYPE:
             raise invalid("key", "must be the key of a video", Reason.NOT_FOUND)
         return [key] if await self._store.delete(key) else []
+
+    @property
+    def _store(self) -> ObjectStore:
+        return self._files.store
 
     async def _find(self, key: str) -> ObjectInfo | None:
         try:

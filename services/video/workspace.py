@@ -43,13 +43,6 @@ class Workspaces:
                 shutil.rmtree(self._root, ignore_errors=True)
                 self._root = None
 
-    def _create_root(self, stack: ExitStack) -> Path:
-        """Return a new, locked folder; try again if another process locks and removes it first."""
-        while True:
-            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-            if stack.enter_context(_try_lock(root)) and root.exists():
-                return root
-
     @contextmanager
     def open_folder(self) -> Iterator[Path]:
         """Create an empty folder that only this user may enter, and remove it at the end."""
@@ -59,6 +52,13 @@ class Workspaces:
         finally:
             # Not in a thread: an event loop that shuts down would not run it.
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _create_root(self, stack: ExitStack) -> Path:
+        """Return a new, locked folder; try again if another process locks and removes it first."""
+        while True:
+            root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+            if stack.enter_context(_try_lock(root)) and root.exists():
+                return root
 
 
 @contextmanager

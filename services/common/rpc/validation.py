@@ -17,25 +17,6 @@ _MAX_VIOLATIONS = 25
 _LENGTH_DELIMITED = 2
 
 
-def validate(message: Message) -> None:
-    """Raise VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract, 25 at most."""
-    found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
-    if not found:
-        return
-    violations = [FieldViolation(_build_path(item.proto), item.proto.message) for item in found]
-    summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
-    raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
-
-
-def _build_path(violation: protovalidate.ViolationPb) -> str:
-    path = ""
-    for element in violation.field.elements if violation.field else ():
-        path += f".{element.field_name}"
-        if element.subscript is not None:
-            path += f"[{element.subscript.value}]"
-    return path.lstrip(".") or "request"
-
-
 @dataclass(frozen=True, slots=True)
 class MalformedRequest:
     """The bytes of a request that is not a valid message."""
@@ -70,6 +51,16 @@ def make_lenient_deserializer(
     return parse
 
 
+def validate(message: Message) -> None:
+    """Raise VALIDATION_ERROR naming every field of `message` that breaks a rule of its contract, 25 at most."""
+    found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
+    if not found:
+        return
+    violations = [FieldViolation(_build_path(item.proto), item.proto.message) for item in found]
+    summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
+    raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
+
+
 def _find_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
     try:
         raw = unknown_fields.UnknownFieldSet(empty_pb2.Empty.FromString(content))
@@ -85,3 +76,12 @@ def _find_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
         except UnicodeDecodeError:
             return str(field.name)
     return None
+
+
+def _build_path(violation: protovalidate.ViolationPb) -> str:
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}"
+        if element.subscript is not None:
+            path += f"[{element.subscript.value}]"
+    return path.lstrip(".") or "request"

@@ -34,6 +34,24 @@ async def open_object_store(settings: StorageSettings) -> AsyncIterator[ObjectSt
         await store.close()
 
 
+def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
+    """Yield the chosen store and the problems of its configuration."""
+    name, configured = settings.store_name, settings.configured_stores
+    if missing := list_missing(name, settings):
+        yield problem(
+            _SUBJECT, f"{name} is chosen, but {', '.join(missing)} is missing", "set it, or MEDIA_STORAGE=local"
+        )
+    else:
+        yield ok(_SUBJECT, f"media are stored in {name}")
+    if settings.storage is None and len(configured) > 1:
+        yield warning(
+            _SUBJECT,
+            f"{', '.join(configured)} are all configured, and {name} is used",
+            f"set MEDIA_STORAGE={name}, or remove the others' settings",
+        )
+    yield from _check_partial_settings(settings)
+
+
 def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
     """Return the required variables of the store `name` that are not set."""
     required: Mapping[StoreName, Mapping[str, bool]] = {
@@ -130,24 +148,6 @@ _BUILDERS: Mapping[StoreName, Callable[[StorageSettings], ObjectStore]] = {
     "spaces": _build_spaces,
     "supabase": _build_supabase,
 }
-
-
-def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
-    """Yield the chosen store and the problems of its configuration."""
-    name, configured = settings.store_name, settings.configured_stores
-    if missing := list_missing(name, settings):
-        yield problem(
-            _SUBJECT, f"{name} is chosen, but {', '.join(missing)} is missing", "set it, or MEDIA_STORAGE=local"
-        )
-    else:
-        yield ok(_SUBJECT, f"media are stored in {name}")
-    if settings.storage is None and len(configured) > 1:
-        yield warning(
-            _SUBJECT,
-            f"{', '.join(configured)} are all configured, and {name} is used",
-            f"set MEDIA_STORAGE={name}, or remove the others' settings",
-        )
-    yield from _check_partial_settings(settings)
 
 
 def _check_partial_settings(settings: StorageSettings) -> Iterator[Diagnostic]:

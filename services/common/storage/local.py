@@ -84,34 +84,6 @@ class LocalStore(ObjectStore):
 
         return await self._store_file(key, partial(local_files.adopt_file, path), fill, spec, overwrite=overwrite)
 
-    async def _store_file(
-        self,
-        key: str,
-        open_draft: Callable[[Path], BinaryIO],
-        fill: Callable[[BinaryIO], Awaitable[str]],
-        spec: ObjectSpec,
-        *,
-        overwrite: bool,
-    ) -> ObjectInfo:
-        """Store the data that `fill` writes into the draft that `open_draft` opens; `fill` returns the digest."""
-        path = self._get_path(key)
-        draft = self._drafts / secrets.token_hex(16)
-        resource = _ThreadOpened(partial(open_draft, draft), partial(local_files.drop_draft, draft=draft))
-        file = await resource.open()
-        try:
-            document = {
-                "contentType": spec.content_type,
-                "metadata": dict(spec.metadata),
-                "cacheControl": spec.cache_control,
-                "etag": await fill(file),
-            }
-            await _run_in_thread(local_files.finish_draft, file, orjson.dumps(document))
-            await _run_in_thread(local_files.move_to_place, draft, path, overwrite)
-        finally:
-            # Not in a thread: an event loop that shuts down does not start new threads.
-            local_files.drop_draft(file, draft)
-        return await self.head(key)
-
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Open the file of an object and close it at the end."""
@@ -153,6 +125,34 @@ class LocalStore(ObjectStore):
     async def remove_stale_drafts(self, older_than_seconds: float) -> int:
         """Remove old drafts that were never moved to their place."""
         return await _run_in_thread(local_files.remove_stale_drafts, self._drafts, time.time() - older_than_seconds)
+
+    async def _store_file(
+        self,
+        key: str,
+        open_draft: Callable[[Path], BinaryIO],
+        fill: Callable[[BinaryIO], Awaitable[str]],
+        spec: ObjectSpec,
+        *,
+        overwrite: bool,
+    ) -> ObjectInfo:
+        """Store the data that `fill` writes into the draft that `open_draft` opens; `fill` returns the digest."""
+        path = self._get_path(key)
+        draft = self._drafts / secrets.token_hex(16)
+        resource = _ThreadOpened(partial(open_draft, draft), partial(local_files.drop_draft, draft=draft))
+        file = await resource.open()
+        try:
+            document = {
+                "contentType": spec.content_type,
+                "metadata": dict(spec.metadata),
+                "cacheControl": spec.cache_control,
+                "etag": await fill(file),
+            }
+            await _run_in_thread(local_files.finish_draft, file, orjson.dumps(document))
+            await _run_in_thread(local_files.move_to_place, draft, path, overwrite)
+        finally:
+            # Not in a thread: an event loop that shuts down does not start new threads.
+            local_files.drop_draft(file, draft)
+        return await self.head(key)
 
     def _get_path(self, key: str) -> Path:
         return self._objects / check_key(key)

@@ -88,10 +88,11 @@ async def test_an_invalid_destination_is_rejected_by_field(
     assert await catch_refusal(video_store, destination) == (reason, field)
 
 
-async def test_a_free_or_empty_destination_is_accepted(video_store: VideoStore) -> None:
+async def test_a_free_or_empty_destination_is_accepted(video_store: VideoStore, store: FakeObjectStore) -> None:
     await video_store.check(Destination(), "alice")
     await video_store.check(Destination(OWN), "alice")
     await video_store.check(Destination(OWN, overwrite=True), "alice")
+    assert store.objects == {}
 
 
 async def test_a_used_destination_is_rejected_without_overwrite(

@@ -116,20 +116,6 @@ class ReplicateProvider(VideoProvider):
         log.info("a prediction was created", prediction_id=found.prediction_id, model=spec.model)
         return found.prediction_id
 
-    async def _upload(self, data: bytes) -> str:
-        """Upload a source image to Replicate and return its URL."""
-        form = aiohttp.MultipartWriter("form-data")
-        note = form.append("{}")
-        note.set_content_disposition("form-data", name="metadata")
-        note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
-        part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
-        part.set_content_disposition("form-data", name="content", filename="still.jpg")
-        urls = (await self._request("POST", _FILES, form, work_started=False)).body.get("urls")
-        address = urls.get("get") if isinstance(urls, dict) else None
-        if not isinstance(address, str):
-            raise build_error(Reason.GENERATION_FAILED)
-        return address
-
     async def fetch(self, prediction_id: str, folder: Path, report: ReportProgress) -> Path:
         """Wait for the prediction and download its output."""
         try:
@@ -150,6 +136,63 @@ class ReplicateProvider(VideoProvider):
             if not limit.expired():
                 raise
             raise build_error(Reason.PROVIDER_TIMEOUT, may_be_charged=True) from None
+
+    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
+        """Look for a prediction with the same inputs among the latest ones."""
+        answer = await self._request("GET", _LATEST, work_started=False)
+        results = answer.body.get("results")
+        for body in results if isinstance(results, list) else []:
+            if not isinstance(body, dict) or not matches_spec(body, spec, _find_image_url(spec)):
+                continue
+            created_at, found = parse_created_at(body), parse_prediction(body)
+            if (
+                created_at is not None
+                and created_at >= since
+                and found.prediction_id
+                and found.status not in ENDED_BADLY
+            ):
+                return found.prediction_id
+        return None
+
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancel the prediction."""
+        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", work_started=True)
+        self._wake(prediction_id)
+        return parse_prediction(answer.body).status not in _FINISHED_STATUSES
+
+    async def accept_webhook(self, webhook: Webhook) -> bool:
+        """Wake the tasks that wait for the prediction in a webhook, and return whether there are any.
+
+        The webhook only triggers a poll. Its content is not used, so that old and repeated webhooks do no harm.
+
+        Raises:
+            MediaError: PERMISSION_DENIED, Replicate has not signed it; or the secret is not available.
+        """
+        if not self._settings.webhook_url and not self._secret:
+            raise MediaError(
+                Reason.PERMISSION_DENIED,
+                "This service expects no webhooks: set MEDIA_PUBLIC_URL to a public https address.",
+            )
+        async with self._secret_lock:
+            if not self._secret:
+                answer = await self._request("GET", _SECRET, work_started=False)
+                secret = answer.body.get("key")
+                self._secret = secret if isinstance(secret, str) and parse_secret(secret) else ""
+        return self._wake(parse_webhook(webhook, self._secret, time.time()))
+
+    async def _upload(self, data: bytes) -> str:
+        """Upload a source image to Replicate and return its URL."""
+        form = aiohttp.MultipartWriter("form-data")
+        note = form.append("{}")
+        note.set_content_disposition("form-data", name="metadata")
+        note.headers.popall(aiohttp.hdrs.CONTENT_TYPE)
+        part = form.append(data, {aiohttp.hdrs.CONTENT_TYPE: "image/jpeg"})
+        part.set_content_disposition("form-data", name="content", filename="still.jpg")
+        urls = (await self._request("POST", _FILES, form, work_started=False)).body.get("urls")
+        address = urls.get("get") if isinstance(urls, dict) else None
+        if not isinstance(address, str):
+            raise build_error(Reason.GENERATION_FAILED)
+        return address
 
     async def _wait_until_done(self, prediction_id: str, report: ReportProgress) -> Prediction:
         """Poll the prediction until it has a video, at once after each webhook."""
@@ -199,49 +242,6 @@ class ReplicateProvider(VideoProvider):
                 async for chunk in streamed.chunks:
                     await asyncio.to_thread(file.write, chunk)
         return path
-
-    async def find(self, spec: VideoSpec, since: datetime) -> str | None:
-        """Look for a prediction with the same inputs among the latest ones."""
-        answer = await self._request("GET", _LATEST, work_started=False)
-        results = answer.body.get("results")
-        for body in results if isinstance(results, list) else []:
-            if not isinstance(body, dict) or not matches_spec(body, spec, _find_image_url(spec)):
-                continue
-            created_at, found = parse_created_at(body), parse_prediction(body)
-            if (
-                created_at is not None
-                and created_at >= since
-                and found.prediction_id
-                and found.status not in ENDED_BADLY
-            ):
-                return found.prediction_id
-        return None
-
-    async def cancel(self, prediction_id: str) -> bool:
-        """Cancel the prediction."""
-        answer = await self._request("POST", f"/predictions/{quote(prediction_id, safe='')}/cancel", work_started=True)
-        self._wake(prediction_id)
-        return parse_prediction(answer.body).status not in _FINISHED_STATUSES
-
-    async def accept_webhook(self, webhook: Webhook) -> bool:
-        """Wake the tasks that wait for the prediction in a webhook, and return whether there are any.
-
-        The webhook only triggers a poll. Its content is not used, so that old and repeated webhooks do no harm.
-
-        Raises:
-            MediaError: PERMISSION_DENIED, Replicate has not signed it; or the secret is not available.
-        """
-        if not self._settings.webhook_url and not self._secret:
-            raise MediaError(
-                Reason.PERMISSION_DENIED,
-                "This service expects no webhooks: set MEDIA_PUBLIC_URL to a public https address.",
-            )
-        async with self._secret_lock:
-            if not self._secret:
-                answer = await self._request("GET", _SECRET, work_started=False)
-                secret = answer.body.get("key")
-                self._secret = secret if isinstance(secret, str) and parse_secret(secret) else ""
-        return self._wake(parse_webhook(webhook, self._secret, time.time()))
 
     def _wake(self, prediction_id: str) -> bool:
         waiting = self._waiting.get(prediction_id, set())

@@ -76,6 +76,14 @@ def list_refused_fields(message: Message) -> list[str]:
     return [item.field for item in caught.value.violations]
 
 
+def is_valid(message: Message) -> bool:
+    try:
+        validate(message)
+    except MediaError:
+        return False
+    return True
+
+
 @of_each_speech_request
 @pytest.mark.parametrize("text", BLANK.values(), ids=BLANK)
 def test_a_text_without_anything_to_say_is_refused(kind: type[Message], text: str) -> None:
@@ -85,7 +93,7 @@ def test_a_text_without_anything_to_say_is_refused(kind: type[Message], text: st
 @of_each_speech_request
 @pytest.mark.parametrize("text", SPOKEN, ids=lambda text: ascii(text[:10]))
 def test_a_text_with_something_to_say_passes(kind: type[Message], text: str) -> None:
-    validate(kind(text=text))
+    assert is_valid(kind(text=text))
 
 
 @of_each_speech_request
@@ -97,7 +105,7 @@ def test_a_value_that_breaks_a_rule_is_refused_by_its_field(kind: type[Message],
 @of_each_speech_request
 @pytest.mark.parametrize(("field", "value"), ACCEPTED, ids=lambda value: ascii(value)[:24])
 def test_a_value_within_the_rules_passes(kind: type[Message], field: str, value: Any) -> None:
-    validate(kind(text="Hello", **{field: value}))
+    assert is_valid(kind(text="Hello", **{field: value}))
 
 
 @of_each_speech_request
@@ -157,7 +165,7 @@ def test_requests_about_voices_have_rules_too(message: Message, fields: list[str
     ],
 )
 def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
-    validate(message)
+    assert is_valid(message)
 
 
 def test_at_most_25_violations_are_reported() -> None:

@@ -98,13 +98,16 @@ async def test_ffmpeg_waits_for_a_slow_sink(script_folder: ScriptFolder) -> None
 
 
 async def test_without_a_sink_the_output_is_discarded(script_folder: ScriptFolder) -> None:
-    await script_folder.run("head -c 4000000 /dev/zero")
+    await script_folder.run("head -c 4000000 /dev/zero && echo done >written")
+    assert script_folder.text("written") == "done\n"
 
 
 async def test_many_error_messages_do_not_block_ffmpeg(script_folder: ScriptFolder) -> None:
     await script_folder.run(
-        "head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done"
+        "head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done;"
+        " echo done >written"
     )
+    assert script_folder.text("written") == "done\n"
 
 
 @pytest.mark.parametrize(
