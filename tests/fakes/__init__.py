@@ -1,1 +1,1 @@
-"""Stand-ins for what the suite talks to."""
+"""Fakes of servers, providers and stores, which tests control."""

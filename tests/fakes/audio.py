@@ -1,4 +1,4 @@
-"""Audio made by hand, byte by byte, so that its true length is known."""
+"""Audio that is built byte by byte, so that its duration is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MpegFrame:
-    """One layer III frame; `header` is its four bytes, as the standards lay them out."""
+    """One layer III frame; `header` is its first four bytes, as in the standard."""
 
     header: int
     frame_bytes: int
@@ -17,16 +17,16 @@ class MpegFrame:
     sample_rate_hz: int
 
     def bytes(self, payload: bytes = b"") -> bytes:
-        """Return the frame, filled up with zeros after `payload`."""
+        """Return the frame, with zeros after `payload`."""
         return (self.header.to_bytes(4) + payload).ljust(self.frame_bytes, b"\x00")
 
     @property
     def seconds(self) -> float:
-        """How long the frame sounds."""
+        """Duration of the frame."""
         return self.samples / self.sample_rate_hz
 
 
-# Worked out on paper: bytes = samples / 8 * bit rate / sample rate, rounded down, plus one where padded.
+# Computed by hand: bytes = samples / 8 * bit rate / sample rate, rounded down, plus one if padded.
 MPEG_1_128_KBPS_44100_HZ = MpegFrame(0xFFFB90C0, 417, 1152, 44100)
 MPEG_1_128_KBPS_44100_HZ_PADDED = MpegFrame(0xFFFB92C0, 418, 1152, 44100)
 MPEG_1_32_KBPS_48000_HZ = MpegFrame(0xFFFB14C0, 96, 1152, 48000)
@@ -57,7 +57,7 @@ def ogg_page(packets: Iterable[bytes], granule: int, *, sequence: int = 0) -> by
 
 
 def ogg_opus(packets: Iterable[bytes], *, pre_skip_samples: int = 312, samples_per_packet: int = 960) -> bytes:
-    """Return a stream of Opus packets, one a page, with both of its header pages."""
+    """Return a stream of Opus packets, one per page, after the two header pages."""
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, pre_skip_samples, 48000, 0, 0)
     tags = b"OpusTags" + struct.pack("<I4sI", 4, b"test", 0)
     pages = [ogg_page([head], 0), ogg_page([tags], 0, sequence=1)]

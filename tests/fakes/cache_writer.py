@@ -17,7 +17,7 @@ COLLECTION = Collection()
 
 
 async def main(path: Path, key: str, size_bytes: int, count: int) -> None:
-    """Write `count` entries, each filled with the number it has."""
+    """Write `count` entries; the bytes of each one are its number."""
     now = datetime.now(UTC)
     async with open_sqlite_store(path, COLLECTION) as store:
         for number in range(count):

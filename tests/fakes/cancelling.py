@@ -1,4 +1,4 @@
-"""Swallows a cancellation, as some libraries do."""
+"""A call that swallows a cancellation, as some libraries do."""
 
 from __future__ import annotations
 

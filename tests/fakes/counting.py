@@ -1,4 +1,4 @@
-"""Counts running blocks, so that a test can wait for them to start or end without sleeping."""
+"""Count running blocks, so that a test can wait for their start or end without sleeping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LiveCount:
         """Return once `wanted` blocks are running.
 
         Raises:
-            TimeoutError: That did not happen in time.
+            TimeoutError: The count was another one until the end of the time.
         """
         async with asyncio.timeout(within_seconds):
             while self.now != wanted:

@@ -56,19 +56,19 @@ class FakeElevenLabs:
         self.abandoned = 0
         """Requests for speech whose connection the client closed before the end."""
         self.connections: set[int] = set()
-        """One number for each connection of a speech request."""
+        """Connection number of each speech request."""
         self.answers: deque[Answer] = deque()
         """Answers of the next requests for speech, before those by voice."""
         self.answers_by_voice: dict[str, Answer] = {}
-        """Responses by voice; other voices are spoken correctly."""
+        """Responses by voice; requests for other voices succeed."""
         self.account_voices: list[dict[str, Any]] = []
         """The voices of the listing."""
         self.first_page_extra = 0
-        """Voices that the first page holds beyond its size, as the real one may."""
+        """Additional voices of the first page beyond its size, as in the real API."""
         self.repeat_token = False
         """Whether the listing repeats its page token forever."""
         self.voices_answer = Answer()
-        """How the listing is answered."""
+        """Response to requests for the listing."""
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
@@ -166,7 +166,7 @@ class FakeElevenLabs:
         end = start + int(request.query.get("page_size", "10")) + (self.first_page_extra if start == 0 else 0)
         has_more = end < len(self.account_voices) or self.repeat_token
         token = str(start if self.repeat_token and start else end)
-        # The count is known to be unreliable.
+        # The count of the real API is unreliable.
         page = {"voices": self.account_voices[start:end], "has_more": has_more, "total_count": 1}
         return web.json_response(page | {"next_page_token": token if has_more else None})
 
@@ -175,7 +175,7 @@ class FakeElevenLabs:
 async def run_elevenlabs() -> AsyncIterator[FakeElevenLabs]:
     """Serve the API on a free port of the loopback; leaving the context ends all requests."""
     fake = FakeElevenLabs()
-    # Without cancellation a handler that waits at a gate would not see that the client has gone.
+    # Without handler_cancellation, a handler that waits would not notice that the client has disconnected.
     runner = web.AppRunner(fake.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
     await runner.setup()
     try:
@@ -234,7 +234,7 @@ def _pieces(request: web.Request, text: str, answer: Answer) -> tuple[list[bytes
 
 
 def cut(audio: bytes, pieces: int) -> list[bytes]:
-    """Return `audio` in so many pieces of about the same size."""
+    """Return `audio` in `count` pieces of about the same size."""
     size = max(1, math.ceil(len(audio) / pieces))
     return [audio[start : start + size] for start in range(0, len(audio), size)]
 

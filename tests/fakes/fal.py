@@ -35,7 +35,7 @@ class RecordedRequest:
 
 @dataclass
 class Run:
-    """The scripted course of one request."""
+    """Script of one request."""
 
     polls: int = 1
     """Number of polls until the request is completed."""
@@ -115,7 +115,7 @@ class FakeFal:
         self.paid += 1
         request_id = f"request-{self.paid}"
         self._live[request_id] = self.runs.popleft() if self.runs else Run()
-        # Under owner and app only, whatever the path of the model is.
+        # These URLs contain owner and app only, without the rest of the model's path.
         here = f"{self.base_url}/fal-ai/flux/requests/{request_id}"
         urls = {"response_url": here, "status_url": f"{here}/status", "cancel_url": f"{here}/cancel"}
         return web.json_response(

@@ -31,7 +31,7 @@ PAID_TRANSFORM = Model(
 )
 SMALL = Size(8, 6)
 PLAIN = Model("plain", max_side_pixels=2048)
-"""A model that takes nothing but a prompt, a size and a seed."""
+"""A model that supports only a prompt, a size and a seed."""
 
 
 def make_image(size: Size = SMALL, color: str = "teal", format_name: str = "PNG") -> bytes:
@@ -57,9 +57,9 @@ class FakeImageProvider(ImageProvider):
         self.outcomes: deque[MediaError | GeneratedImage] = deque()
         """Results of the next calls; after them, images of one colour."""
         self.url = ""
-        """URL under which the provider keeps its images; empty for none."""
+        """URL of the images at the provider; empty without URLs."""
         self.stored: dict[str, bytes] = {}
-        """Kept images by URL; a test removes them to let them expire."""
+        """Images at the provider by URL; a test removes them to let them expire."""
         self.downloads = 0
         """Number of downloads."""
         self.download_failure: MediaError | None = None
