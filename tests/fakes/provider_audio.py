@@ -37,7 +37,7 @@ def _seconds(text: str) -> float:
 
 
 def _mp3(text: str, output_format: OutputFormat) -> bytes:
-    """Return silent frames of constant size, with the text in their unused bytes, where it cannot look like a sync word."""
+    """Return silent frames of constant size. Their unused bytes contain the text, and nothing like a sync word."""
     rate_hz, bit_rate_kbps = output_format.sample_rate_hz, output_format.bit_rate_kbps or 0
     mpeg_1 = rate_hz == 44100
     version_bits = 0xFB if mpeg_1 else 0xF3
