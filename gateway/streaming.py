@@ -1,4 +1,4 @@
-"""Sends answers while they are made: chunked, and optionally as one JSON object a line."""
+"""Sends responses in pieces, each when it is ready: bytes, or one JSON object a line."""
 
 from __future__ import annotations
 

@@ -28,56 +28,31 @@ No keepalive pings: a gRPC server treats more than one ping in five minutes as a
 """
 
 
-def build_clusters(settings: EdgeSettings) -> list[Config]:
-    """Return a cluster for every service that the edge calls."""
-    clusters = [
-        _build_service_cluster(
-            Upstream.GATEWAY, settings.gateway_address, settings, _build_http1_options(), _HTTP_HEALTH_CHECK
-        ),
-        _build_service_cluster(
-            Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, _build_http2_options(), _TCP_HEALTH_CHECK
-        ),
-        _build_service_cluster(
-            Upstream.TTS,
-            settings.tts_address,
-            settings,
-            _build_http2_options(),
-            _build_grpc_health_check(SPEECH.full_name),
-        ),
-        _build_service_cluster(
-            Upstream.IMAGE,
-            settings.image_address,
-            settings,
-            _build_http2_options(),
-            _build_grpc_health_check(IMAGE.full_name),
-        ),
-        _build_service_cluster(
-            Upstream.VIDEO,
-            settings.video_address,
-            settings,
-            _build_http2_options(),
-            _build_grpc_health_check(VIDEO.full_name),
-        ),
-        _build_service_cluster(
-            Upstream.JOBS,
-            settings.jobs_address,
-            settings,
-            _build_http2_options(),
-            _build_grpc_health_check(JOBS.full_name),
-        ),
-    ]
-    if keys := auth.find_jwks_address(settings):
-        clusters.append(_build_jwks_cluster(keys, settings))
-    return clusters
-
-
 _HTTP_HEALTH_CHECK: Config = {"http_health_check": {"path": "/health"}}
 # The health of GATEWAY_GRPC covers all services. If one of them is down, this address must still report it.
 _TCP_HEALTH_CHECK: Config = {"tcp_health_check": {}}
 
 
-def _build_grpc_health_check(service: str) -> Config:
-    return {"grpc_health_check": {"service_name": service}}
+def build_clusters(settings: EdgeSettings) -> list[Config]:
+    """Return a cluster for every service that the edge calls."""
+    http1, http2 = _build_http1_options(), _build_http2_options()
+    clusters = [
+        _build_service_cluster(Upstream.GATEWAY, settings.gateway_address, settings, http1, _HTTP_HEALTH_CHECK),
+        _build_service_cluster(
+            Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, http2, _TCP_HEALTH_CHECK
+        ),
+    ]
+    for upstream, address, service in (
+        (Upstream.TTS, settings.tts_address, SPEECH),
+        (Upstream.IMAGE, settings.image_address, IMAGE),
+        (Upstream.VIDEO, settings.video_address, VIDEO),
+        (Upstream.JOBS, settings.jobs_address, JOBS),
+    ):
+        check = {"grpc_health_check": {"service_name": service.full_name}}
+        clusters.append(_build_service_cluster(upstream, address, settings, http2, check))
+    if keys := auth.find_jwks_address(settings):
+        clusters.append(_build_jwks_cluster(keys, settings))
+    return clusters
 
 
 def _build_service_cluster(

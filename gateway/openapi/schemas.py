@@ -126,14 +126,14 @@ def _build_pointer(name: str) -> _Json:
 
 def _list_reachable(kind: Descriptor) -> Iterator[str]:
     """Yield the full names of `kind` and of all message types in its fields, at any depth."""
-    seen: set[str] = set()
+    names: set[str] = set()
     waiting = [kind]
     while waiting:
         current = waiting.pop()
-        if current.full_name not in seen:
-            seen.add(current.full_name)
+        if current.full_name not in names:
+            names.add(current.full_name)
             waiting += [field.message_type for field in current.fields if field.message_type is not None]
-    yield from seen
+    yield from names
 
 
 def _find_enum(field: FieldDescriptor) -> EnumDescriptor | None:

@@ -112,8 +112,8 @@ async def _run_gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
     async def echo(request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        seen = {"method": request.method, "path": request.path, "headers": headers, "body_bytes": len(body)}
-        return web.Response(text=json.dumps(seen), content_type="application/json")
+        received = {"method": request.method, "path": request.path, "headers": headers, "body_bytes": len(body)}
+        return web.Response(text=json.dumps(received), content_type="application/json")
 
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

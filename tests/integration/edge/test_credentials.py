@@ -104,9 +104,9 @@ async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: s
     headers = {"token": lab.build_bearer("alice"), "api key": {"x-api-key": API_KEY}, "none": {}}[credential]
     answer = await lab.send("GET", "/health" if credential == "none" else VOICES, FORGED | headers)
     assert answer.status == 200
-    seen = answer.body["headers"]
-    assert seen.get("x-media-principal") == {"token": "alice", "api key": CLIENT, "none": None}[credential]
-    assert not {name: value for name, value in FORGED.items() if seen.get(name.lower()) == value}
+    received = answer.body["headers"]
+    assert received.get("x-media-principal") == {"token": "alice", "api key": CLIENT, "none": None}[credential]
+    assert not {name: value for name, value in FORGED.items() if received.get(name.lower()) == value}
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/docs", "/docs/page.css"])

@@ -245,12 +245,12 @@ async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misse
         breaks.set()
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-    seen = parse_events(head.decode())
+    events = parse_events(head.decode())
     jobs.story = (make_job(), RUNNING, DONE)
-    async with jobs_http.get(PATH, headers={"Last-Event-ID": seen[-1].event_id}) as answer:
-        seen += parse_events(await answer.text())
-    assert [event.event_id for event in seen] == ["1", "2", "3"]
-    assert seen[-1].name == "end"
+    async with jobs_http.get(PATH, headers={"Last-Event-ID": events[-1].event_id}) as answer:
+        events += parse_events(await answer.text())
+    assert [event.event_id for event in events] == ["1", "2", "3"]
+    assert events[-1].name == "end"
 
 
 async def test_listeners_are_independent(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:

@@ -29,8 +29,8 @@ NOTHING = {
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[UsageRecorder]:
     # The records of these tests are old, and must not expire.
-    async with open_usage("", tmp_path / "media.sqlite", RecorderOptions(retention_days=100_000)) as opened:
-        yield opened
+    async with open_usage("", tmp_path / "media.sqlite", RecorderOptions(retention_days=100_000)) as usage_recorder:
+        yield usage_recorder
 
 
 @pytest.fixture

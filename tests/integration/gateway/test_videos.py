@@ -107,9 +107,9 @@ async def test_a_video_is_streamed_while_it_is_muxed(http: aiohttp.ClientSession
 
 async def test_the_type_of_a_file_is_detected(http: aiohttp.ClientSession, two_seconds: bytes) -> None:
     async with http.post("/api/video/probe", json={"media": encode_base64(two_seconds)}, headers=ALICE) as answer:
-        told = await answer.json()
-    assert (told["success"], told["container"], told["durationSeconds"]) == (True, "mp4", 2.0)
-    assert [(stream["kind"], stream["codec"], stream["width"]) for stream in told["streams"]] == [
+        report = await answer.json()
+    assert (report["success"], report["container"], report["durationSeconds"]) == (True, "mp4", 2.0)
+    assert [(stream["kind"], stream["codec"], stream["width"]) for stream in report["streams"]] == [
         ("video", "h264", 320)
     ]
 

@@ -25,9 +25,9 @@ def storage(tmp_path: Path) -> StorageSettings:
 
 @pytest.fixture
 async def store(storage: StorageSettings) -> AsyncIterator[ObjectStore]:
-    async with open_object_store(storage) as opened:
-        await opened.put(KEY, DATA, ObjectSpec("image/png", {"owner": "alice"}))
-        yield opened
+    async with open_object_store(storage) as object_store:
+        await object_store.put(KEY, DATA, ObjectSpec("image/png", {"owner": "alice"}))
+        yield object_store
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from tests.fakes.web_host import WebHost, run_web_host
 
 @pytest.fixture
 async def host() -> AsyncIterator[WebHost]:
-    async with run_web_host() as opened:
-        opened.file("/cat.png", b"12345")
-        opened.redirect("/away", "/cat.png?token=secret")
-        yield opened
+    async with run_web_host() as web_host:
+        web_host.file("/cat.png", b"12345")
+        web_host.redirect("/away", "/cat.png?token=secret")
+        yield web_host
 
 
 @pytest.fixture
