@@ -1,1 +1,1 @@
-"""HTTP in front of the services: JSON and audio for clients without gRPC."""
+"""The HTTP gateway in front of the services, for clients without gRPC; and the edge in front of both."""

@@ -1,4 +1,4 @@
-"""Turns parsed JSON into messages and messages into JSON, by plans compiled once per message type."""
+"""Converts JSON to messages and messages to JSON, with one compiled plan per message type."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from gateway.codec.violations import Violations, shorten
 
 _M = TypeVar("_M", bound=Message)
 
-# protobuf refuses to parse more than 100 levels, so that a service could not read a deeper message.
+# protobuf refuses to parse more than 100 levels, so a service could not read a deeper message.
 _MAX_DEPTH = 64
 _MAX_SUGGESTIBLE_CHARACTERS = 64
 

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 Writer = Callable[[Any], object]
-"""Takes a field's value and returns its JSON form."""
+"""Called with a field's value; returns its JSON form."""
 
 
 def encode(message: Message) -> dict[str, object]:

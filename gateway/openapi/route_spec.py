@@ -61,7 +61,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class HandWritten:
-    """A route with a handler written by hand, because it is more than one message in and one out."""
+    """A route with a handler written by hand, because HTTP needs more there than one message in and one out."""
 
     method: str
     """The HTTP method in capitals."""

@@ -1,1 +1,1 @@
-"""The paths that the gateway answers."""
+"""The HTTP routes of the gateway, one module per topic."""

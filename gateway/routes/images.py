@@ -1,4 +1,4 @@
-"""The image routes that are more than one message in and one out: uploaded files, and batches sent line by line."""
+"""Image routes that need more than one request and one response message: uploads, and batches sent line by line."""
 
 from __future__ import annotations
 
@@ -73,20 +73,6 @@ class ImageRoutes:
         return await send_lines(request, _read_batch(call, len(message.items)))
 
 
-async def _read_batch(
-    call: grpc.aio.UnaryStreamCall[image_pb2.BatchGenerateImagesRequest, image_pb2.BatchGenerateImagesResponse],
-    count: int,
-) -> Lines:
-    counts = {"images": 0, "failures": 0}
-    async with open_stream(call):
-        async for event in call:
-            counts["images" if event.HasField("image") else "failures"] += 1
-            yield {"index": event.index, **encode(event)}
-    if sum(counts.values()) != count:
-        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before it was complete; retry.")
-    yield {"done": counts}
-
-
 def _parse_output(request: web.Request) -> image_pb2.ImageOutput:
     """Return format and place of the image, as the query names them."""
     descriptor = image_pb2.DESCRIPTOR.message_types_by_name["ImageOutput"]
@@ -134,3 +120,17 @@ async def _translate_form_errors(reading: Awaitable[T]) -> T:
             Reason.VALIDATION_ERROR,
             "The form is malformed; send multipart/form-data with its boundary, as RFC 7578 describes.",
         ) from None
+
+
+async def _read_batch(
+    call: grpc.aio.UnaryStreamCall[image_pb2.BatchGenerateImagesRequest, image_pb2.BatchGenerateImagesResponse],
+    count: int,
+) -> Lines:
+    counts = {"images": 0, "failures": 0}
+    async with open_stream(call):
+        async for event in call:
+            counts["images" if event.HasField("image") else "failures"] += 1
+            yield {"index": event.index, **encode(event)}
+    if sum(counts.values()) != count:
+        raise MediaError(Reason.GENERATION_FAILED, "The image service ended the batch before it was complete; retry.")
+    yield {"done": counts}

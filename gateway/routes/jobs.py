@@ -59,6 +59,13 @@ class JobRoutes:
         return response
 
 
+def _parse_last_event_id(request: web.Request) -> int:
+    text = request.headers.get("Last-Event-ID", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 20):  # noqa: PLR2004 - fits 64 bits
+        raise invalid("Last-Event-ID", "must be the id of an event of this job")
+    return int(text or 0)
+
+
 async def _add_heartbeats(
     call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
@@ -88,10 +95,3 @@ def _encode_event(job: jobs_pb2.Job | None) -> bytes:
         return b": still here\n\n"
     name = "end" if job.status in FINAL_STATUSES else "job"
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (job.revision, name.encode(), orjson.dumps(encode(job)))
-
-
-def _parse_last_event_id(request: web.Request) -> int:
-    text = request.headers.get("Last-Event-ID", "")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 20):  # noqa: PLR2004 - fits 64 bits
-        raise invalid("Last-Event-ID", "must be the id of an event of this job")
-    return int(text or 0)

@@ -1,4 +1,4 @@
-"""The speech routes that are more than one message in and one out: whole audio, a stream, and lines with timing."""
+"""Speech routes that need more than JSON in and out: whole audio, streamed audio, and lines with timing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The video routes that are more than one message in and one out: progress lines, streamed videos, and webhooks."""
+"""Video routes that need more than one request and one response message: progress, streams, and webhooks."""
 
 from __future__ import annotations
 

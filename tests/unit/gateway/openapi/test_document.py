@@ -142,6 +142,13 @@ def test_every_operation_and_field_is_described(document: Json) -> None:
             assert value.get("description") or name == "Error", f"{name}.{field}"
 
 
+def test_every_summary_is_an_imperative_phrase(document: Json) -> None:
+    for path, _, operation in list_operations(document):
+        verb = operation["summary"].split()[0]
+        assert not verb.endswith("s"), path
+        assert "." not in operation["summary"], path
+
+
 def test_every_reason_is_there_with_its_status_and_meaning(document: Json) -> None:
     codes = document["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
     assert codes["enum"] == [reason.name for reason in Reason]
