@@ -49,8 +49,8 @@ class InputFiles:
         """Return the image that a request names in image_url or image_key.
 
         Args:
-            url: An http or https URL or a data URI; empty if `key` is given.
-            key: Key of an object that the caller owns; empty if `url` is given.
+            url: An http or https URL or a data URI; empty if `key` is set.
+            key: Key of an object that the caller owns; empty if `url` is set.
             principal: The verified caller.
             max_bytes: Largest file to accept.
 
@@ -105,7 +105,7 @@ def name_field_in_errors(field: str) -> Iterator[None]:
 
 
 def _build_not_owned_error(field: str) -> MediaError:
-    return invalid(field, "must be the key of an object of yours", Reason.NOT_FOUND)
+    return invalid(field, "must be the key of one of your objects", Reason.NOT_FOUND)
 
 
 async def _decode_data_uri(uri: str, max_bytes: int) -> bytes:

@@ -59,7 +59,7 @@ def list_frames(error: BaseException) -> list[str]:
 
 
 class LogThrottle:
-    """Allows one log line per interval.
+    """Allows one log line per interval and counts the suppressed ones.
 
     Args:
         interval_seconds: Least time between two lines.

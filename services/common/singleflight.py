@@ -24,8 +24,8 @@ class SingleFlightLimits:
     ahead_bytes: int = 4 * 1024 * 1024
     """How far the work may run ahead of its fastest reader."""
     max_cached_bytes: int = 64 * 1024 * 1024
-    """How much is cached for slow readers and late joiners. Once the oldest items are dropped, later requests start a
-    flight of their own, and a reader that still needs a dropped item fails with OVERLOADED."""
+    """Most bytes that are cached for slow readers and late joiners. Once the oldest items are dropped, later requests
+    start a flight of their own, and a reader that still needs a dropped item fails with OVERLOADED."""
 
 
 class SingleFlight(Generic[T]):

@@ -55,7 +55,7 @@ def build_headers(webhook_id: str, sent_at_seconds: int, body: bytes, signed_wit
         webhook_id: Id of the webhook, the same in every attempt.
         sent_at_seconds: Time of sending, in seconds since 1970.
         body: Body of the webhook.
-        signed_with: Secrets, the newest first: while one is replaced by another, both sign.
+        signed_with: Secrets, the newest first; during a rotation, the old and the new one both sign.
     """
     keys = [key for key in map(parse_secret, signed_with) if key is not None]
     return {
@@ -80,13 +80,15 @@ def verify(webhook: Webhook, secret: str, now_seconds: float) -> None:
     """
     key = parse_secret(secret)
     if key is None:
-        raise _build_denied_error("The secret of this account is not known, so that no webhook can be believed.")
+        raise _build_denied_error("The secret of this account is not known; no webhook can be verified.")
     expected = _compute_signature(key, webhook.webhook_id, webhook.timestamp, webhook.body)
-    given = [item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)]
-    if not any(hmac.compare_digest(expected, item) for item in given):
+    signatures = [
+        item.removeprefix(_VERSION).encode() for item in webhook.signature.split() if item.startswith(_VERSION)
+    ]
+    if not any(hmac.compare_digest(expected, item) for item in signatures):
         raise _build_denied_error("The webhook is not signed with the secret of this account.")
     if not webhook.timestamp.isascii() or not webhook.timestamp.isdigit():
-        raise _build_denied_error("The webhook does not tell when it was sent.")
+        raise _build_denied_error("The webhook has no valid time; send it again.")
     if abs(now_seconds - int(webhook.timestamp)) > TOLERANCE_SECONDS:
         raise _build_denied_error("The webhook is too old, or this machine's clock is wrong.")
 

@@ -1,1 +1,1 @@
-"""Durable jobs: accepted by one write, worked on by any worker, ended once."""
+"""Durable jobs: one write accepts a job, any worker runs it, and it ends once."""

@@ -9,7 +9,7 @@ from services.jobs.lease import Lease
 from services.jobs.record import JobRecord
 
 Pipeline = Callable[[Lease], Awaitable[None]]
-"""Run a job from the last checkpoint of its record; each step stores its result in the record."""
+"""Called with the lease of a job to run it from the last checkpoint of its record; each step stores its result."""
 
 UNBOUNDED = -1
 """As `max_running`: no limit."""

@@ -1,6 +1,7 @@
-"""Serves videos: `python -m services.video --help`.
+"""Entry point of the video service: `python -m services.video --help`.
 
-The workers' processes import this module too (multiprocessing looks for the main one), and nothing of the service then.
+The processes of the worker pool import this module too, because multiprocessing imports the main module of its parent;
+the imports below keep the service itself out of them.
 """
 
 if __name__ == "__main__":
@@ -8,4 +9,4 @@ if __name__ == "__main__":
     from services.video.server import main
     from services.video.settings import VideoSettings
 
-    run("services.video", "Serves videos over gRPC.", VideoSettings, main)
+    run("services.video", "Serve videos over gRPC.", VideoSettings, main)

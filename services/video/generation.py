@@ -55,7 +55,7 @@ class GenerationRequest:
     detach: bool = False
     """Whether the generation continues when the caller leaves."""
     request_id: str = ""
-    """The caller's own name of the request; empty for none."""
+    """Id that the caller gave the request; empty for none."""
 
     @property
     def fingerprint(self) -> str:

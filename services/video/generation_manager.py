@@ -151,7 +151,7 @@ class GenerationManager:
         if len(self._tasks) >= self._max_generations:
             raise MediaError(
                 Reason.OVERLOADED,
-                "The service generates as many videos as it may; retry later.",
+                "The service has reached its limit of concurrent generations; retry later.",
                 retry_after_seconds=_RETRY_SECONDS,
             )
         running = task.start(work)

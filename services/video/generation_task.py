@@ -32,8 +32,8 @@ class GenerationTask:
         principal: Owner of the video.
         provider: Name of the provider.
         model: Name of the model.
-        request_id: The caller's own name of the request; may be empty.
-        fingerprint: Digest of the request, to detect a second request with the same name.
+        request_id: Id that the caller gave the request; may be empty.
+        fingerprint: Digest of the request, to detect another request with the same id.
     """
 
     def __init__(self, principal: str, provider: str, model: str, request_id: str = "", fingerprint: str = "") -> None:

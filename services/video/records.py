@@ -82,7 +82,7 @@ class RecordStore:
         """
         found = await self._get(build_record_key(_VIDEOS, principal, prediction_id))
         if found is None:
-            raise invalid("prediction_id", "must be the id of a video of yours", Reason.NOT_FOUND)
+            raise invalid("prediction_id", "must be the id of one of your videos", Reason.NOT_FOUND)
         return _record_from_json(found)
 
     async def add_intent(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
@@ -100,7 +100,7 @@ class RecordStore:
             found = await self._get(key)
             if found is not None:
                 return _intent_from_json(found)
-            # Another call has withdrawn it in between.
+            # Another call has withdrawn it in the meantime.
             return await self.add_intent(request_id, principal, intent)
         return None
 

@@ -60,16 +60,16 @@ class AddressPolicy:
         return cls(frozenset(hosts), frozenset(endpoints), tuple(networks))
 
     def allows_name(self, host: str, port: int) -> bool:
-        """Tell whether `host` may have any address, even a private one."""
+        """Return whether `host` may have any address, even a private one."""
         return host in self.hosts or (host, port) in self.endpoints
 
     def allows_address(self, address: Address) -> bool:
-        """Tell whether `address` is in an allowed network."""
+        """Return whether `address` is in an allowed network."""
         return any(address in network for network in self.networks if network.version == address.version)
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether `address` is public, and so are the addresses embedded in it."""
+    """Return whether `address` is public, and so are the addresses embedded in it."""
     return all(_is_global(candidate) for candidate in (address, *_list_embedded(address)))
 
 

@@ -1,1 +1,1 @@
-"""How providers are treated, whatever they make: turns, retries, and what their failures tell."""
+"""Limits, retries and failover of provider calls, the same for speech, images and videos."""

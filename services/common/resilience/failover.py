@@ -1,4 +1,4 @@
-"""Try the providers of a request in order until one works; the one failover rule of speech and image."""
+"""Try the providers of a request in order until one works; speech and images share this rule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAILOVER_REASONS = frozenset(
 
 
 class NamedProvider(Protocol):
-    """A provider, as far as failover needs to know it."""
+    """The part of a provider that failover uses."""
 
     @property
     def name(self) -> str:
@@ -91,7 +91,7 @@ async def try_candidates(
         attempts: Where `attempt` records its failures.
 
     Raises:
-        MediaError: No candidate succeeded. It is the error of the first candidate, because the caller asked for that
+        MediaError: No candidate succeeded. It is the error of the first candidate, because the caller requested that
             one; if there was more than one failed attempt, its metadata lists them all as `attempts`.
     """
     errors: list[MediaError] = []

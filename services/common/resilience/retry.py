@@ -72,11 +72,11 @@ class Retrier:
         self._sleep = sleep
         self._jitter = jitter
 
-    async def run(self, ask: Callable[[], Awaitable[T]], provider: str, wait_budget: WaitBudget) -> T:
-        """Return what `ask` returns, after as many calls as the policy and the wait budget allow.
+    async def run(self, call: Callable[[], Awaitable[T]], provider: str, wait_budget: WaitBudget) -> T:
+        """Return what `call` returns, after as many calls as the policy and the wait budget allow.
 
         Args:
-            ask: Calls the provider once; raises MediaError if that failed.
+            call: Calls the provider once; raises MediaError if that failed.
             provider: Name of the provider, for the log.
             wait_budget: No delay begins that would outlast it.
 
@@ -85,7 +85,7 @@ class Retrier:
         """
         for attempt in itertools.count(1):
             try:
-                return await ask()
+                return await call()
             except MediaError as error:
                 if not _is_safe(error) or attempt >= self._policy.max_attempts:
                     raise

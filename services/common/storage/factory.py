@@ -155,11 +155,13 @@ def _check_partial_settings(settings: StorageSettings) -> Iterator[Diagnostic]:
     supabase = bool(settings.supabase_url), bool(settings.supabase_service_role.get_secret_value())
     if supabase[0] != supabase[1] and settings.store_name != "supabase":
         missing = "SUPABASE_SERVICE_ROLE" if supabase[0] else "SUPABASE_URL"
-        yield warning(_SUBJECT, f"Supabase is half configured and not used: {missing} is missing", f"set {missing}")
+        yield warning(
+            _SUBJECT, f"Supabase is only partly configured and not used: {missing} is missing", f"set {missing}"
+        )
     credentials = settings.s3_access_key_id, settings.s3_secret_access_key
     key, secret = (bool(item.get_secret_value()) for item in credentials)
     if key != secret:
         missing = "S3_ACCESS_KEY_ID" if secret else "S3_SECRET_ACCESS_KEY"
-        yield warning(_SUBJECT, f"S3 has half of its credentials: {missing} is missing", f"set {missing}")
+        yield warning(_SUBJECT, f"S3 has only one of its two credentials: {missing} is missing", f"set {missing}")
     if settings.spaces_secret.get_secret_value() and not settings.spaces_key.get_secret_value():
         yield warning(_SUBJECT, "Spaces has a secret and no key, and is not used", "set DIGITALOCEAN_SPACES_KEY")

@@ -57,7 +57,7 @@ class EmbeddedProvider(VideoProvider):
         if spec is None:
             raise MediaError(
                 Reason.GENERATION_FAILED,
-                "The process that made this video has ended; send the request again, which costs nothing.",
+                "The process that generated this video has ended; send the request again, which costs nothing.",
                 metadata={"provider": PROVIDER},
             )
         return await self._render(spec, folder, report)

@@ -153,7 +153,7 @@ def test_a_webhook_of_another_time_is_denied_although_it_is_signed(seconds: floa
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-5", "1.5", " 1800000000", "1_800_000_000", "\u00b2", "0x10"])
 def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str) -> None:
-    assert "when it was sent" in catch_denial(sign_by_hand(timestamp))
+    assert "no valid time" in catch_denial(sign_by_hand(timestamp))
 
 
 @pytest.mark.parametrize("secret", NO_SECRETS)

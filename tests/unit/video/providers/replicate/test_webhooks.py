@@ -106,7 +106,7 @@ def test_a_webhook_of_another_time_is_denied(seconds: float) -> None:
 
 @pytest.mark.parametrize("timestamp", ["", "now", "-1614265330", "1614265330.5", " 1614265330", "\u00b2"])
 def test_a_webhook_without_a_time_is_denied_although_it_is_signed(timestamp: str) -> None:
-    assert "when it was sent" in get_denial(sign_webhook(GIVEN.body, timestamp=timestamp)).message
+    assert "no valid time" in get_denial(sign_webhook(GIVEN.body, timestamp=timestamp)).message
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"p1"', b"null", b"{}", b'{"id": 7}', b'{"id": null}', b"\xff"])
