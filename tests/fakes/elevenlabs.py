@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from services.tts.formats import FORMATS
 from tests.fakes.elevenlabs_answers import Answer, build_field_errors, build_refusal
-from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
+from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, build_speech
 
 API_KEY = "fake-elevenlabs-key"
 CONTEXT_FIELDS = ("previous_text", "next_text", "previous_request_ids", "next_request_ids")
@@ -224,7 +224,7 @@ def _pieces(request: web.Request, text: str, answer: Answer) -> tuple[list[bytes
     content_type = "application/json" if timed else output_format.content_type.partition(";")[0]
     if answer.lines is not None:
         return list(answer.lines), content_type
-    audio = speech(text, output_format) if answer.audio is None else answer.audio
+    audio = build_speech(text, output_format) if answer.audio is None else answer.audio
     if not audio:
         return [], content_type
     if not timed:

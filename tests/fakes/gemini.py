@@ -29,12 +29,12 @@ class RecordedRequest:
     body: Any
 
 
-def part(data: bytes, content_type: str = "image/png", **more: Any) -> dict[str, Any]:
+def build_part(data: bytes, content_type: str = "image/png", **more: Any) -> dict[str, Any]:
     """Return a part of a response that contains an image."""
     return {"inlineData": {"mimeType": content_type, "data": base64.b64encode(data).decode()}, **more}
 
 
-def answer(*parts: dict[str, Any], finish: str = "STOP") -> dict[str, Any]:
+def build_answer(*parts: dict[str, Any], finish: str = "STOP") -> dict[str, Any]:
     """Return a response with one candidate."""
     content = {"content": {"role": "model", "parts": list(parts)}} if parts else {}
     return {"candidates": [{**content, "finishReason": finish, "index": 0}], "responseId": "response-1"}
@@ -63,7 +63,7 @@ class FakeGemini:
         if self.drops and request.transport is not None:
             request.transport.close()
             return web.Response()
-        status, content = self.answers.popleft() if self.answers else (200, answer(part(make_image())))
+        status, content = self.answers.popleft() if self.answers else (200, build_answer(build_part(make_image())))
         return web.json_response(content, status=status)
 
 

@@ -18,12 +18,12 @@ _OPUS_SILENCE = b"\xf8\xff\xfe"
 _PACKETS_PER_PAGE = 50
 
 
-def speech(text: str, output_format: OutputFormat) -> bytes:
+def build_speech(text: str, output_format: OutputFormat) -> bytes:
     """Return audio of about SECONDS_PER_CHARACTER for each character of `text`; the same each time."""
     return _MAKERS[output_format.family](text, output_format)
 
 
-def mp3_frame_seconds(output_format: OutputFormat) -> float:
+def compute_mp3_frame_seconds(output_format: OutputFormat) -> float:
     """Return the length of one frame: 26.12 ms at 44.1 kHz."""
     return _samples_per_frame(output_format) / output_format.sample_rate_hz
 
@@ -48,7 +48,7 @@ def _mp3(text: str, output_format: OutputFormat) -> bytes:
     unused_bytes = frame_bytes - len(header) - len(side_info)
     mark = bytes(byte & 0x7F for byte in hashlib.sha256(text.encode()).digest())
     frame = header + side_info + (mark * (unused_bytes // len(mark) + 1))[:unused_bytes]
-    return frame * math.ceil(_seconds(text) / mp3_frame_seconds(output_format))
+    return frame * math.ceil(_seconds(text) / compute_mp3_frame_seconds(output_format))
 
 
 def _pcm(text: str, output_format: OutputFormat) -> bytes:

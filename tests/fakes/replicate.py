@@ -211,7 +211,7 @@ class FakeReplicate:
         return {
             "webhook-id": f"msg_{prediction_id}",
             "webhook-timestamp": sent_at,
-            "webhook-signature": f"v1,{signature(secret, f'msg_{prediction_id}', sent_at, body)}",
+            "webhook-signature": f"v1,{compute_signature(secret, f'msg_{prediction_id}', sent_at, body)}",
         }, body
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
@@ -307,7 +307,7 @@ class FakeReplicate:
             self._changed.notify_all()
 
 
-def signature(secret: str, webhook_id: str, sent_at: str, body: bytes) -> str:
+def compute_signature(secret: str, webhook_id: str, sent_at: str, body: bytes) -> str:
     """Return the signature of a webhook in base64, without its version."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     return base64.b64encode(hmac.digest(key, f"{webhook_id}.{sent_at}.".encode() + body, hashlib.sha256)).decode()

@@ -19,7 +19,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TODAY = NOON.date()
 
 
-def usage_record(**fields: Any) -> UsageRecord:
+def make_usage_record(**fields: Any) -> UsageRecord:
     """Return a usage record with defaults for the fields that are not set."""
     defaults: dict[str, Any] = {
         "at": NOON,

@@ -12,7 +12,7 @@ import pytest
 
 from services.common.usage import RecorderOptions, UsageRecorder, open_usage
 from tests.fakes.gateway import run_gateway
-from tests.fakes.usage import NOON, serve_usage, usage_record
+from tests.fakes.usage import NOON, make_usage_record, serve_usage
 
 NOTHING = {
     "calls": 0,
@@ -46,8 +46,8 @@ async def get_usage(http: aiohttp.ClientSession, principal: str, /, **span: str)
 
 
 async def test_days_and_totals_are_json_numbers(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
-    recorder.record(usage_record(characters=2**53 + 1, cost_units=3))
-    recorder.record(usage_record(cache_status="hit", cached_characters=10, saved_cost_units=4))
+    recorder.record(make_usage_record(characters=2**53 + 1, cost_units=3))
+    recorder.record(make_usage_record(cache_status="hit", cached_characters=10, saved_cost_units=4))
     totals = NOTHING | {
         "calls": 2,
         "characters": 2**53 + 11,
@@ -62,15 +62,15 @@ async def test_days_and_totals_are_json_numbers(http: aiohttp.ClientSession, rec
 
 async def test_a_caller_sees_only_its_own_usage(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
     for _ in range(3):
-        recorder.record(usage_record(principal="bob"))
+        recorder.record(make_usage_record(principal="bob"))
     assert await get_usage(http, "alice") == (200, {"success": True, "days": [], "totals": NOTHING})
-    recorder.record(usage_record(principal="alice"))
+    recorder.record(make_usage_record(principal="alice"))
     for principal, calls in (("alice", 1), ("bob", 3), ("", 0), ("ALICE", 0)):
         assert (await get_usage(http, principal))[1]["totals"]["calls"] == calls
 
 
 async def test_a_caller_cannot_read_the_usage_of_another(http: aiohttp.ClientSession, recorder: UsageRecorder) -> None:
-    recorder.record(usage_record(principal="bob"))
+    recorder.record(make_usage_record(principal="bob"))
     for name in ("principal", "user"):
         status, body = await get_usage(http, "alice", **{name: "bob"})
         assert (status, body["error"]["code"]) == (400, "VALIDATION_ERROR")
@@ -82,7 +82,7 @@ async def test_a_request_may_name_a_range_of_days(
     http: aiohttp.ClientSession, recorder: UsageRecorder, names: tuple[str, str]
 ) -> None:
     for age in range(4):
-        recorder.record(usage_record(at=NOON - timedelta(days=age)))
+        recorder.record(make_usage_record(at=NOON - timedelta(days=age)))
     status, body = await get_usage(http, "alice", **dict(zip(names, ("2026-01-29", "2026-01-30"), strict=True)))
     assert status == 200
     assert [day["date"] for day in body["days"]] == ["2026-01-30", "2026-01-29"]

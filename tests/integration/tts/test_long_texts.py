@@ -10,7 +10,7 @@ from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
 from services.tts.utterance import join_wav
 from tests.fakes.elevenlabs import FakeElevenLabs
-from tests.fakes.provider_audio import speech
+from tests.fakes.provider_audio import build_speech
 from tests.integration.tts.conftest import SHAPES, StartService, request_speech
 
 PIECES = (
@@ -28,7 +28,7 @@ def list_sent_texts(fake: FakeElevenLabs, field: str) -> list[str]:
 
 def measure_seconds(text: str, output_format: str) -> float:
     meter = build_duration_meter(FORMATS[output_format])
-    meter.feed(speech(text, FORMATS[output_format]))
+    meter.feed(build_speech(text, FORMATS[output_format]))
     return meter.seconds
 
 
@@ -41,7 +41,7 @@ async def test_the_pieces_are_one_stream_on_one_clock(
         result = await request_speech(stub, shape, TEXT, output_format=output_format)
     assert list_sent_texts(fake, "text") == list(PIECES)
     assert result.done is not None
-    assert result.audio == b"".join(speech(piece, FORMATS[output_format]) for piece in PIECES)
+    assert result.audio == b"".join(build_speech(piece, FORMATS[output_format]) for piece in PIECES)
     assert result.done.sha256 == hashlib.sha256(result.audio).hexdigest()
     assert (result.done.audio_bytes, result.done.characters) == (len(result.audio), len(TEXT))
     assert result.done.duration_seconds == pytest.approx(sum(measure_seconds(piece, output_format) for piece in PIECES))
@@ -93,7 +93,7 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, start_service: St
     async with start_service(max_call_characters=LIMIT) as stub:
         result = await request_speech(stub, shape, TEXT, output_format="wav_16000")
     assert fake.calls == len(PIECES)
-    assert result.audio == join_wav([speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
+    assert result.audio == join_wav([build_speech(piece, FORMATS["wav_16000"]) for piece in PIECES])
     assert result.done is not None
     assert result.done.sha256 == hashlib.sha256(result.audio).hexdigest()
     assert result.done.duration_seconds == pytest.approx((len(result.audio) - 44) / 32_000)

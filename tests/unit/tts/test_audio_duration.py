@@ -18,10 +18,10 @@ from tests.fakes.audio import (
     MPEG_2_32_KBPS_22050_HZ,
     MPEG_2_48_KBPS_24000_HZ,
     MpegFrame,
-    id3_tag,
-    ogg_opus,
-    ogg_page,
-    wav,
+    build_id3_tag,
+    build_ogg_opus,
+    build_ogg_page,
+    build_wav,
 )
 
 MP3 = FORMATS["mp3_44100_128"]
@@ -65,7 +65,7 @@ def test_the_duration_of_raw_audio_is_that_of_its_samples(name: str) -> None:
 
 @pytest.mark.parametrize("rate_hz", [8000, 24000, 48000])
 def test_the_duration_of_a_wav_file_is_that_of_its_data(rate_hz: int) -> None:
-    audio = wav(bytes(rate_hz), rate_hz, b"LIST\x04\x00\x00\x00INFO")
+    audio = build_wav(bytes(rate_hz), rate_hz, b"LIST\x04\x00\x00\x00INFO")
     assert measure_seconds(FORMATS[f"wav_{rate_hz}"], audio) == 0.5
 
 
@@ -81,14 +81,14 @@ def test_padded_frames_count_like_others() -> None:
 
 @pytest.mark.parametrize("body_bytes", [0, 1, 200, 70_000])
 def test_a_leading_tag_has_no_duration(body_bytes: int) -> None:
-    assert measure_seconds(MP3, id3_tag(body_bytes) + FRAME.bytes() * 3) == pytest.approx(FRAME.seconds * 3)
+    assert measure_seconds(MP3, build_id3_tag(body_bytes) + FRAME.bytes() * 3) == pytest.approx(FRAME.seconds * 3)
 
 
 @pytest.mark.parametrize(("frame", "side_bytes"), [(FRAME, 17), (FRAME, 32), (MPEG_2_48_KBPS_24000_HZ, 9)])
 @pytest.mark.parametrize("tag", [b"Xing", b"Info"])
 def test_the_info_frame_has_no_duration(frame: MpegFrame, side_bytes: int, tag: bytes) -> None:
     info = frame.bytes(bytes(side_bytes) + tag)
-    assert measure_seconds(MP3, id3_tag(50) + info + frame.bytes() * 3) == pytest.approx(frame.seconds * 3)
+    assert measure_seconds(MP3, build_id3_tag(50) + info + frame.bytes() * 3) == pytest.approx(frame.seconds * 3)
 
 
 def test_only_the_first_frame_can_be_an_info_frame() -> None:
@@ -101,32 +101,37 @@ def test_garbage_between_frames_is_skipped() -> None:
 
 
 def test_the_duration_of_opus_is_the_position_of_the_last_page_without_the_pre_skip() -> None:
-    audio = ogg_opus([bytes(100)] * 50, pre_skip_samples=312)
+    audio = build_ogg_opus([bytes(100)] * 50, pre_skip_samples=312)
     assert measure_seconds(OPUS, audio) == pytest.approx((50 * 960 - 312) / 48000)
 
 
 @pytest.mark.parametrize("packet", [b"", b"\xf8", b"\xf8\xff\xfe"])
 def test_a_last_page_of_a_few_bytes_counts(packet: bytes) -> None:
-    assert measure_seconds(OPUS, ogg_opus([bytes(100), packet], pre_skip_samples=0)) == pytest.approx(2 * 960 / 48000)
+    assert measure_seconds(OPUS, build_ogg_opus([bytes(100), packet], pre_skip_samples=0)) == pytest.approx(
+        2 * 960 / 48000
+    )
 
 
 def test_a_page_on_which_no_packet_ends_is_ignored() -> None:
-    audio = ogg_opus([bytes(100)] * 2, pre_skip_samples=0) + ogg_page([bytes(200)], -1)
+    audio = build_ogg_opus([bytes(100)] * 2, pre_skip_samples=0) + build_ogg_page([bytes(200)], -1)
     assert measure_seconds(OPUS, audio) == pytest.approx(2 * 960 / 48000)
 
 
 def test_garbage_between_pages_is_skipped() -> None:
-    audio = ogg_opus([bytes(100)], pre_skip_samples=0) + b"OggOgg" + ogg_page([bytes(50)], 4800)
+    audio = build_ogg_opus([bytes(100)], pre_skip_samples=0) + b"OggOgg" + build_ogg_page([bytes(50)], 4800)
     assert measure_seconds(OPUS, audio) == pytest.approx(0.1)
 
 
 WHOLE = {
     "pcm": (FORMATS["pcm_16000"], bytes(3201)),
-    "wav": (WAV, wav(bytes(5000), 24000, b"LIST\x04\x00\x00\x00INFO")),
-    "mp3": (MP3, id3_tag(300) + FRAME.bytes(bytes(17) + b"Info") + b"".join(frame.bytes() for frame in FRAMES) * 2),
+    "wav": (WAV, build_wav(bytes(5000), 24000, b"LIST\x04\x00\x00\x00INFO")),
+    "mp3": (
+        MP3,
+        build_id3_tag(300) + FRAME.bytes(bytes(17) + b"Info") + b"".join(frame.bytes() for frame in FRAMES) * 2,
+    ),
     "mp3 with garbage": (MP3, b"garbageID3" + FRAME.bytes() + b"IDID3\xff\xffxI" + FRAME.bytes() * 2 + b"\xff\xfb"),
-    "opus": (OPUS, ogg_opus([bytes(size) for size in (100, 3, 0, 254, 1)])),
-    "opus with garbage": (OPUS, b"OgOggS" + ogg_opus([bytes(90)]) + b"Ogg" + ogg_page([b"\xf8"], 9600)),
+    "opus": (OPUS, build_ogg_opus([bytes(size) for size in (100, 3, 0, 254, 1)])),
+    "opus with garbage": (OPUS, b"OgOggS" + build_ogg_opus([bytes(90)]) + b"Ogg" + build_ogg_page([b"\xf8"], 9600)),
 }
 
 places = st.lists(st.integers(0, 1_000_000), max_size=12)

@@ -15,7 +15,7 @@ from services.tts.failover import open_with_failover
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, run_elevenlabs
 from tests.fakes.elevenlabs_answers import Answer, StepControl, build_legacy_error, build_refusal
-from tests.fakes.provider_audio import speech
+from tests.fakes.provider_audio import build_speech
 from tests.fakes.tcp import run_tcp_peer
 from tests.fakes.virtual_time import PassingTime
 from tests.unit.tts.candidates import TEXT, build_plan, build_policy
@@ -37,7 +37,7 @@ async def read_audio(provider: ElevenLabsProvider, policy: ProviderPolicy, wait_
     plan = build_plan(provider)
     async with open_with_failover([plan], replace(policy, wait_seconds=wait_seconds)) as found:
         audio = b"".join([chunk.audio async for chunk in found.chunks])
-    assert audio == speech(TEXT, plan.spec.output_format)
+    assert audio == build_speech(TEXT, plan.spec.output_format)
     return audio
 
 

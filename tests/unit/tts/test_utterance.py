@@ -19,7 +19,7 @@ from services.tts.events import Done, Header, Seam, SpeechEvent
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
 from services.tts.utterance import Pacing, PlaybackClock, join_wav
-from tests.fakes.audio import wav
+from tests.fakes.audio import build_wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import build_speech_parts
 
@@ -51,7 +51,7 @@ class FragileProvider(FakeSpeechProvider):
             start = index * SECONDS_PER_CHARACTER
             timing = Alignment((character,), (start,), (start + SECONDS_PER_CHARACTER,))
             audio = bytes([len(self.specs)]) * BYTES_PER_CHARACTER
-            yield AudioChunk(wav(audio, 8000) if spec.output_format.family == "wav" else audio, timing)
+            yield AudioChunk(build_wav(audio, 8000) if spec.output_format.family == "wav" else audio, timing)
 
     @property
     def texts(self) -> list[str]:
@@ -107,11 +107,11 @@ async def test_a_long_text_is_split_at_the_ends_of_sentences() -> None:
 async def test_a_wav_in_pieces_is_one_file() -> None:
     class WholeFiles(FragileProvider):
         async def _speak(self, spec: SpeechSpec, breaks_after: int | None) -> AsyncIterator[AudioChunk]:
-            yield AudioChunk(wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
+            yield AudioChunk(build_wav(bytes([len(self.specs)]) * BYTES_PER_CHARACTER * len(spec.text), 8000))
 
     _, chunks, done = await collect(WholeFiles(limit=22), speech_request=replace(REQUEST, output_format="wav_8000"))
     (file,) = [chunk.audio for chunk in chunks if chunk.audio]
-    parts = [wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
+    parts = [build_wav(b"\x01" * BYTES_PER_CHARACTER * 21, 8000), build_wav(b"\x02" * BYTES_PER_CHARACTER * 16, 8000)]
     assert file == join_wav(parts)
     assert len(file) == 44 + BYTES_PER_CHARACTER * len(TEXT)
     assert done.duration_seconds == len(TEXT) * SECONDS_PER_CHARACTER
@@ -233,18 +233,18 @@ async def test_cancellation_in_the_second_piece_ends_it() -> None:
 
 def test_joined_wav_files_are_one_file_with_all_samples() -> None:
     listed = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
-    assert join_wav([wav(b"\x01\x00" * 3, 8000), wav(b"\x02\x00" * 2, 8000, listed)]) == wav(
+    assert join_wav([build_wav(b"\x01\x00" * 3, 8000), build_wav(b"\x02\x00" * 2, 8000, listed)]) == build_wav(
         b"\x01\x00" * 3 + b"\x02\x00" * 2, 8000
     )
 
 
 def test_a_data_size_beyond_the_end_means_all_remaining_bytes() -> None:
-    whole = wav(b"\x01\x00" * 4, 8000)
+    whole = build_wav(b"\x01\x00" * 4, 8000)
     open_ended = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]
     assert join_wav([open_ended]) == whole
 
 
-@pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3" + bytes(60), wav(b"", 8000)[:30]])
+@pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3" + bytes(60), build_wav(b"", 8000)[:30]])
 def test_bytes_that_are_not_wav_are_a_failed_generation(file: bytes) -> None:
     with pytest.raises(MediaError) as caught:
         join_wav([file])

@@ -15,7 +15,7 @@ from services.common.cache.mongo import ClientFactory
 from services.common.settings import ConfigurationError
 from services.common.usage.interface import UsageStoreError
 from services.common.usage.mongo import COLLECTION, open_mongo_usage
-from tests.fakes.usage import NOON, TODAY, usage_record
+from tests.fakes.usage import NOON, TODAY, make_usage_record
 from tests.unit.common.usage.conftest import MONGO_URI, RETENTION_DAYS
 
 in_both_drivers = pytest.mark.parametrize("client", [AsyncIOMotorClient, AsyncMongoClient], ids=["motor", "pymongo"])
@@ -27,7 +27,7 @@ async def test_an_unreachable_server_is_an_error(client: ClientFactory, tmp_path
     address = quote(str(tmp_path / "absent.sock"), safe="")
     async with open_mongo_usage(f"mongodb://{address}/?serverSelectionTimeoutMS=50", RETENTION_DAYS, client) as store:
         for attempt in (
-            store.add_many([usage_record()]),
+            store.add_many([make_usage_record()]),
             store.sum_days("alice", TODAY, TODAY),
             store.purge_before(TODAY),
         ):
@@ -68,13 +68,13 @@ if MONGO_URI:
 
         async with open_mongo_usage(mongo_uri, RETENTION_DAYS, create_client) as store:
             for _ in range(2):
-                await store.add_many([usage_record()])
+                await store.add_many([make_usage_record()])
         indexes = [index for command in recorded.commands for index in command.get("indexes", [])]
         assert [dict(index["key"]) for index in indexes] == [{"principal": 1, "day": 1}, {"day": 1}, {"at": 1}]
         assert indexes[-1]["expireAfterSeconds"] == RETENTION_DAYS * 24 * 60 * 60
 
     async def test_a_document_holds_exactly_the_fields_of_the_record(mongo_uri: str) -> None:
-        record = usage_record(cost_units=5, first_audio_seconds=0.25)
+        record = make_usage_record(cost_units=5, first_audio_seconds=0.25)
         async with open_mongo_usage(mongo_uri, RETENTION_DAYS) as store:
             await store.add_many([record])
         async with AsyncMongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services.common.settings import ConfigurationError
 from services.common.usage import RecorderOptions, RecorderStats, UsageRecorder, get_utc_today, open_usage
 from tests.conftest import LogLines
-from tests.fakes.usage import TODAY, FakeUsageStore, make_store_error, usage_record
+from tests.fakes.usage import TODAY, FakeUsageStore, make_store_error, make_usage_record
 
 SOON = 0.001
 NEVER = 3600.0
@@ -30,7 +30,7 @@ async def open_recorder(store: FakeUsageStore, **options: Any) -> AsyncIterator[
 
 
 async def test_a_record_is_written_in_the_background() -> None:
-    store, record = FakeUsageStore(), usage_record()
+    store, record = FakeUsageStore(), make_usage_record()
     async with open_recorder(store) as recorder:
         recorder.record(record)
         await store.wait_for_records(1)
@@ -41,7 +41,7 @@ async def test_records_are_written_in_batches() -> None:
     store = FakeUsageStore()
     async with open_recorder(store, interval_seconds=NEVER, batch_records=3) as recorder:
         for _ in range(6):
-            recorder.record(usage_record())
+            recorder.record(make_usage_record())
         await store.wait_for_records(6)
     assert store.batches == [3, 3]
 
@@ -49,7 +49,7 @@ async def test_records_are_written_in_batches() -> None:
 async def test_waiting_records_are_written_at_close() -> None:
     store = FakeUsageStore()
     async with open_recorder(store, interval_seconds=NEVER, batch_records=2) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
     assert len(store.stored) == 1
     assert recorder.stats == RecorderStats(written=1, lost=0, waiting=0, failed_writes=0)
 
@@ -59,7 +59,7 @@ async def test_waiting_records_are_written_when_the_process_fails() -> None:
 
     async def failing_process() -> None:
         async with open_recorder(store, interval_seconds=NEVER) as recorder:
-            recorder.record(usage_record())
+            recorder.record(make_usage_record())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -70,7 +70,7 @@ async def test_waiting_records_are_written_when_the_process_fails() -> None:
 async def test_a_flush_writes_at_once_and_returns_true() -> None:
     store = FakeUsageStore()
     async with open_recorder(store, interval_seconds=NEVER) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         assert await recorder.flush()
         assert len(store.stored) == 1
 
@@ -79,7 +79,7 @@ async def test_a_cancelled_flush_loses_nothing_and_writes_nothing_twice() -> Non
     store = FakeUsageStore()
     store.proceed.clear()
     async with open_recorder(store, interval_seconds=NEVER) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await recorder.flush()
@@ -94,7 +94,7 @@ async def test_a_recovered_store_gets_every_record() -> None:
     store.failure = make_store_error()
     async with open_recorder(store, longest_pause_seconds=SOON) as recorder:
         for _ in range(5):
-            recorder.record(usage_record())
+            recorder.record(make_usage_record())
         await store.wait_for_writes(3)
         assert recorder.stats.waiting == 5
         store.failure = None
@@ -107,7 +107,7 @@ async def test_a_write_that_hangs_times_out_and_is_retried() -> None:
     store = FakeUsageStore()
     store.proceed.clear()
     async with open_recorder(store, write_seconds=SOON, longest_pause_seconds=SOON) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         await store.wait_for_writes(2)
         store.proceed.set()
         await store.wait_for_records(1)
@@ -119,7 +119,7 @@ async def test_a_store_that_is_down_at_close_loses_records_without_an_error(log_
     store.failure = make_store_error()
     async with open_recorder(store) as recorder:
         for _ in range(3):
-            recorder.record(usage_record())
+            recorder.record(make_usage_record())
     assert (recorder.stats.lost, recorder.stats.waiting) == (3, 0)
     assert {"event": "usage records were lost: closing timed out before they were written", "lost": 3}.items() <= (
         log_lines()[-1].items()
@@ -130,7 +130,7 @@ async def test_a_store_that_hangs_does_not_delay_the_shutdown() -> None:
     store = FakeUsageStore()
     store.proceed.clear()
     async with open_recorder(store, close_seconds=SOON) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
     assert recorder.stats.lost == 1
 
 
@@ -138,10 +138,10 @@ async def test_a_refused_batch_does_not_block_the_next_ones(log_lines: LogLines)
     store = FakeUsageStore()
     store.failure = OverflowError("a text that quotes what was said")
     async with open_recorder(store, interval_seconds=NEVER) as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         assert await recorder.flush()
         store.failure = None
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         assert await recorder.flush()
     assert (recorder.stats.written, recorder.stats.lost) == (1, 1)
     (line,) = [line for line in log_lines() if line["event"] == "usage records were refused"]
@@ -154,11 +154,11 @@ async def test_beyond_the_bound_records_are_lost_counted_and_logged_once_a_minut
     recorder = UsageRecorder(FakeUsageStore(), RecorderOptions(max_waiting=2), clock=lambda: seconds[0])
     for now in (0.0, 1.0, 2.0, 3.0, 60.0, 61.0):
         seconds[0] = now
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
     assert recorder.stats == RecorderStats(written=0, lost=4, waiting=2, failed_writes=0)
     assert [line["lost_so_far"] for line in log_lines()] == [1]
     seconds[0] = 62.5
-    recorder.record(usage_record())
+    recorder.record(make_usage_record())
     assert [line["lost_so_far"] for line in log_lines()] == [5]
 
 
@@ -167,7 +167,7 @@ async def test_a_store_that_is_down_is_logged_once_a_minute(log_lines: LogLines)
     store.failure = make_store_error()
     seconds = [0.0]
     recorder = UsageRecorder(store, clock=lambda: seconds[0])
-    recorder.record(usage_record())
+    recorder.record(make_usage_record())
     for now in (0.0, 1.0, 59.0, 60.0):
         seconds[0] = now
         assert not await recorder.flush()
@@ -191,7 +191,7 @@ async def test_every_record_is_written_waiting_or_lost(steps: list[str], max_wai
         before = recorder.stats
         match step:
             case "record":
-                recorder.record(usage_record())
+                recorder.record(make_usage_record())
                 room = before.waiting < max_waiting
                 taken += room
                 assert recorder.stats.lost == before.lost + (not room)
@@ -222,7 +222,7 @@ async def test_old_records_are_purged_regularly_even_after_a_failure(log_lines: 
 async def test_records_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "media.sqlite"
     async with open_usage("", path) as recorder:
-        recorder.record(usage_record(at=datetime.now(UTC)))
+        recorder.record(make_usage_record(at=datetime.now(UTC)))
     async with open_usage("", path) as recorder:
         (found,) = await recorder.store.sum_days("alice", get_utc_today() - timedelta(days=1), get_utc_today())
     assert found.totals.calls == 1
@@ -231,7 +231,7 @@ async def test_records_survive_a_restart(tmp_path: Path) -> None:
 async def test_an_unwritable_path_does_not_stop_the_process(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
     async with open_usage("", tmp_path / "data" / "media.sqlite") as recorder:
-        recorder.record(usage_record())
+        recorder.record(make_usage_record())
         assert not await recorder.flush()
     assert recorder.stats.lost == 1
 

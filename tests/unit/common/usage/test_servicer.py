@@ -14,7 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.common.usage import UsageRecorder
-from tests.fakes.usage import NOON, TODAY, FakeUsageStore, make_store_error, serve_usage, usage_record
+from tests.fakes.usage import NOON, TODAY, FakeUsageStore, make_store_error, make_usage_record, serve_usage
 
 DAY = timedelta(days=1)
 Request = usage_pb2.GetUsageRequest
@@ -59,10 +59,10 @@ async def client() -> AsyncIterator[UsageClient]:
 async def test_a_caller_gets_days_newest_first_and_their_sum(client: UsageClient) -> None:
     saved = {"cached_characters": 10, "saved_cost_units": 5}
     for record in (
-        usage_record(cost_units=5),
-        usage_record(cache_status="hit", **saved),
-        usage_record(cache_status="joined", at=NOON - DAY, **saved),
-        usage_record(outcome="PROVIDER_BUSY", at=NOON - DAY),
+        make_usage_record(cost_units=5),
+        make_usage_record(cache_status="hit", **saved),
+        make_usage_record(cache_status="joined", at=NOON - DAY, **saved),
+        make_usage_record(outcome="PROVIDER_BUSY", at=NOON - DAY),
     ):
         client.recorder.record(record)
     assert await client.get_usage() == usage_pb2.GetUsageResponse(
@@ -108,14 +108,14 @@ async def test_a_caller_without_records_gets_empty_totals(client: UsageClient) -
 
 
 async def test_calls_without_a_principal_are_not_visible_to_a_principal(client: UsageClient) -> None:
-    client.recorder.record(usage_record(principal=""))
+    client.recorder.record(make_usage_record(principal=""))
     assert await client.get_days(principal="") == ["2026-01-31"]
     assert await client.get_days(principal="alice") == []
 
 
 async def test_thirty_days_are_the_default(client: UsageClient) -> None:
     for age in (0, 29, 30):
-        client.recorder.record(usage_record(at=NOON - DAY * age))
+        client.recorder.record(make_usage_record(at=NOON - DAY * age))
     assert await client.get_days() == ["2026-01-31", "2026-01-02"]
     assert await client.get_days(Request(end_date="2026-01-30")) == ["2026-01-02", "2026-01-01"]
 
@@ -135,7 +135,7 @@ async def test_the_first_and_the_last_day_are_included(
     client: UsageClient, span: usage_pb2.GetUsageRequest, days: list[str]
 ) -> None:
     for age in range(3):
-        client.recorder.record(usage_record(at=NOON - DAY * age))
+        client.recorder.record(make_usage_record(at=NOON - DAY * age))
     assert await client.get_days(span) == days
 
 
@@ -177,9 +177,9 @@ async def test_a_store_that_cannot_be_read_is_unavailable_with_a_retry_delay(cli
 
 
 async def test_unwritten_records_do_not_hide_the_written_ones(client: UsageClient) -> None:
-    client.recorder.record(usage_record())
+    client.recorder.record(make_usage_record())
     await client.recorder.flush()
     client.store.proceed.clear()
-    client.recorder.record(usage_record())
+    client.recorder.record(make_usage_record())
     assert (await client.get_usage()).totals.calls == 1
     client.store.proceed.set()

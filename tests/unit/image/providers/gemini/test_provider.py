@@ -19,7 +19,7 @@ from services.image.providers.gemini import GeminiProvider, GeminiSettings, open
 from services.image.providers.gemini.request import TRAITS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
-from tests.fakes.gemini import API_KEY, FakeGemini, answer, part, run_gemini
+from tests.fakes.gemini import API_KEY, FakeGemini, build_answer, build_part, run_gemini
 from tests.fakes.image_provider import make_image
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
@@ -110,8 +110,8 @@ def test_content_filters_are_relaxed_only_on_request() -> None:
 
 async def test_drafts_are_skipped(gemini: FakeGemini, provider: GeminiProvider) -> None:
     last = make_image(Size(9, 9))
-    parts = part(b"draft", thought=True), {"text": "words"}, part(b"first"), part(last, "image/jpeg")
-    gemini.answers.append((200, answer(*parts, part(b"afterthought", thought=True))))
+    parts = build_part(b"draft", thought=True), {"text": "words"}, build_part(b"first"), build_part(last, "image/jpeg")
+    gemini.answers.append((200, build_answer(*parts, build_part(b"afterthought", thought=True))))
     generated = await provider.generate(CAT)
     assert (generated.data, generated.content_type) == (last, "image/jpeg")
 
@@ -120,16 +120,16 @@ async def test_drafts_are_skipped(gemini: FakeGemini, provider: GeminiProvider) 
     ("body", "reason"),
     [
         ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Reason.CONTENT_BLOCKED),
-        (answer(finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
-        (answer(finish="SAFETY"), Reason.CONTENT_BLOCKED),
-        (answer({"text": "I cannot draw that."}), Reason.CONTENT_BLOCKED),
-        (answer(finish="NO_IMAGE"), Reason.GENERATION_FAILED),
-        (answer({"text": "..."}, finish="MAX_TOKENS"), Reason.GENERATION_FAILED),
+        (build_answer(finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
+        (build_answer(finish="SAFETY"), Reason.CONTENT_BLOCKED),
+        (build_answer({"text": "I cannot draw that."}), Reason.CONTENT_BLOCKED),
+        (build_answer(finish="NO_IMAGE"), Reason.GENERATION_FAILED),
+        (build_answer({"text": "..."}, finish="MAX_TOKENS"), Reason.GENERATION_FAILED),
         ({}, Reason.GENERATION_FAILED),
         ([], Reason.GENERATION_FAILED),
         ("odd", Reason.GENERATION_FAILED),
         ({"candidates": ["odd"]}, Reason.GENERATION_FAILED),
-        (answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
+        (build_answer({"inlineData": {"data": "!!"}}), Reason.GENERATION_FAILED),
     ],
 )
 async def test_a_response_without_an_image_is_mapped_to_a_reason(

@@ -23,7 +23,7 @@ from tests.fakes.elevenlabs_answers import (
     build_refusal,
     build_text_error,
 )
-from tests.fakes.provider_audio import speech
+from tests.fakes.provider_audio import build_speech
 from tests.fakes.tcp import run_tcp_peer
 from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, build_spec, join_chunks, read_all_chunks
 
@@ -113,7 +113,7 @@ async def test_audio_before_a_cut_is_delivered(
 
     with pytest.raises(MediaError):
         await listen()
-    assert join_chunks(received).startswith(b"".join(cut(speech(TEXT, build_spec().output_format), 4)[:2]))
+    assert join_chunks(received).startswith(b"".join(cut(build_speech(TEXT, build_spec().output_format), 4)[:2]))
 
 
 async def test_a_response_without_headers_in_time_is_a_timeout(fake: FakeElevenLabs, with_alignment: bool) -> None:

@@ -15,7 +15,7 @@ from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSett
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs, cut, line
 from tests.fakes.elevenlabs_answers import Answer, StepControl
-from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, speech
+from tests.fakes.provider_audio import SECONDS_PER_CHARACTER, build_speech
 from tests.fakes.tcp import run_tcp_peer
 from tests.unit.tts.providers.elevenlabs.speech_requests import TEXT, VOICE, build_spec, join_chunks, read_all_chunks
 
@@ -31,7 +31,7 @@ async def test_every_format_is_delivered_byte_by_byte(
 ) -> None:
     chunks = await read_all_chunks(provider, build_spec(output_format), with_alignment=with_alignment)
     audio = join_chunks(chunks)
-    assert audio == speech(TEXT, FORMATS[output_format])
+    assert audio == build_speech(TEXT, FORMATS[output_format])
     assert collect_timing(chunks).text == (TEXT if with_alignment else "")
     meter = build_duration_meter(FORMATS[output_format])
     meter.feed(audio)
@@ -60,7 +60,7 @@ async def test_each_piece_is_delivered_as_soon_as_it_arrives(
         async for chunk in stream.chunks:
             received.append(chunk.audio)
             control.release()
-    assert received == cut(speech(TEXT, FORMATS["mp3_44100_128"]), 5)
+    assert received == cut(build_speech(TEXT, FORMATS["mp3_44100_128"]), 5)
 
 
 async def test_a_slow_stream_arrives_completely(fake: FakeElevenLabs, provider: ElevenLabsProvider) -> None:
@@ -136,7 +136,9 @@ async def test_concurrent_calls_do_not_mix(fake: FakeElevenLabs, provider: Eleve
     texts = [f"Text number {number}." for number in range(20)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(read_all_chunks(provider, build_spec(text=text))) for text in texts]
-    assert [join_chunks(task.result()) for task in tasks] == [speech(text, FORMATS["mp3_44100_128"]) for text in texts]
+    assert [join_chunks(task.result()) for task in tasks] == [
+        build_speech(text, FORMATS["mp3_44100_128"]) for text in texts
+    ]
 
 
 @pytest.mark.parametrize("key", ["", " \n"])

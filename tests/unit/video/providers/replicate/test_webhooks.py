@@ -14,7 +14,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.webhooks import Webhook, parse_secret
 from services.video.providers.replicate.prediction import parse_webhook
-from tests.fakes.replicate import signature
+from tests.fakes.replicate import compute_signature
 
 VECTOR = json.loads(
     (Path(__file__).parents[4] / "golden" / "replicate" / "webhook.verification_vector.json").read_text()
@@ -32,7 +32,7 @@ WRONG, RIGHT = GIVEN.signature.split()
 
 def sign_webhook(body: bytes, **changes: Any) -> Webhook:
     webhook = replace(GIVEN, body=body, **changes)
-    text = signature(SECRET, webhook.webhook_id, webhook.timestamp, body)
+    text = compute_signature(SECRET, webhook.webhook_id, webhook.timestamp, body)
     return replace(webhook, signature=f"v1,{text}")
 
 
