@@ -49,7 +49,7 @@ def read_jwks(path: Path) -> str:
 
 
 def read_api_keys(path: Path | None) -> tuple[ApiKey, ...]:
-    """Return the API keys of the file at `path`; none if `path` is None.
+    """Return the API keys of the file at `path`; an empty tuple without a path.
 
     Raises:
         ConfigurationError: The file cannot be read, or a line is not `client:key`. The message never quotes a line.

@@ -78,7 +78,7 @@ class HandWritten:
     operation_id: str
     """Name for generated clients, unique in the document."""
     request: type[Message] | None = None
-    """Message type of the JSON body; None if there is none."""
+    """Message type of the JSON body; None without a body."""
     request_omits: tuple[str, ...] = ()
     """Fields of `request`, in snake_case, that this route does not accept."""
     json_body: Schema | None = None

@@ -10,25 +10,25 @@ import pytest
 from media.tts.v1 import tts_pb2
 
 from deploy.local.dev_keys import ALGORITHM, issue_token
-from tests.integration.edge.lab import API_KEY, CLIENT, Lab
+from tests.integration.edge.harness import API_KEY, CLIENT, EdgeHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-Headers = Callable[[Lab], dict[str, str]]
+Headers = Callable[[EdgeHarness], dict[str, str]]
 
 VOICES = "/api/voices"
 
 
-def _sign_with_foreign_key(lab: Lab) -> dict[str, str]:
-    return {"authorization": f"Bearer {issue_token(lab.folder / 'foreign', 'alice')}"}
+def _sign_with_foreign_key(harness: EdgeHarness) -> dict[str, str]:
+    return {"authorization": f"Bearer {issue_token(harness.folder / 'foreign', 'alice')}"}
 
 
-def _build_unsigned_token(_: Lab) -> dict[str, str]:
+def _build_unsigned_token(_: EdgeHarness) -> dict[str, str]:
     token = jwt.encode({"iss": "media-suite", "aud": "media-suite", "sub": "a", "exp": 4e9}, "", "none")
     return {"authorization": f"Bearer {token}"}
 
 
-def _build_token_without_expiry(lab: Lab) -> dict[str, str]:
-    key = (lab.folder / "identity.pem").read_bytes()
+def _build_token_without_expiry(harness: EdgeHarness) -> dict[str, str]:
+    key = (harness.folder / "identity.pem").read_bytes()
     token = jwt.encode({"iss": "media-suite", "aud": "media-suite", "sub": "a"}, key, ALGORITHM)
     return {"authorization": f"Bearer {token}"}
 
@@ -37,18 +37,28 @@ REFUSED: dict[str, tuple[Headers, int, str, str]] = {
     "no token": (lambda _: {}, 401, "UNAUTHENTICATED", "carries no token"),
     "another scheme": (lambda _: {"authorization": "Basic YTpi"}, 401, "UNAUTHENTICATED", "carries no token"),
     "no JWT": (lambda _: {"authorization": "Bearer abc"}, 401, "UNAUTHENTICATED", "not valid here"),
-    "expired": (lambda lab: lab.build_bearer(lifetime_seconds=-60), 401, "UNAUTHENTICATED", "has expired"),
+    "expired": (lambda harness: harness.build_bearer(lifetime_seconds=-60), 401, "UNAUTHENTICATED", "has expired"),
     "foreign key": (_sign_with_foreign_key, 401, "UNAUTHENTICATED", "not valid here"),
     "unsigned": (_build_unsigned_token, 401, "UNAUTHENTICATED", "not valid here"),
-    "another issuer": (lambda lab: lab.build_bearer(issuer="other"), 401, "UNAUTHENTICATED", "not valid here"),
-    "no subject": (lambda lab: lab.build_bearer(""), 401, "UNAUTHENTICATED", "not valid here"),
-    "a subject of two lines": (lambda lab: lab.build_bearer("a\r\nb"), 401, "UNAUTHENTICATED", "not valid here"),
+    "another issuer": (lambda harness: harness.build_bearer(issuer="other"), 401, "UNAUTHENTICATED", "not valid here"),
+    "no subject": (lambda harness: harness.build_bearer(""), 401, "UNAUTHENTICATED", "not valid here"),
+    "a subject of two lines": (
+        lambda harness: harness.build_bearer("a\r\nb"),
+        401,
+        "UNAUTHENTICATED",
+        "not valid here",
+    ),
     "no expiry": (_build_token_without_expiry, 401, "UNAUTHENTICATED", "not valid here"),
-    "another audience": (lambda lab: lab.build_bearer(audience="other"), 403, "PERMISSION_DENIED", "another audience"),
+    "another audience": (
+        lambda harness: harness.build_bearer(audience="other"),
+        403,
+        "PERMISSION_DENIED",
+        "another audience",
+    ),
     "wrong API key": (lambda _: {"x-api-key": API_KEY + "x"}, 401, "UNAUTHENTICATED", "API key"),
     "empty API key": (lambda _: {"x-api-key": ""}, 401, "UNAUTHENTICATED", "API key"),
     "wrong API key, good token": (
-        lambda lab: lab.build_bearer() | {"x-api-key": "x"},
+        lambda harness: harness.build_bearer() | {"x-api-key": "x"},
         401,
         "UNAUTHENTICATED",
         "API key",
@@ -57,29 +67,29 @@ REFUSED: dict[str, tuple[Headers, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_a_request_without_a_valid_credential_is_refused_with_its_reason(lab: Lab, case: str) -> None:
+async def test_a_request_without_a_valid_credential_is_refused_with_its_reason(harness: EdgeHarness, case: str) -> None:
     headers, status, code, words = REFUSED[case]
-    answer = await lab.send("GET", VOICES, headers(lab))
+    answer = await harness.send("GET", VOICES, headers(harness))
     assert (answer.status, answer.code) == (status, code)
     assert words in answer.message
     assert answer.body["error"]["requestId"] == answer.headers["x-request-id"]
 
 
-async def test_a_token_in_the_url_does_not_count(lab: Lab) -> None:
-    token = issue_token(lab.folder, "alice")
-    answer = await lab.send("GET", f"{VOICES}?access_token={token}")
+async def test_a_token_in_the_url_does_not_count(harness: EdgeHarness) -> None:
+    token = issue_token(harness.folder, "alice")
+    answer = await harness.send("GET", f"{VOICES}?access_token={token}")
     assert answer.status == 401
 
 
-async def test_a_valid_token_passes_and_stays_at_the_edge(lab: Lab) -> None:
-    answer = await lab.send("GET", VOICES, lab.build_bearer("alice"))
+async def test_a_valid_token_passes_and_stays_at_the_edge(harness: EdgeHarness) -> None:
+    answer = await harness.send("GET", VOICES, harness.build_bearer("alice"))
     assert answer.status == 200
     assert answer.body["headers"]["x-media-principal"] == "alice"
     assert "authorization" not in answer.body["headers"]
 
 
-async def test_an_api_key_passes_as_its_client_and_stays_at_the_edge(lab: Lab) -> None:
-    answer = await lab.send("GET", VOICES, {"x-api-key": API_KEY, "authorization": "Bearer rubbish"})
+async def test_an_api_key_passes_as_its_client_and_stays_at_the_edge(harness: EdgeHarness) -> None:
+    answer = await harness.send("GET", VOICES, {"x-api-key": API_KEY, "authorization": "Bearer rubbish"})
     assert answer.status == 200
     assert answer.body["headers"]["x-media-principal"] == CLIENT
     assert {"authorization", "x-api-key"}.isdisjoint(answer.body["headers"])
@@ -100,9 +110,9 @@ FORGED = {
 
 
 @pytest.mark.parametrize("credential", ["token", "api key", "none"])
-async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: str) -> None:
-    headers = {"token": lab.build_bearer("alice"), "api key": {"x-api-key": API_KEY}, "none": {}}[credential]
-    answer = await lab.send("GET", "/health" if credential == "none" else VOICES, FORGED | headers)
+async def test_identity_headers_of_a_client_are_stripped(harness: EdgeHarness, credential: str) -> None:
+    headers = {"token": harness.build_bearer("alice"), "api key": {"x-api-key": API_KEY}, "none": {}}[credential]
+    answer = await harness.send("GET", "/health" if credential == "none" else VOICES, FORGED | headers)
     assert answer.status == 200
     received = answer.body["headers"]
     assert received.get("x-media-principal") == {"token": "alice", "api key": CLIENT, "none": None}[credential]
@@ -110,20 +120,20 @@ async def test_identity_headers_of_a_client_are_stripped(lab: Lab, credential: s
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/docs", "/docs/page.css"])
-async def test_public_pages_need_no_token_and_pass_none_on(lab: Lab, path: str) -> None:
-    answer = await lab.send("GET", path, {"authorization": "Bearer rubbish", "x-api-key": "rubbish"})
+async def test_public_pages_need_no_token_and_pass_none_on(harness: EdgeHarness, path: str) -> None:
+    answer = await harness.send("GET", path, {"authorization": "Bearer rubbish", "x-api-key": "rubbish"})
     assert answer.status == 200
     assert {"authorization", "x-api-key", "x-media-principal"}.isdisjoint(answer.body["headers"])
 
 
 @pytest.mark.parametrize("path", ["/docs/../api/voices", "/docs/%2e%2e/api/voices", "//api//voices", "/api/voices/"])
-async def test_no_spelling_of_a_path_bypasses_the_token(lab: Lab, path: str) -> None:
-    answer = await _get_raw(lab, path)
+async def test_no_spelling_of_a_path_bypasses_the_token(harness: EdgeHarness, path: str) -> None:
+    answer = await _get_raw(harness, path)
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-async def _get_raw(lab: Lab, path: str) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", lab.edge.settings.port)
+async def _get_raw(harness: EdgeHarness, path: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", harness.edge.settings.port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n".encode())
         return await reader.readline()
@@ -132,16 +142,16 @@ async def _get_raw(lab: Lab, path: str) -> bytes:
         await writer.wait_closed()
 
 
-async def test_over_grpc_the_principal_is_passed_on_and_the_token_is_not(lab: Lab) -> None:
-    metadata = [*lab.build_bearer("alice").items(), ("x-media-principal", "root")]
-    await lab.make_speech_stub().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=metadata, timeout=5)
-    assert lab.behind.speech.calls[-1]["x-media-principal"] == "alice"
-    assert "authorization" not in lab.behind.speech.calls[-1]
+async def test_over_grpc_the_principal_is_passed_on_and_the_token_is_not(harness: EdgeHarness) -> None:
+    metadata = [*harness.build_bearer("alice").items(), ("x-media-principal", "root")]
+    await harness.make_speech_stub().GetVoice(tts_pb2.GetVoiceRequest(voice="Aria"), metadata=metadata, timeout=5)
+    assert harness.upstreams.speech.calls[-1]["x-media-principal"] == "alice"
+    assert "authorization" not in harness.upstreams.speech.calls[-1]
 
 
-async def test_an_api_key_is_accepted_over_grpc(lab: Lab) -> None:
-    await lab.make_speech_stub().GetVoice(
+async def test_an_api_key_is_accepted_over_grpc(harness: EdgeHarness) -> None:
+    await harness.make_speech_stub().GetVoice(
         tts_pb2.GetVoiceRequest(voice="Aria"), metadata=[("x-api-key", API_KEY)], timeout=5
     )
-    assert lab.behind.speech.calls[-1]["x-media-principal"] == CLIENT
-    assert "x-api-key" not in lab.behind.speech.calls[-1]
+    assert harness.upstreams.speech.calls[-1]["x-media-principal"] == CLIENT
+    assert "x-api-key" not in harness.upstreams.speech.calls[-1]

@@ -31,12 +31,12 @@ SUPERVISOR_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class DrainLab:
+class DrainHarness:
     """A supervised edge, with services behind it."""
 
     edge: Edge
     supervisor: Process
-    behind: Upstreams
+    upstreams: Upstreams
     session: aiohttp.ClientSession
     token: str
 
@@ -98,16 +98,16 @@ RunEdge = Callable[..., Any]
 @pytest.fixture
 def run_edge(tmp_path: Path) -> RunEdge:
     @asynccontextmanager
-    async def run(notice_seconds: float, grace_seconds: float) -> AsyncIterator[DrainLab]:
-        async with run_upstreams() as behind, aiohttp.ClientSession() as session:
+    async def run(notice_seconds: float, grace_seconds: float) -> AsyncIterator[DrainHarness]:
+        async with run_upstreams() as upstreams, aiohttp.ClientSession() as session:
             settings = make_edge_settings(
                 tmp_path,
                 drain_notice_seconds=notice_seconds,
                 drain_grace_seconds=grace_seconds,
-                **behind.get_addresses(),
+                **upstreams.get_addresses(),
             )
             async with run_supervised_envoy(settings, tmp_path / "edge.log") as (edge, supervisor):
-                yield DrainLab(edge, supervisor, behind, session, issue_token(tmp_path, "alice"))
+                yield DrainHarness(edge, supervisor, upstreams, session, issue_token(tmp_path, "alice"))
 
     return run
 
@@ -116,92 +116,94 @@ def run_edge(tmp_path: Path) -> RunEdge:
 async def test_a_stream_in_flight_ends_complete_while_new_connections_are_refused(
     run_edge: RunEdge, number: signal.Signals
 ) -> None:
-    async with run_edge(0, LONG_SECONDS) as lab, lab.open_stream() as answer:
-        lab.supervisor.send_signal(number)
-        await lab.wait_until_refused()
-        assert lab.supervisor.returncode is None
-        lab.behind.proceed.set()
+    async with run_edge(0, LONG_SECONDS) as harness, harness.open_stream() as answer:
+        harness.supervisor.send_signal(number)
+        await harness.wait_until_refused()
+        assert harness.supervisor.returncode is None
+        harness.upstreams.proceed.set()
         assert await answer.content.read() == b"last"
-        assert await lab.wait_for_exit() == 0
+        assert await harness.wait_for_exit() == 0
 
 
 async def test_a_grpc_stream_in_flight_ends_complete(run_edge: RunEdge) -> None:
-    async with run_edge(0, LONG_SECONDS) as lab, grpc.aio.insecure_channel(lab.edge.target) as channel:
+    async with run_edge(0, LONG_SECONDS) as harness, grpc.aio.insecure_channel(harness.edge.target) as channel:
         stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         call: grpc.aio.UnaryStreamCall[Any, Any] = stub.SynthesizeStream(
-            tts_pb2.SynthesizeStreamRequest(text="Hello."), metadata=[*lab.headers.items()], timeout=DEADLINE_SECONDS
+            tts_pb2.SynthesizeStreamRequest(text="Hello."),
+            metadata=[*harness.headers.items()],
+            timeout=DEADLINE_SECONDS,
         )
         assert await call.read() == tts_pb2.SynthesizeStreamResponse()
-        lab.supervisor.terminate()
-        await lab.wait_until_refused()
-        lab.behind.speech.proceed.set()
+        harness.supervisor.terminate()
+        await harness.wait_until_refused()
+        harness.upstreams.speech.proceed.set()
         assert await call.read() == tts_pb2.SynthesizeStreamResponse()
         assert await call.read() is grpc.aio.EOF
         assert await call.code() is grpc.StatusCode.OK
-        assert await lab.wait_for_exit() == 0
+        assert await harness.wait_for_exit() == 0
 
 
 async def test_health_reports_the_drain_before_requests_are_refused(run_edge: RunEdge) -> None:
-    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab:
-        assert await lab.get("/health") == (200, None)
-        lab.supervisor.terminate()
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as harness:
+        assert await harness.get("/health") == (200, None)
+        harness.supervisor.terminate()
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await lab.get("/health") != (503, "close"):
+            while await harness.get("/health") != (503, "close"):
                 pass
-        assert await lab.get("/health?from=balancer") == (503, "close")
-        assert await lab.get("/api/voices") == (200, "close")
+        assert await harness.get("/health?from=balancer") == (503, "close")
+        assert await harness.get("/api/voices") == (200, "close")
 
 
 async def test_a_second_signal_ends_the_edge_at_once(run_edge: RunEdge) -> None:
-    async with run_edge(0, LONG_SECONDS) as lab, lab.open_stream() as answer:
-        lab.supervisor.terminate()
-        await lab.wait_until_refused()
-        lab.supervisor.terminate()
+    async with run_edge(0, LONG_SECONDS) as harness, harness.open_stream() as answer:
+        harness.supervisor.terminate()
+        await harness.wait_until_refused()
+        harness.supervisor.terminate()
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-        assert await lab.wait_for_exit() == 0
+        assert await harness.wait_for_exit() == 0
 
 
 async def test_without_grace_a_stream_is_cut(run_edge: RunEdge) -> None:
-    async with run_edge(0, 0) as lab, lab.open_stream() as answer:
-        lab.supervisor.terminate()
-        assert await lab.wait_for_exit() == 0
+    async with run_edge(0, 0) as harness, harness.open_stream() as answer:
+        harness.supervisor.terminate()
+        assert await harness.wait_for_exit() == 0
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
-        assert "requests still in flight are cut" in lab.edge.log.read_text()
+        assert "requests still in flight are cut" in harness.edge.log.read_text()
 
 
 async def test_an_idle_edge_ends_soon(run_edge: RunEdge) -> None:
-    async with run_edge(0, LONG_SECONDS) as lab:
-        lab.supervisor.terminate()
-        assert await lab.wait_for_exit() == 0
-        assert "are cut" not in lab.edge.log.read_text()
+    async with run_edge(0, LONG_SECONDS) as harness:
+        harness.supervisor.terminate()
+        assert await harness.wait_for_exit() == 0
+        assert "are cut" not in harness.edge.log.read_text()
 
 
 async def test_envoy_ends_if_its_supervisor_is_killed(run_edge: RunEdge) -> None:
-    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab, lab.open_stream() as answer:
-        lab.supervisor.kill()
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as harness, harness.open_stream() as answer:
+        harness.supervisor.kill()
         async with asyncio.timeout(END_SECONDS):
             with pytest.raises(aiohttp.ClientPayloadError):
                 await answer.content.read()
-        await lab.wait_until_refused()
+        await harness.wait_until_refused()
 
 
 async def test_the_exit_code_of_a_killed_envoy_is_passed_on(run_edge: RunEdge) -> None:
-    async with run_edge(LONG_SECONDS, LONG_SECONDS) as lab:
-        os.kill(lab.find_envoy_pid(), signal.SIGKILL)
-        assert await lab.wait_for_exit() == 128 + signal.SIGKILL
-        assert '"exit_code": 137' in lab.edge.log.read_text()
+    async with run_edge(LONG_SECONDS, LONG_SECONDS) as harness:
+        os.kill(harness.find_envoy_pid(), signal.SIGKILL)
+        assert await harness.wait_for_exit() == 128 + signal.SIGKILL
+        assert '"exit_code": 137' in harness.edge.log.read_text()
 
 
 async def test_ctrl_c_reaches_only_the_supervisor(run_edge: RunEdge) -> None:
-    async with run_edge(0, 0) as lab:
-        assert os.getpgid(lab.find_envoy_pid()) != os.getpgid(lab.supervisor.pid)
+    async with run_edge(0, 0) as harness:
+        assert os.getpgid(harness.find_envoy_pid()) != os.getpgid(harness.supervisor.pid)
 
 
 async def test_the_supervisor_uses_little_memory(run_edge: RunEdge) -> None:
-    async with run_edge(0, 0) as lab:
-        assert lab.measure_supervisor_bytes() < SUPERVISOR_BYTES
+    async with run_edge(0, 0) as harness:
+        assert harness.measure_supervisor_bytes() < SUPERVISOR_BYTES
 
 
 def _build_environment(folder: Path, **changes: str) -> dict[str, str]:

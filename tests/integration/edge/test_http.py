@@ -9,32 +9,32 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from tests.integration.edge.lab import Lab
+from tests.integration.edge.harness import EdgeHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ORIGIN = {"origin": "https://page.example"}
 
 
-async def test_an_unknown_path_is_not_found(lab: Lab) -> None:
-    answer = await lab.send("GET", "/nowhere")
+async def test_an_unknown_path_is_not_found(harness: EdgeHarness) -> None:
+    answer = await harness.send("GET", "/nowhere")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
 
-async def test_a_public_page_cannot_be_written_to(lab: Lab) -> None:
-    answer = await lab.send("POST", "/health", body=b"{}")
+async def test_a_public_page_cannot_be_written_to(harness: EdgeHarness) -> None:
+    answer = await harness.send("POST", "/health", body=b"{}")
     assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
 
-async def test_a_body_over_the_limit_is_refused(lab: Lab) -> None:
-    limit = lab.edge.settings.max_body_bytes
-    answer = await lab.send("POST", "/api/other", lab.build_bearer(), b"x" * (limit + 1))
+async def test_a_body_over_the_limit_is_refused(harness: EdgeHarness) -> None:
+    limit = harness.edge.settings.max_body_bytes
+    answer = await harness.send("POST", "/api/other", harness.build_bearer(), b"x" * (limit + 1))
     assert (answer.status, answer.code) == (413, "PAYLOAD_TOO_LARGE")
 
 
-async def test_a_body_at_the_limit_passes(lab: Lab) -> None:
-    limit = lab.edge.settings.max_body_bytes
-    answer = await lab.send("POST", "/api/other", lab.build_bearer(), b"x" * limit)
+async def test_a_body_at_the_limit_passes(harness: EdgeHarness) -> None:
+    limit = harness.edge.settings.max_body_bytes
+    answer = await harness.send("POST", "/api/other", harness.build_bearer(), b"x" * limit)
     assert (answer.status, answer.body["body_bytes"]) == (200, limit)
 
 
@@ -42,32 +42,32 @@ async def test_a_body_at_the_limit_passes(lab: Lab) -> None:
     ("path", "headers"),
     [("/api/voices/..%2f..%2fetc", {}), ("/api/voices/..%5Cetc", {}), ("/api/voices", {"a_b": "1"})],
 )
-async def test_an_ambiguous_request_is_refused(lab: Lab, path: str, headers: dict[str, str]) -> None:
-    url = URL(f"{lab.edge.url}{path}", encoded=True)
-    async with lab.session.get(url, headers=lab.build_bearer() | headers) as answer:
+async def test_an_ambiguous_request_is_refused(harness: EdgeHarness, path: str, headers: dict[str, str]) -> None:
+    url = URL(f"{harness.edge.url}{path}", encoded=True)
+    async with harness.session.get(url, headers=harness.build_bearer() | headers) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]["code"] == "VALIDATION_ERROR"
 
 
-async def test_each_answer_has_the_id_of_its_request(lab: Lab) -> None:
-    answers = [await lab.send("GET", "/health"), await lab.send("GET", "/nowhere")]
+async def test_each_answer_has_the_id_of_its_request(harness: EdgeHarness) -> None:
+    answers = [await harness.send("GET", "/health"), await harness.send("GET", "/nowhere")]
     ids = {answer.headers["x-request-id"] for answer in answers}
     assert len(ids) == 2
     assert answers[0].body["headers"]["x-request-id"] == answers[0].headers["x-request-id"]
 
 
-async def test_the_id_that_a_caller_chose_is_kept(lab: Lab) -> None:
+async def test_the_id_that_a_caller_chose_is_kept(harness: EdgeHarness) -> None:
     chosen = {"x-request-id": "9e107d9d-372b-4b6a-8a3c-1f0f5e0a4c11"}
-    answer = await lab.send("GET", "/health", chosen)
+    answer = await harness.send("GET", "/health", chosen)
     assert answer.headers["x-request-id"] == answer.body["headers"]["x-request-id"] == chosen["x-request-id"]
 
 
-async def test_a_preflight_needs_no_token(lab: Lab) -> None:
+async def test_a_preflight_needs_no_token(harness: EdgeHarness) -> None:
     preflight = {
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,content-type",
     }
-    answer = await lab.send("OPTIONS", "/api/speech", ORIGIN | preflight)
+    answer = await harness.send("OPTIONS", "/api/speech", ORIGIN | preflight)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
     assert "POST" in answer.headers["access-control-allow-methods"]
@@ -75,45 +75,45 @@ async def test_a_preflight_needs_no_token(lab: Lab) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_page_of_another_origin_can_read_the_error(lab: Lab) -> None:
-    answer = await lab.send("GET", "/api/voices", ORIGIN)
+async def test_a_page_of_another_origin_can_read_the_error(harness: EdgeHarness) -> None:
+    answer = await harness.send("GET", "/api/voices", ORIGIN)
     assert answer.status == 401
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
-async def test_options_without_a_preflight_need_a_token(lab: Lab) -> None:
-    assert (await lab.send("OPTIONS", "/api/voices")).status == 401
+async def test_options_without_a_preflight_need_a_token(harness: EdgeHarness) -> None:
+    assert (await harness.send("OPTIONS", "/api/voices")).status == 401
 
 
-async def test_a_stream_is_passed_on_without_buffering(lab: Lab) -> None:
-    url = f"{lab.edge.url}/api/speech/stream"
-    async with asyncio.timeout(10), lab.session.post(url, headers=lab.build_bearer(), data=b"{}") as answer:
+async def test_a_stream_is_passed_on_without_buffering(harness: EdgeHarness) -> None:
+    url = f"{harness.edge.url}/api/speech/stream"
+    async with asyncio.timeout(10), harness.session.post(url, headers=harness.build_bearer(), data=b"{}") as answer:
         assert await answer.content.readexactly(5) == b"first"
-        lab.behind.proceed.set()
+        harness.upstreams.proceed.set()
         assert await answer.content.read() == b"last"
-    lab.behind.proceed.clear()
+    harness.upstreams.proceed.clear()
 
 
-async def test_every_request_leaves_one_line_without_its_query(lab: Lab) -> None:
+async def test_every_request_leaves_one_line_without_its_query(harness: EdgeHarness) -> None:
     sent = {"x-request-id": "5d41402a-bc4b-4a76-b971-9d911017c592"}
-    await lab.send("GET", "/api/voices?text=secret", lab.build_bearer("alice") | sent)
+    await harness.send("GET", "/api/voices?text=secret", harness.build_bearer("alice") | sent)
     async with asyncio.timeout(10):
-        while not (lines := _find_log_lines(lab, sent["x-request-id"])):
+        while not (lines := _find_log_lines(harness, sent["x-request-id"])):
             # Envoy buffers its log; this request makes it write the buffer.
-            await lab.session.post(f"{lab.edge.admin_url}/reopen_logs")
+            await harness.session.post(f"{harness.edge.admin_url}/reopen_logs")
     [line] = lines
     assert line["principal"] == "alice"
     assert (line["method"], line["path"], line["status"]) == ("GET", "/api/voices", 200)
     assert line["upstream"] == "gateway"
     assert line["first_byte_ms"] <= line["duration_ms"]
-    assert "secret" not in lab.edge.log.read_text()
+    assert "secret" not in harness.edge.log.read_text()
 
 
-def _find_log_lines(lab: Lab, request_id: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in lab.edge.log.read_text().splitlines() if line.startswith("{")]
+def _find_log_lines(harness: EdgeHarness, request_id: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in harness.edge.log.read_text().splitlines() if line.startswith("{")]
     return [line for line in found if line.get("request_id") == request_id]
 
 
-async def test_the_admin_page_is_not_on_the_public_port(lab: Lab) -> None:
-    assert (await lab.send("GET", "/config_dump", lab.build_bearer())).status == 404
+async def test_the_admin_page_is_not_on_the_public_port(harness: EdgeHarness) -> None:
+    assert (await harness.send("GET", "/config_dump", harness.build_bearer())).status == 404

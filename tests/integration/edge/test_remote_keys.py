@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from deploy.local.dev_keys import ensure_identity
 from tests.fakes.upstream import LOOPBACK
-from tests.integration.edge.lab import run_lab
+from tests.integration.edge.harness import run_harness
 
 
 def _write_certificate(folder: Path, name: str) -> Path:
@@ -72,5 +72,5 @@ async def test_keys_are_fetched_only_from_a_host_with_a_valid_certificate(
     certificate = _write_certificate(tmp_path, certified)
     async with _run_identity_provider(tmp_path, certificate) as port:
         changes = {"jwt_jwks_uri": f"https://localhost:{port}/keys", "ca_file": certificate}
-        async with run_lab(tmp_path, **changes) as lab:
-            assert (await lab.send("GET", "/api/voices", lab.build_bearer("alice"))).status == status
+        async with run_harness(tmp_path, **changes) as harness:
+            assert (await harness.send("GET", "/api/voices", harness.build_bearer("alice"))).status == status

@@ -46,11 +46,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class EdgeHarness:
     """Everything a test of the running edge needs."""
 
     edge: Edge
-    behind: Upstreams
+    upstreams: Upstreams
     session: aiohttp.ClientSession
     channel: grpc.aio.Channel
     folder: Path
@@ -75,14 +75,14 @@ class Lab:
 
 
 @asynccontextmanager
-async def run_lab(folder: Path, **changes: Any) -> AsyncIterator[Lab]:
+async def run_harness(folder: Path, **changes: Any) -> AsyncIterator[EdgeHarness]:
     """Run an edge with these settings in front of fake services."""
     (folder / "keys").write_text(f"{CLIENT}:{API_KEY}\n")
-    async with run_upstreams() as behind:
-        settings = make_edge_settings(folder, api_keys_file=folder / "keys", **{**behind.get_addresses(), **changes})
+    async with run_upstreams() as upstreams:
+        settings = make_edge_settings(folder, api_keys_file=folder / "keys", **{**upstreams.get_addresses(), **changes})
         async with (
             run_envoy(settings, folder / "edge.log") as edge,
             aiohttp.ClientSession() as session,
             grpc.aio.insecure_channel(edge.target) as channel,
         ):
-            yield Lab(edge, behind, session, channel, folder)
+            yield EdgeHarness(edge, upstreams, session, channel, folder)
