@@ -68,7 +68,7 @@ class FakeJobService:
         """Replies by method; empty messages by default."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
         """Errors of the next calls, by method."""
-        self.story: Sequence[Step] = ()
+        self.watch_steps: Sequence[Step] = ()
         """What WatchJob sends; changes up to `after_revision` are left out."""
         self.watching = LiveCount()
         """Number of open WatchJob calls."""
@@ -87,7 +87,7 @@ class FakeJobService:
         """Send the scripted steps."""
         with self.watching.one():
             self._take("WatchJob", request, context)
-            for step in self.story:
+            for step in self.watch_steps:
                 match step:
                     case jobs_pb2.Job():
                         if step.revision > request.after_revision:

@@ -63,7 +63,7 @@ async def run_with_heartbeats(jobs: FakeJobService, seconds: float) -> AsyncIter
 async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (make_job(), RUNNING, DONE)
+    jobs.watch_steps = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers=ALICE) as answer:
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
         assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
@@ -81,7 +81,7 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
 async def test_the_stream_has_the_form_of_server_sent_events(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (make_failed_job("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
+    jobs.watch_steps = (make_failed_job("CONTENT_BLOCKED", "No.\n\ndata: {}\r\rid: 99", 7),)
     async with jobs_http.get(PATH, headers={"X-Request-Id": "order-1"}) as answer:
         assert answer.headers["X-Request-Id"] == "order-1"
         head, event, rest = (await answer.text()).split("\n\n")
@@ -100,14 +100,14 @@ async def test_the_stream_has_the_form_of_server_sent_events(
 async def test_every_final_status_is_sent_as_the_end_event(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, last: jobs_pb2.Job
 ) -> None:
-    jobs.story = (last,)
+    jobs.watch_steps = (last,)
     async with jobs_http.get(PATH) as answer:
         (event,) = parse_events(await answer.text())
     assert (event.name, event.event_id) == ("end", "3")
 
 
 async def test_a_repeated_unchanged_job_is_no_event(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (make_job(), RUNNING, RUNNING, DONE)
+    jobs.watch_steps = (make_job(), RUNNING, RUNNING, DONE)
     async with jobs_http.get(PATH) as answer:
         text = await answer.text()
     assert [event.event_id for event in parse_events(text)] == ["1", "2", "3"]
@@ -116,7 +116,7 @@ async def test_a_repeated_unchanged_job_is_no_event(jobs_http: aiohttp.ClientSes
 
 async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (make_job(), goes_on, DONE)
+    jobs.watch_steps = (make_job(), goes_on, DONE)
     async with jobs_http.get(PATH) as answer:
         head = await answer.content.readuntil(b"\n\n") + await answer.content.readuntil(b"\n\n")
         assert [event.name for event in parse_events(head.decode())] == ["job"]
@@ -131,14 +131,14 @@ async def test_an_event_is_sent_when_it_happens(jobs_http: aiohttp.ClientSession
 async def test_a_client_that_reconnects_gets_the_later_events(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, last_event_id: str, expected: list[str]
 ) -> None:
-    jobs.story = (make_job(), RUNNING, DONE)
+    jobs.watch_steps = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": last_event_id}) as answer:
         assert [event.event_id for event in parse_events(await answer.text())] == expected
     assert jobs.requests("WatchJob") == [jobs_pb2.WatchJobRequest(id=JOB_ID, after_revision=int(last_event_id or 0))]
 
 
 async def test_a_client_with_the_last_event_gets_204(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (make_job(), RUNNING, DONE)
+    jobs.watch_steps = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": "3"}) as answer:
         assert (answer.status, await answer.read()) == (204, b"")
         assert answer.headers["Cache-Control"] == "no-store"
@@ -163,7 +163,7 @@ async def test_an_invalid_last_event_id_is_refused_by_name(
 
 async def test_comments_are_sent_while_the_job_does_not_change(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (make_job(), goes_on, DONE)
+    jobs.watch_steps = (make_job(), goes_on, DONE)
     async with run_with_heartbeats(jobs, 0.01) as http, http.get(PATH) as answer:
         # On a slow machine, heartbeats come before the first event, too.
         while not (await answer.content.readuntil(b"\n\n")).startswith(b"id: 1\n"):
@@ -178,7 +178,7 @@ async def test_comments_are_sent_while_the_job_does_not_change(jobs: FakeJobServ
 
 async def test_a_job_without_an_early_event_begins_with_a_comment(jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (goes_on, DONE)
+    jobs.watch_steps = (goes_on, DONE)
     async with run_with_heartbeats(jobs, 0.01) as http, http.get(PATH) as answer:
         assert await answer.content.readuntil(b"\n\n") == b"retry: 1000\n\n"
         assert await answer.content.readuntil(b"\n\n") == b": still here\n\n"
@@ -195,7 +195,7 @@ def test_heartbeats_are_shorter_than_the_idle_timeout_of_the_edge() -> None:
 async def test_a_disconnect_ends_the_watch(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, beginning: tuple[jobs_pb2.Job, ...]
 ) -> None:
-    jobs.story = (*beginning, asyncio.Event())
+    jobs.watch_steps = (*beginning, asyncio.Event())
     listening = asyncio.create_task(_read_events(jobs_http))
     await jobs.watching.wait_for(1)
     listening.cancel()
@@ -204,7 +204,7 @@ async def test_a_disconnect_ends_the_watch(
 
 
 async def test_a_disconnect_between_two_comments_ends_the_watch(jobs: FakeJobService) -> None:
-    jobs.story = (make_job(), asyncio.Event())
+    jobs.watch_steps = (make_job(), asyncio.Event())
     async with run_with_heartbeats(jobs, 0.01) as http:
         async with http.get(PATH) as answer:
             for _ in range(4):
@@ -239,14 +239,14 @@ async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misse
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, reason: Reason
 ) -> None:
     breaks = asyncio.Event()
-    jobs.story = (make_job(), RUNNING, breaks, MediaError(reason))
+    jobs.watch_steps = (make_job(), RUNNING, breaks, MediaError(reason))
     async with jobs_http.get(PATH) as answer:
         head = b"".join([await answer.content.readuntil(b"\n\n") for _ in range(3)])
         breaks.set()
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.content.read()
     events = parse_events(head.decode())
-    jobs.story = (make_job(), RUNNING, DONE)
+    jobs.watch_steps = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers={"Last-Event-ID": events[-1].event_id}) as answer:
         events += parse_events(await answer.text())
     assert [event.event_id for event in events] == ["1", "2", "3"]
@@ -255,7 +255,7 @@ async def test_an_error_between_two_events_cuts_the_stream_and_a_reconnect_misse
 
 async def test_listeners_are_independent(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     goes_on = asyncio.Event()
-    jobs.story = (make_job(), goes_on, DONE)
+    jobs.watch_steps = (make_job(), goes_on, DONE)
     listening = [asyncio.create_task(_read_events(jobs_http)) for _ in range(5)]
     await jobs.watching.wait_for(5)
     goes_on.set()

@@ -23,7 +23,7 @@ ASYNC = {"Prefer": "respond-async"}
 async def test_a_caller_that_prefers_not_to_wait_is_answered_at_once(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], prefer: str
 ) -> None:
-    jobs.story = (asyncio.Event(),)
+    jobs.watch_steps = (asyncio.Event(),)
     async with jobs_http.post(path, json=body, headers={"Prefer": prefer}) as answer:
         assert (answer.status, answer.headers["Location"]) == (202, f"/api/jobs/{JOB_ID}")
         assert answer.headers["Preference-Applied"] == "respond-async"
@@ -32,7 +32,7 @@ async def test_a_caller_that_prefers_not_to_wait_is_answered_at_once(
 
 
 async def test_an_unknown_preference_is_ignored(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     async with jobs_http.post(ONLY, json=VIDEO, headers={"Prefer": "return=minimal"}) as answer:
         assert answer.status == 200
         assert "Preference-Applied" not in answer.headers
@@ -47,7 +47,7 @@ async def test_the_idempotency_key_is_the_request_id_of_the_job(
     body: dict[str, Any],
     headers: dict[str, str],
 ) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     async with jobs_http.post(path, json=body, headers={**headers, "Idempotency-Key": "order-7"}) as answer:
         assert answer.ok
     async with jobs_http.post(path, json=body, headers=headers) as answer:
@@ -57,8 +57,8 @@ async def test_the_idempotency_key_is_the_request_id_of_the_job(
 
 async def test_a_key_of_another_request_is_refused(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
     jobs.failures["CreateJob"].append(invalid("request_id", "was used", Reason.ALREADY_EXISTS))
-    status, body_of_answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
-    assert (status, body_of_answer["error"]["code"]) == (409, "ALREADY_EXISTS")
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": "order-7"})
+    assert (status, answer["error"]["code"]) == (409, "ALREADY_EXISTS")
 
 
 async def test_a_second_prefer_header_counts_too(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
@@ -68,7 +68,7 @@ async def test_a_second_prefer_header_counts_too(jobs_http: aiohttp.ClientSessio
 
 
 async def test_a_key_in_quotes_is_the_same_key(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     for key in ('"order-7"', "order-7", '"'):
         await send_as_alice(jobs_http, "POST", ONLY, VIDEO, **{"Idempotency-Key": key})
     names = [request.request_id for request in jobs.requests("CreateJob")]
@@ -87,9 +87,9 @@ async def test_a_violation_of_the_service_has_the_field_name_of_the_route(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, field: str, name: str
 ) -> None:
     jobs.failures["CreateJob"].append(invalid(field, "is not well", Reason.VALIDATION_ERROR))
-    status, body_of_answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
-    assert (status, body_of_answer["error"]["message"]) == (400, f"{name}: is not well")
-    assert body_of_answer["error"]["details"] == [{"field": name, "description": "is not well"}]
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, answer["error"]["message"]) == (400, f"{name}: is not well")
+    assert answer["error"]["details"] == [{"field": name, "description": "is not well"}]
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ async def send_raw_header(
     http: aiohttp.ClientSession, path: str, line: bytes, body: dict[str, Any]
 ) -> tuple[int, bytes]:
     """Send a header line that aiohttp's client refuses, and return status and body."""
-    where, content = http._base_url, orjson.dumps(body)
-    assert where is not None
-    reader, writer = await asyncio.open_connection(where.host, where.port)
+    base_url, content = http._base_url, orjson.dumps(body)
+    assert base_url is not None
+    reader, writer = await asyncio.open_connection(base_url.host, base_url.port)
     head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n\r\n"
     writer.write(head % (path.encode(), len(content), line) + content)
     status = int((await reader.readline()).split()[1])

@@ -43,7 +43,7 @@ in_both_routes = pytest.mark.parametrize(("path", "body"), ROUTES)
 
 
 async def test_the_route_waits_for_the_video(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (make_job(), make_job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
+    jobs.watch_steps = (make_job(), make_job(jobs_pb2.JOB_STATUS_RUNNING, 2), DONE)
     async with jobs_http.post(ONLY, json=VIDEO, headers={"X-Media-Principal": "alice"}) as answer:
         assert (answer.status, answer.headers["Content-Location"]) == (200, f"/api/jobs/{JOB_ID}")
         assert await answer.json() == {"success": True, "video_url": VIDEO_AT, "job_id": JOB_ID}
@@ -54,7 +54,7 @@ async def test_the_route_waits_for_the_video(jobs_http: aiohttp.ClientSession, j
 
 
 async def test_the_route_waits_for_the_talking_video(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     assert await send_as_alice(jobs_http, "POST", SPEAKING, TALKING) == (
         200,
         {
@@ -75,11 +75,11 @@ async def test_the_route_waits_for_the_talking_video(jobs_http: aiohttp.ClientSe
 async def test_optional_fields_of_the_video_are_passed_on(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     request = {**body, "seconds": 10, "resolution": "512p", "model": "minimax/hailuo-02"}
     assert (await send_as_alice(jobs_http, "POST", path, request))[0] == 200
-    (request_received,) = jobs.requests("CreateJob")
-    video = (request_received.animate if path == ONLY else request_received.talking_video).video
+    (received,) = jobs.requests("CreateJob")
+    video = (received.animate if path == ONLY else received.talking_video).video
     assert (video.seconds, video.resolution, video.model) == (10, "512p", "minimax/hailuo-02")
 
 
@@ -87,7 +87,7 @@ async def test_optional_fields_of_the_video_are_passed_on(
 async def test_a_null_field_counts_as_absent(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
-    jobs.story = (DONE,)
+    jobs.watch_steps = (DONE,)
     request = {**body, "seconds": None, "resolution": None, "model": None}
     assert (await send_as_alice(jobs_http, "POST", path, request))[0] == 200
     assert (await send_as_alice(jobs_http, "POST", path, body))[0] == 200
@@ -170,20 +170,20 @@ async def test_a_body_that_is_no_json_object_is_refused(
 async def test_a_job_that_failed_has_the_status_of_its_reason(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any], reason: Reason
 ) -> None:
-    jobs.story = (make_job(), make_failed_job(reason.name, "No."))
+    jobs.watch_steps = (make_job(), make_failed_job(reason.name, "No."))
     status, answer = await send_as_alice(jobs_http, "POST", path, body)
     assert (status, answer["success"]) == (reason.info.http_status, False)
     assert (answer["error"]["code"], answer["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
 
 
 async def test_an_unknown_reason_is_generation_failed(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (make_failed_job("REASON_OF_NEXT_YEAR", "No."),)
+    jobs.watch_steps = (make_failed_job("REASON_OF_NEXT_YEAR", "No."),)
     status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, answer["error"]["code"]) == (500, "GENERATION_FAILED")
 
 
 async def test_a_cancelled_job_is_answered_as_cancelled(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
-    jobs.story = (make_job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
+    jobs.watch_steps = (make_job(jobs_pb2.JOB_STATUS_CANCELLED, 2),)
     status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, answer["error"]["code"]) == (499, "CANCELLED")
     assert JOB_ID in answer["error"]["message"]
@@ -198,7 +198,7 @@ async def test_the_error_for_an_unfinished_job_names_its_path(
     body: dict[str, Any],
     last: tuple[jobs_pb2.Job, ...],
 ) -> None:
-    jobs.story = (*last, MediaError(Reason.UNAVAILABLE, "No."))
+    jobs.watch_steps = (*last, MediaError(Reason.UNAVAILABLE, "No."))
     status, answer = await send_as_alice(impatient_http, "POST", path, body)
     assert (status, answer["error"]["code"]) == (503, "UNAVAILABLE")
     assert f"GET /api/jobs/{JOB_ID}" in answer["error"]["message"]
@@ -209,7 +209,7 @@ async def test_a_watch_starts_again_after_the_job_service_was_lost(
     impatient_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
     jobs.failures["WatchJob"].extend([MediaError(Reason.UNAVAILABLE)] * 3)
-    jobs.story = (make_job(), DONE)
+    jobs.watch_steps = (make_job(), DONE)
     status, answer = await send_as_alice(impatient_http, "POST", ONLY, VIDEO)
     assert (status, answer["video_url"]) == (200, VIDEO_AT)
     assert [call.method for call in jobs.calls] == ["CreateJob", *["WatchJob"] * 4]
@@ -219,7 +219,7 @@ async def test_a_watch_starts_again_after_the_job_service_was_lost(
 async def test_an_error_while_waiting_has_its_own_status(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
-    jobs.story = (make_job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
+    jobs.watch_steps = (make_job(), MediaError(Reason.JOB_NOT_FOUND, "No."))
     status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
     assert (status, answer["error"]["code"]) == (404, "JOB_NOT_FOUND")
     assert [call.method for call in jobs.calls] == ["CreateJob", "WatchJob"]
@@ -239,7 +239,7 @@ async def test_a_refusal_has_its_own_status_and_does_not_wait(
 async def test_a_disconnect_ends_the_watch_and_not_the_job(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, body: dict[str, Any]
 ) -> None:
-    jobs.story = (make_job(), asyncio.Event())
+    jobs.watch_steps = (make_job(), asyncio.Event())
     waiting = asyncio.create_task(send_as_alice(jobs_http, "POST", path, body))
     await jobs.watching.wait_for(1)
     waiting.cancel()

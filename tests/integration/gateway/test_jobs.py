@@ -36,8 +36,8 @@ async def test_a_call_carries_the_caller_that_the_edge_has_verified(
 ) -> None:
     status, answer = await send_as_alice(jobs_http, method, path, body, **{"X-Request-Id": "order-1"})
     assert (status, answer["success"]) == (200, True)
-    (call_received,) = jobs.calls
-    assert (call_received.method, call_received.principal, call_received.metadata["x-request-id"]) == (
+    (received,) = jobs.calls
+    assert (received.method, received.principal, received.metadata["x-request-id"]) == (
         call,
         "alice",
         "order-1",
@@ -50,9 +50,9 @@ async def test_a_call_that_did_not_pass_the_edge_has_no_caller(
 ) -> None:
     async with jobs_http.request(method, path, json=body) as answer:
         assert answer.status == 200
-    (call_received,) = jobs.calls
-    assert (call_received.method, call_received.principal) == (call, "")
-    assert "x-media-principal" not in call_received.metadata
+    (received,) = jobs.calls
+    assert (received.method, received.principal) == (call, "")
+    assert "x-media-principal" not in received.metadata
 
 
 @in_every_route
