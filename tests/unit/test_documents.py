@@ -171,6 +171,26 @@ def test_every_named_route_is_served(document: Path) -> None:
     assert set(named) <= list_routes()
 
 
+def read_sources() -> str:
+    folders = [ROOT / name for name in ("services", "gateway", "deploy")]
+    return "\n".join(file.read_text() for folder in folders for file in sorted(folder.rglob("*.py")))
+
+
+def test_every_quoted_message_of_the_operations_guide_is_in_the_code() -> None:
+    symptoms = read_table((ROOT / "docs" / "operations.md").read_text(), "symptom")
+    messages = [message for cells in symptoms for message in re.findall(r'"([^"]{10,})"', cells[0])]
+    source = read_sources()
+    assert len(messages) >= 10
+    assert [message for message in messages if message not in source] == []
+
+
+@in_every_document
+def test_every_named_metric_exists(document: Path) -> None:
+    named = {span for span in find_spans(document.read_text()) if re.fullmatch(r"media(?:_[a-z]+){2,}", span)}
+    source = read_sources()
+    assert [name for name in sorted(named) if f'"{name.removesuffix("_total")}"' not in source] == []
+
+
 def test_the_readme_lists_every_route_once() -> None:
     specs = [(cells[0].strip("`").partition(" ")) for cells in read_table((ROOT / "README.md").read_text(), "HTTP")]
     listed = [path for _, _, path in specs]
