@@ -33,7 +33,7 @@ def make_large_image() -> bytes:
     return file.getvalue()
 
 
-async def test_fifty_identical_requests_at_once_are_one_call(suite: ImageSuite, provider: FakeImageProvider) -> None:
+async def test_fifty_concurrent_identical_requests_are_one_call(suite: ImageSuite, provider: FakeImageProvider) -> None:
     provider.proceed.clear()
     calls = [asyncio.create_task(suite.generate(f"user{number % 5}")) for number in range(50)]
     await provider.until(lambda: bool(provider.specs))

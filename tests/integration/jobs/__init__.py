@@ -1,1 +1,1 @@
-"""The service of jobs and its workers, over a real server of jobs; only the services that they call are fakes."""
+"""Tests of services.jobs and its workers with a real NATS server; the services that they call are fakes."""

@@ -76,7 +76,7 @@ async def run_job(jobs: Jobs, rig: PipelineRig, kind: str) -> JobRecord:
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_a_job_asks_for_each_thing_once_in_its_order(jobs: Jobs, rig: PipelineRig, kind: str) -> None:
+async def test_a_job_calls_each_service_once_in_order(jobs: Jobs, rig: PipelineRig, kind: str) -> None:
     record = await run_job(jobs, rig, kind)
     assert (record.status, record.percent, record.attempt) == (Status.SUCCEEDED, 100.0, 1)
     assert rig.fake.methods == REQUESTS[kind]

@@ -162,7 +162,7 @@ async def test_a_openedthat_never_accepts_is_given_up(jobs: Jobs, receiver: Rece
     assert (await jobs.get_record(job_id)).status is Status.SUCCEEDED
 
 
-async def test_what_was_sent_for_one_job_is_not_listed_for_another(jobs: Jobs, receiver: Receiver) -> None:
+async def test_deliveries_of_another_job_are_not_listed(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
         notified, silent = await jobs.submit(webhook_url=receiver.url), await jobs.submit()

@@ -138,9 +138,9 @@ async def run_video_service(
     """Run the service.
 
     Args:
-        workers: Where files are looked into.
+        workers: Worker pool that probes files.
         work: Folder for work in progress.
-        store: Where objects are.
+        store: The object store.
         **changes: Settings that differ, by the name of their field.
     """
     settings = VideoSettings(_env_file=None, **{"temp_dir": work, "fetch_allow": "127.0.0.1", **changes})

@@ -1,1 +1,1 @@
-"""Tests of what every service shares."""
+"""Tests of services.common."""

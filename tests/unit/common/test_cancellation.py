@@ -25,7 +25,7 @@ async def test_a_swallowed_cancellation_is_raised_again() -> None:
         while True:
             raise_if_cancelled()
             begun.set()
-            # As a library does that has a result in the same moment.
+            # Like a library that gets its result in the same moment.
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
             swallowed.append(is_cancelled())

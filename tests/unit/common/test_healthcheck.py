@@ -14,7 +14,7 @@ from tests.fakes.grpc_server import SERVICE, Context, Request, Response, build_p
 
 
 async def run_probe(address: str, seconds: float = 5) -> int:
-    """Ask from a thread: the probe blocks, and what it asks lives in this loop."""
+    """Run the probe in a thread: it blocks, and the server that it calls runs in this event loop."""
     return await asyncio.to_thread(probe.main, [address, "--seconds", str(seconds)])
 
 
@@ -41,13 +41,13 @@ async def run_http_server(status: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_service_that_serves_is_well() -> None:
+async def test_a_serving_service_is_healthy() -> None:
     async with run_test_server(build_probe_of_all_kinds(answer)) as running:
         assert await run_probe(f"grpc://{running.target}/{SERVICE}") == 0
         assert await run_probe(f"grpc://{running.target}") == 0
 
 
-async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_draining_service_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
     health = HealthServicer()
     options = ServerOptions(host="127.0.0.1", port=0, port_variable="TEST_PORT")
     async with run_server(build_probe_of_all_kinds(answer), options, health) as server:
@@ -56,18 +56,18 @@ async def test_a_service_that_is_about_to_stop_is_not_well(capsys: pytest.Captur
     assert "health status" in capsys.readouterr().err
 
 
-async def test_a_service_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_unknown_service_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
     async with run_test_server(build_probe_of_all_kinds(answer)) as running:
         assert await run_probe(f"grpc://{running.target}/other.v1.Service") == 1
     assert "NOT_FOUND" in capsys.readouterr().err
 
 
-async def test_an_http_status_of_200_is_well() -> None:
+async def test_http_status_200_is_healthy() -> None:
     async with run_http_server(200) as address:
         assert await run_probe(address) == 0
 
 
-async def test_an_http_status_of_503_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_http_status_503_is_unhealthy(capsys: pytest.CaptureFixture[str]) -> None:
     async with run_http_server(503) as address:
         assert await run_probe(address) == 1
     assert "status 503" in capsys.readouterr().err
@@ -82,7 +82,7 @@ async def test_an_unreachable_address_is_unhealthy(scheme: str, capsys: pytest.C
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:50051", "ftp://127.0.0.1:21/", "grpc:///Service", "http://host/health"])
-def test_an_address_that_cannot_be_asked_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unsupported_address_is_refused(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         probe.main([address])
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""What is taken for an image: by its bytes, whole, and of a size that can be worked with."""
+"""Images are identified by their bytes, must be complete, and are limited in size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def catch_refusal(data: bytes) -> str:
 
 
 def make_png(width: int, height: int) -> bytes:
-    """Return a small file that says it is so large, and would be."""
+    """Return a small PNG file that decodes to this size."""
 
     def build_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -61,7 +61,7 @@ def test_a_complete_image_is_identified_by_its_bytes(name: str) -> None:
         make_image(format_name="TIFF"),
     ],
 )
-def test_what_is_no_image_of_ours_is_refused_whatever_its_name(data: bytes) -> None:
+def test_other_formats_are_refused(data: bytes) -> None:
     assert "PNG, JPEG, WebP or AVIF" in catch_refusal(data)
 
 
@@ -72,17 +72,17 @@ def test_a_cut_file_is_refused(name: str, share: float) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (20_000, 20_000), (10_000, 2_001)])
-def test_a_bomb_is_refused_before_it_is_unpacked(width: int, height: int) -> None:
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(width: int, height: int) -> None:
     assert f"{width} x {height}" in catch_refusal(make_png(width, height))
 
 
-def test_an_image_of_an_absurd_shape_is_refused() -> None:
+def test_an_extreme_aspect_ratio_is_refused() -> None:
     assert "100 times" in catch_refusal(make_image(Size(1010, 10)))
     assert inspect(make_image(Size(1000, 10))).size == Size(1000, 10)
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(WHOLE)), st.integers(0, 60))
-def test_no_bytes_do_more_than_be_refused(noise: bytes, name: str, at: int) -> None:
+def test_any_bytes_are_an_image_or_refused(noise: bytes, name: str, at: int) -> None:
     data = WHOLE[name][:at] + noise + WHOLE[name][at + len(noise) :]
     try:
         found = inspect(data)
@@ -91,7 +91,7 @@ def test_no_bytes_do_more_than_be_refused(noise: bytes, name: str, at: int) -> N
     assert found.size.pixels > 0
 
 
-def test_an_image_for_a_provider_is_upright_small_and_bare() -> None:
+def test_an_image_for_a_provider_is_upright_small_and_without_metadata() -> None:
     exif = Image.Exif()
     exif[274] = 6
     file = BytesIO()
@@ -103,7 +103,7 @@ def test_an_image_for_a_provider_is_upright_small_and_bare() -> None:
         assert not image.getexif()
 
 
-def test_transparency_reaches_a_provider() -> None:
+def test_an_image_for_a_provider_may_be_transparent() -> None:
     file = BytesIO()
     Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(file, "WEBP")
     found = normalize(file.getvalue(), 1000)

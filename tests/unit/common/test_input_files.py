@@ -78,14 +78,14 @@ async def test_a_url_is_fetched(files: InputFiles, host: WebHost) -> None:
         ("http://127.0.0.1:{port}/gone", Reason.URL_UNREACHABLE),
     ],
 )
-async def test_a_url_that_may_not_or_cannot_be_fetched_is_refused_by_its_field(
+async def test_a_forbidden_or_unreachable_url_is_refused_by_field(
     files: InputFiles, host: WebHost, url: str, reason: Reason
 ) -> None:
     error = await catch_refusal(files, url.format(port=host.port))
     assert (error.reason, list_fields(error)) == (reason, ["image_url"])
 
 
-async def test_a_url_that_leads_to_too_much_is_refused(files: InputFiles, host: WebHost) -> None:
+async def test_a_url_of_a_too_large_file_is_refused(files: InputFiles, host: WebHost) -> None:
     error = await catch_refusal(files, host.url("/cat.png"), max_bytes=len(CAT) - 1)
     assert (error.reason, list_fields(error)) == (Reason.PAYLOAD_TOO_LARGE, ["image_url"])
 
@@ -122,22 +122,22 @@ async def test_a_malformed_data_uri_is_refused_and_names_the_field(files: InputF
     assert (error.reason, list_fields(error)) == (Reason.VALIDATION_ERROR, ["image_url"])
 
 
-async def test_a_data_uri_of_too_much_is_refused_before_it_is_unpacked(files: InputFiles) -> None:
+async def test_a_too_large_data_uri_is_refused_before_it_is_decoded(files: InputFiles) -> None:
     error = await catch_refusal(files, make_data_uri(bytes(3003)), max_bytes=3000)
     assert error.reason is Reason.PAYLOAD_TOO_LARGE
     assert "image_url" in error.message
     assert "3000" in error.message
-    # What is not even base64 is not looked at.
+    # Not valid base64: refused by its length before it is decoded.
     assert (await catch_refusal(files, "data:;base64," + "!" * 5000, max_bytes=3000)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
 @pytest.mark.parametrize("size", [3000, 3001, 3002])
-async def test_a_data_uri_of_just_what_is_allowed_is_taken(files: InputFiles, size: int) -> None:
+async def test_a_data_uri_of_the_maximum_size_is_accepted(files: InputFiles, size: int) -> None:
     assert await files.read(make_data_uri(bytes(size)), "", "alice", max_bytes=size) == bytes(size)
 
 
 @pytest.mark.parametrize("key", [OWN, SIGNED])
-async def test_an_object_of_ones_own_is_read(files: InputFiles, host: WebHost, key: str) -> None:
+async def test_an_own_object_is_read(files: InputFiles, host: WebHost, key: str) -> None:
     assert await files.read("", key, "alice", max_bytes=len(CAT)) == CAT
     assert host.requests == []
 
@@ -153,17 +153,17 @@ async def test_an_object_of_ones_own_is_read(files: InputFiles, host: WebHost, k
         ("users/bob/absent.png", Reason.PERMISSION_DENIED),
         ("users/alice/absent.png", Reason.NOT_FOUND),
         ("images/2026/11/absent.png", Reason.NOT_FOUND),
-        # Of somebody else's it is not even told that they are there.
+        # The error must not show whether an object of another caller exists.
         (NOBODYS, Reason.NOT_FOUND),
         (ANOTHERS, Reason.NOT_FOUND),
     ],
 )
-async def test_a_key_that_is_not_ones_own_is_refused_by_its_field(files: InputFiles, key: str, reason: Reason) -> None:
+async def test_a_foreign_or_invalid_key_is_refused_by_field(files: InputFiles, key: str, reason: Reason) -> None:
     error = await catch_refusal(files, key=key)
     assert (error.reason, list_fields(error)) == (reason, ["image_key"])
 
 
-async def test_what_is_absent_and_what_is_anothers_are_refused_alike(files: InputFiles) -> None:
+async def test_missing_and_foreign_objects_have_the_same_error(files: InputFiles) -> None:
     absent, anothers = (
         await catch_refusal(files, key="images/2026/11/absent.png"),
         await catch_refusal(files, key=ANOTHERS),
@@ -181,7 +181,7 @@ async def test_an_object_that_is_too_large_is_refused(files: InputFiles) -> None
     assert (await catch_refusal(files, key=OWN, max_bytes=len(CAT) - 1)).reason is Reason.PAYLOAD_TOO_LARGE
 
 
-async def test_a_store_that_fails_is_no_mistake_of_the_caller(files: InputFiles, store: FakeObjectStore) -> None:
+async def test_a_failing_store_is_not_an_error_of_the_caller(files: InputFiles, store: FakeObjectStore) -> None:
     store.unreadable = True
     assert (await catch_refusal(files, key=OWN)).reason is Reason.STORAGE_FAILED
 

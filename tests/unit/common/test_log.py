@@ -44,7 +44,7 @@ def test_a_request_id_ends_with_its_block() -> None:
     ("level", "expected"),
     [("DEBUG", ["debug", "info", "warning", "error"]), ("WARNING", ["warning", "error"]), ("error", ["error"])],
 )
-def test_less_severe_lines_are_left_out(level: str, expected: list[str]) -> None:
+def test_less_severe_lines_are_not_logged(level: str, expected: list[str]) -> None:
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         configure("test", level)
@@ -55,7 +55,7 @@ def test_less_severe_lines_are_left_out(level: str, expected: list[str]) -> None
 
 @pytest.mark.usefixtures("log_lines")
 @pytest.mark.parametrize(("log_format", "pattern"), [("json", r"\{.*\}\n"), ("console", r"[^{]*\bsaid\b[^{]*\n")])
-def test_people_get_words_and_machines_get_json(log_format: LogFormat, pattern: str) -> None:
+def test_a_console_gets_text_and_machines_get_json(log_format: LogFormat, pattern: str) -> None:
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         configure("test", "INFO", log_format)
@@ -70,7 +70,7 @@ def test_a_value_of_any_type_can_be_logged(log_lines: LogLines) -> None:
     assert line["text"] == "line\nbreak"
 
 
-def test_libraries_are_heard_from_warnings_up(log_lines: LogLines) -> None:
+def test_libraries_are_logged_from_warnings_up(log_lines: LogLines) -> None:
     logging.getLogger("somelib").info("chat")
     logging.getLogger("somelib").warning("careful: %s", "secret")
     (line,) = log_lines()
@@ -79,7 +79,7 @@ def test_libraries_are_heard_from_warnings_up(log_lines: LogLines) -> None:
     assert "secret" not in json.dumps(line)
 
 
-def test_frames_tell_where_and_not_what() -> None:
+def test_frames_show_the_place_and_not_the_text() -> None:
     def innermost() -> None:
         raise ValueError("secret")
 

@@ -84,7 +84,7 @@ async def test_a_stream_that_is_closed_early_was_cancelled() -> None:
     assert log.endings == [("CANCELLED", 3.0)]
 
 
-def test_the_usual_clock_does_not_go_back() -> None:
+def test_the_default_clock_is_monotonic() -> None:
     log = OutcomeLog()
     with record_outcome(log):
         pass

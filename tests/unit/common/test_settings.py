@@ -1,4 +1,4 @@
-"""The environment is read once, and what is wrong with it is said with the variable's name and a remedy."""
+"""Settings from the environment; an error names the variable and the remedy."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def test_what_is_not_set_has_its_default() -> None:
+def test_an_unset_variable_has_its_default() -> None:
     settings = load(Probe)
     assert (settings.port, settings.name, settings.log_level, settings.log_format) == (50051, "probe", "INFO", "json")
 
 
-def test_what_is_set_counts(environment: pytest.MonkeyPatch) -> None:
+def test_a_set_variable_is_used(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("PROBE_PORT", "50099")
     environment.setenv("MEDIA_LOG_FORMAT", "console")
     assert (load(Probe).port, load(Probe).log_format) == (50099, "console")
@@ -71,7 +71,7 @@ def test_a_wrong_value_is_reported_with_variable_remedy_and_default(
     assert "docs/configuration.md" in message
 
 
-def test_a_missing_variable_is_named_with_what_it_is_for(environment: pytest.MonkeyPatch) -> None:
+def test_a_missing_variable_is_named_with_its_description(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("PROBE_NAME")
     with pytest.raises(ConfigurationError, match=r"^PROBE_NAME: Field required\. Name of the probe\."):
         load(Probe)
@@ -89,7 +89,7 @@ def test_all_wrong_values_are_reported_at_once(environment: pytest.MonkeyPatch) 
     ("new", "old", "expected"),
     [("", SECRET, SECRET), (SECRET, "older", SECRET), (None, SECRET, SECRET), (None, None, "none")],
 )
-def test_an_alias_counts_where_the_first_name_is_not_set(
+def test_an_alias_is_used_where_the_first_name_is_not_set(
     environment: pytest.MonkeyPatch, new: str | None, old: str | None, expected: str
 ) -> None:
     for name, value in (("PROBE_API_KEY", new), ("OLD_API_KEY", old)):
@@ -130,7 +130,7 @@ def test_every_field_is_listed_by_its_variable() -> None:
     ]
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         setattr(load(Probe), "port", 1)  # noqa: B010 - the type checker knows what is being tested
 

@@ -16,8 +16,8 @@ from tests.fakes.counting import LiveCount
 ITEMS = [b"first", b"second", b"third"]
 
 
-class GenerationTask:
-    """Yields items, the later ones only when told to; counts how often it runs and runs still."""
+class Production:
+    """Yields items, all but the first only once `more` is set; counts its runs."""
 
     def __init__(self, items: list[bytes] = ITEMS, failure: Exception | None = None) -> None:
         self.live = LiveCount()
@@ -39,16 +39,16 @@ class GenerationTask:
 
 @pytest.fixture
 async def flights() -> AsyncIterator[SingleFlight[bytes]]:
-    async with SingleFlight[bytes](len) as made:
-        yield made
+    async with SingleFlight[bytes](len) as opened:
+        yield opened
 
 
 async def read_all(subscription: Subscription[bytes]) -> list[bytes]:
     return [item async for item in subscription.items()]
 
 
-async def test_readers_share_one_production_and_get_the_same(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask()
+async def test_readers_of_one_key_share_one_production(flights: SingleFlight[bytes]) -> None:
+    production = Production()
     with flights.subscribe("key", production) as leader, flights.subscribe("key", production) as joiner:
         assert (leader.joined, joiner.joined) == (False, True)
         async with asyncio.TaskGroup() as readers:
@@ -59,7 +59,7 @@ async def test_readers_share_one_production_and_get_the_same(flights: SingleFlig
 
 
 async def test_a_late_joiner_gets_everything_from_the_first_item(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask()
+    production = Production()
     with flights.subscribe("key", production) as leader:
         assert await anext(aiter(leader.items())) == ITEMS[0]
         with flights.subscribe("key", production) as joiner:
@@ -69,7 +69,7 @@ async def test_a_late_joiner_gets_everything_from_the_first_item(flights: Single
 
 
 async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask()
+    production = Production()
     leading = flights.subscribe("key", production)
     leading.__enter__()
     with flights.subscribe("key", production) as joiner:
@@ -78,8 +78,8 @@ async def test_the_leader_may_leave(flights: SingleFlight[bytes]) -> None:
         assert await read_all(joiner) == ITEMS
 
 
-async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask()
+async def test_a_production_without_readers_is_cancelled(flights: SingleFlight[bytes]) -> None:
+    production = Production()
     with flights.subscribe("key", production) as leader, flights.subscribe("key", production):
         assert await anext(aiter(leader.items())) == ITEMS[0]
     await production.live.wait_for(0)
@@ -87,7 +87,7 @@ async def test_when_the_last_one_leaves_the_production_is_cancelled(flights: Sin
 
 
 async def test_a_request_after_the_last_reader_left_starts_a_new_production(flights: SingleFlight[bytes]) -> None:
-    left, new = GenerationTask(), GenerationTask()
+    left, new = Production(), Production()
     with flights.subscribe("key", left) as subscription:
         assert await anext(aiter(subscription.items())) == ITEMS[0]
     new.more.set()
@@ -96,8 +96,8 @@ async def test_a_request_after_the_last_reader_left_starts_a_new_production(flig
         assert await read_all(subscription) == ITEMS
 
 
-async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
-    one, other = GenerationTask(), GenerationTask()
+async def test_different_keys_have_different_productions(flights: SingleFlight[bytes]) -> None:
+    one, other = Production(), Production()
     one.more.set()
     other.more.set()
     with flights.subscribe("one", one) as first, flights.subscribe("other", other) as second:
@@ -105,13 +105,13 @@ async def test_different_keys_fly_alone(flights: SingleFlight[bytes]) -> None:
     assert (one.live.total, other.live.total) == (1, 1)
 
 
-async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask(failure=MediaError(Reason.GENERATION_FAILED, "Broke."))
+async def test_a_failure_reaches_every_reader_after_the_items(flights: SingleFlight[bytes]) -> None:
+    production = Production(failure=MediaError(Reason.GENERATION_FAILED, "Broke."))
     production.more.set()
-    seen: list[bytes] = []
+    received: list[bytes] = []
 
     async def read(subscription: Subscription[bytes]) -> None:
-        seen.extend([item async for item in subscription.items()])
+        received.extend([item async for item in subscription.items()])
 
     with flights.subscribe("key", production) as leader, flights.subscribe("key", production) as joiner:
         for subscription in (leader, joiner):
@@ -120,7 +120,7 @@ async def test_a_failure_reaches_every_reader_after_what_was_produced(flights: S
 
 
 async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> None:
-    production = GenerationTask()
+    production = Production()
     production.more.set()
     with flights.subscribe("key", production) as leader:
         assert await read_all(leader) == ITEMS
@@ -132,7 +132,7 @@ async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> 
 
 
 async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> None:
-    production = GenerationTask([b"x" * 100] * 100)
+    production = Production([b"x" * 100] * 100)
     production.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500)) as flights:
         with flights.subscribe("key", production) as subscription:
@@ -143,8 +143,8 @@ async def test_the_production_does_not_run_far_ahead_of_its_only_reader() -> Non
             assert len([item async for item in items]) == 98
 
 
-async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -> None:
-    production = GenerationTask([b"x" * 100] * 100)
+async def test_a_slow_reader_does_not_delay_others_and_fails_in_the_end() -> None:
+    production = Production([b"x" * 100] * 100)
     production.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=500, max_cached_bytes=2000)) as flights:
         with flights.subscribe("key", production) as slow, flights.subscribe("key", production) as quick:
@@ -156,8 +156,8 @@ async def test_a_slow_reader_does_not_slow_the_others_and_is_cut_off_at_last() -
     assert caught.value.reason is Reason.OVERLOADED
 
 
-async def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
-    long, new = GenerationTask([b"x" * 100] * 50), GenerationTask()
+async def test_a_flight_without_its_first_items_is_not_joined() -> None:
+    long, new = Production([b"x" * 100] * 50), Production()
     long.more.set()
     new.more.set()
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=300, max_cached_bytes=1000)) as flights:
@@ -187,21 +187,21 @@ async def test_a_single_result_is_shared(flights: SingleFlight[bytes]) -> None:
     assert calls.total == 1
 
 
-async def test_closing_ends_every_production_and_tells_the_readers() -> None:
-    production = GenerationTask()
+async def test_closing_cancels_every_production_and_fails_its_readers() -> None:
+    production = Production()
     async with SingleFlight[bytes](len) as flights:
-        seating = flights.subscribe("key", production)
-        items = aiter(seating.__enter__().items())
+        joining = flights.subscribe("key", production)
+        items = aiter(joining.__enter__().items())
         await anext(items)
     await production.live.wait_for(0)
     with pytest.raises(MediaError) as caught:
         await anext(items)
     assert caught.value.reason is Reason.UNAVAILABLE
-    seating.__exit__(None, None, None)
+    joining.__exit__(None, None, None)
 
 
 @given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=40), joins=st.lists(st.integers(0, 40), max_size=5))
-async def test_whenever_one_joins_one_gets_the_same(sizes: list[int], joins: list[int]) -> None:
+async def test_a_joiner_gets_every_item_at_any_time(sizes: list[int], joins: list[int]) -> None:
     items = [bytes([index % 256]) * size for index, size in enumerate(sizes)]
 
     async def source() -> AsyncGenerator[bytes, None]:

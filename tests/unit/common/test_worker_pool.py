@@ -57,7 +57,7 @@ async def catch_reason(workers: WorkerPool, *work: object) -> Reason:
     return caught.value.reason
 
 
-async def test_work_is_done_in_another_process(workers: WorkerPool) -> None:
+async def test_work_runs_in_another_process(workers: WorkerPool) -> None:
     assert (await workers.run(inspect, make_image())).size == Size(8, 6)
     first = await workers.run(get_pid, 1)
     assert first != os.getpid()
@@ -65,30 +65,30 @@ async def test_work_is_done_in_another_process(workers: WorkerPool) -> None:
     assert await workers.run(has_imported_grpc) is False
 
 
-async def test_a_refusal_arrives_as_it_was_raised(workers: WorkerPool) -> None:
+async def test_a_media_error_is_raised_unchanged(workers: WorkerPool) -> None:
     with pytest.raises(MediaError) as caught:
         await workers.run(raise_invalid)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["output.format"]
 
 
-async def test_a_crash_fails_one_request_and_the_next_is_served(workers: WorkerPool) -> None:
+async def test_a_crash_fails_one_call_only(workers: WorkerPool) -> None:
     assert await catch_reason(workers, os.abort) is Reason.MEDIA_INVALID
     assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
-async def test_a_file_may_not_take_all_memory(workers: WorkerPool) -> None:
+async def test_a_call_that_needs_too_much_memory_fails(workers: WorkerPool) -> None:
     assert await catch_reason(workers, allocate_too_much) is Reason.MEDIA_INVALID
 
 
-async def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+async def test_a_call_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
         assert await catch_reason(workers, work_until, str(tmp_path / "never")) is Reason.MEDIA_INVALID
         assert (await workers.run(inspect, make_image())).size == Size(8, 6)
 
 
 async def cancel_all(*tasks: asyncio.Task[None]) -> None:
-    """Have the callers leave."""
+    """Cancel the calls and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -109,7 +109,7 @@ async def test_a_caller_that_leaves_does_not_end_the_worker_of_another_call(
     assert await following == worker
 
 
-async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> None:
+async def test_an_abandoned_call_is_ended_at_its_timeout(tmp_path: Path) -> None:
     async with open_workers(1, max_queue=3, timeout_seconds=1) as workers:
         task = asyncio.create_task(workers.run(work_until, str(tmp_path / "never")))
         await until((tmp_path / "never.begun").exists)
@@ -120,19 +120,19 @@ async def test_what_is_left_behind_has_its_time_and_no_more(tmp_path: Path) -> N
 
 async def test_a_caller_that_leaves_the_queue_frees_its_permit(workers: WorkerPool, tmp_path: Path) -> None:
     end, begun = tmp_path / "end", tmp_path / "never.begun"
-    at_work = asyncio.create_task(workers.run(work_until, str(end)))
+    running = asyncio.create_task(workers.run(work_until, str(end)))
     await until(Path(f"{end}.begun").exists)
     waiting = asyncio.create_task(workers.run(work_until, str(tmp_path / "never")))
     await until(lambda: workers.queued_calls == 2)
     await cancel_all(waiting)
     assert workers.queued_calls == 1
     end.touch()
-    await at_work
+    await running
     await workers.run(get_pid, 1)
     assert not await asyncio.to_thread(begun.exists)
 
 
-async def test_more_than_can_wait_are_refused_at_once(workers: WorkerPool, tmp_path: Path) -> None:
+async def test_a_full_queue_refuses_at_once(workers: WorkerPool, tmp_path: Path) -> None:
     end = tmp_path / "end"
     tasks = [asyncio.create_task(workers.run(work_until, str(end))) for _ in range(4)]
     await until(lambda: workers.queued_calls == 4)
@@ -148,7 +148,7 @@ async def test_no_process_outlives_the_pool() -> None:
     assert not pids & set(list_children())
 
 
-async def test_a_pool_that_is_not_used_starts_nothing() -> None:
+async def test_an_unused_pool_starts_no_process() -> None:
     async with open_workers(2, max_queue=3, timeout_seconds=20) as workers:
         assert workers.queued_calls == 0
         before = set(list_children())

@@ -1,1 +1,1 @@
-"""Upkeep over a real server of jobs."""
+"""Tests of services.jobs.maintenance with a real NATS server."""

@@ -1,4 +1,4 @@
-"""The schedule of upkeep, kept by a real server: each round is done by one of any number of workers."""
+"""Scheduled sweeps on a real server: one of any number of workers runs each sweep."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_if_all_fail_the_first_error_is_raised_with_all_attempts() -> None
     assert error.metadata == {"provider": "first"}
 
 
-async def test_an_error_that_the_caller_must_mend_stops_the_search_but_not_the_report() -> None:
+async def test_an_error_that_the_caller_must_correct_ends_the_search_and_lists_all_attempts() -> None:
     search = Search({FIRST: MediaError(Reason.PROVIDER_TIMEOUT), SECOND: MediaError(Reason.CONTENT_BLOCKED)})
     with pytest.raises(MediaError) as caught:
         await search.run(FIRST, SECOND, THIRD)
@@ -116,7 +116,7 @@ async def test_retries_within_an_attempt_are_reported_one_by_one() -> None:
     assert caught.value.metadata["attempts"] == expected
 
 
-async def test_an_error_that_is_no_media_error_is_not_an_attempt() -> None:
+async def test_another_exception_than_media_error_is_not_an_attempt() -> None:
     attempts = FailureLog()
 
     async def attempt(candidate: Offer) -> str:

@@ -21,13 +21,13 @@ POLICY = RetryPolicy(max_attempts=3, first_delay_seconds=0.5, max_delay_seconds=
 
 
 class Provider:
-    """Fails as told, and answers when nothing is left to fail with."""
+    """Raises the given failures in order, then returns a result."""
 
     def __init__(self, *failures: BaseException) -> None:
         self.failures = list(failures)
         self.calls = 0
 
-    async def ask(self) -> str:
+    async def call(self) -> str:
         self.calls += 1
         if self.failures:
             raise self.failures.pop(0)
@@ -40,17 +40,17 @@ def compute_longest_delay(_least: float, most: float) -> float:
 
 async def run(provider: Provider, time: PassingTime, budget_seconds: float = 100, policy: RetryPolicy = POLICY) -> str:
     retrier = Retrier(policy, time.sleep, compute_longest_delay)
-    return await retrier.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time))
+    return await retrier.run(provider.call, "elevenlabs", WaitBudget(budget_seconds, time))
 
 
 @pytest.mark.parametrize("reason", SAFE)
-async def test_what_is_safe_is_asked_again(reason: Reason) -> None:
+async def test_a_safe_call_is_retried(reason: Reason) -> None:
     provider, time = Provider(MediaError(reason), MediaError(reason)), PassingTime()
     assert await run(provider, time) == "speech"
     assert (provider.calls, time.slept_seconds) == (3, [0.5, 1.0])
 
 
-async def test_what_the_provider_had_already_is_not_asked_again() -> None:
+async def test_a_call_that_may_be_charged_is_not_retried() -> None:
     lost = MediaError(Reason.PROVIDER_UNAVAILABLE, metadata={MAY_BE_CHARGED_KEY: "true"})
     provider, time = Provider(lost), PassingTime()
     with pytest.raises(MediaError):
@@ -59,7 +59,7 @@ async def test_what_the_provider_had_already_is_not_asked_again() -> None:
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in SAFE], ids=lambda reason: reason.name)
-async def test_what_may_have_been_paid_for_or_cannot_help_is_not_asked_again(reason: Reason) -> None:
+async def test_other_reasons_are_not_retried(reason: Reason) -> None:
     provider, time = Provider(MediaError(reason, retry_after_seconds=1)), PassingTime()
     with pytest.raises(MediaError) as failure:
         await run(provider, time)
@@ -67,7 +67,7 @@ async def test_what_may_have_been_paid_for_or_cannot_help_is_not_asked_again(rea
 
 
 @pytest.mark.parametrize("failure", [LimitExceededError(Reason.PROVIDER_BUSY), ValueError(), asyncio.CancelledError()])
-async def test_what_is_no_answer_of_the_provider_is_passed_on(failure: BaseException) -> None:
+async def test_an_error_from_outside_the_provider_is_raised_unchanged(failure: BaseException) -> None:
     provider, time = Provider(failure), PassingTime()
     with pytest.raises(type(failure)) as caught:
         await run(provider, time)
@@ -84,7 +84,7 @@ async def test_the_last_failure_is_raised_unchanged() -> None:
     assert provider.calls == 3
 
 
-async def test_the_delay_that_the_provider_names_is_kept_and_spread() -> None:
+async def test_the_delay_of_the_provider_is_extended_by_jitter() -> None:
     provider, time = Provider(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), PassingTime()
     await run(provider, time)
     assert time.slept_seconds == [7.5]
@@ -118,7 +118,7 @@ async def test_cancellation_during_a_delay_ends_it() -> None:
         asleep.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(Retrier(POLICY, sleep).run(provider.ask, "elevenlabs", WaitBudget(100)))
+    task = asyncio.create_task(Retrier(POLICY, sleep).run(provider.call, "elevenlabs", WaitBudget(100)))
     await asleep.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -126,7 +126,7 @@ async def test_cancellation_during_a_delay_ends_it() -> None:
     assert provider.calls == 1
 
 
-async def test_every_further_attempt_is_logged(log_lines: LogLines) -> None:
+async def test_every_retry_is_logged(log_lines: LogLines) -> None:
     await run(Provider(MediaError(Reason.PROVIDER_BUSY, "SECRET", retry_after_seconds=2)), PassingTime())
     [line] = log_lines()
     expected = {"provider": "elevenlabs", "reason": "PROVIDER_BUSY", "attempt": 1, "delay_seconds": 2.5}
@@ -140,14 +140,14 @@ async def test_every_further_attempt_is_logged(log_lines: LogLines) -> None:
     st.floats(0.01, 20),
     st.floats(0, 1000),
 )
-def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_told(
+def test_the_whole_wait_is_bounded_and_no_delay_is_shorter_than_requested(
     retry_after: list[float | None], first: float, most: float, budget_seconds: float
 ) -> None:
     failures = [MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=seconds) for seconds in retry_after]
     provider, time = Provider(*failures), PassingTime()
     retrier = Retrier(RetryPolicy(10, first, most), time.sleep)
     with suppress(MediaError):
-        asyncio.run(retrier.run(provider.ask, "elevenlabs", WaitBudget(budget_seconds, time)))
+        asyncio.run(retrier.run(provider.call, "elevenlabs", WaitBudget(budget_seconds, time)))
     assert sum(time.slept_seconds) <= budget_seconds + 1e-6
     for number, slept in enumerate(time.slept_seconds):
         longest_spread = min(first * 2**number, most)

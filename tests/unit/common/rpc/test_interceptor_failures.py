@@ -1,4 +1,4 @@
-"""What a caller and the log learn of a handler that fails: enough to act on, and no secret."""
+"""A handler that fails: the caller and the log get the reason, and no secret."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> N
 
 
 @of_each_kind
-async def test_a_timeout_inside_a_handler_is_a_deadline_that_passed(kind: str) -> None:
+async def test_a_timeout_inside_a_handler_is_deadline_exceeded(kind: str) -> None:
     failure = await catch_failure(make_raising_body(TimeoutError(SECRET)), kind)
     assert from_rpc_error(failure).reason is Reason.DEADLINE_EXCEEDED
     assert SECRET not in str(failure)
 
 
 @of_each_kind
-async def test_the_failure_of_a_service_behind_is_passed_on_with_its_reason(kind: str) -> None:
+async def test_the_failure_of_a_called_service_keeps_its_reason(kind: str) -> None:
     behind = await catch_failure(make_raising_body(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), UNARY)
     meant = from_rpc_error(await catch_failure(make_raising_body(behind), kind))
     assert (meant.reason, meant.retry_after_seconds) == (Reason.PROVIDER_BUSY, 7)
@@ -117,7 +117,7 @@ class Servicer:
 
 @pytest.mark.parametrize("handler", [yields, writes, Servicer().yields, Servicer().writes])
 @pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
-async def test_both_styles_of_stream_deliver_what_they_made_before_they_failed(
+async def test_both_styles_of_stream_deliver_their_messages_before_a_failure(
     kind: str, handler: Callable[..., Any], log_lines: LogLines
 ) -> None:
     async with run_test_server(build_probe({kind: handler})) as probed:
@@ -131,7 +131,7 @@ async def test_both_styles_of_stream_deliver_what_they_made_before_they_failed(
 
 
 @pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
-async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLines) -> None:
+async def test_a_complete_stream_ends_with_ok(kind: str, log_lines: LogLines) -> None:
     async def handler(request: Request | AsyncIterator[Request], context: Context) -> AsyncIterator[Response]:
         if isinstance(request, AsyncIterator):
             assert [item async for item in request]
@@ -144,7 +144,7 @@ async def test_a_stream_that_ends_whole_ends_with_ok(kind: str, log_lines: LogLi
 
 @of_each_kind
 async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
-    # The library takes a message that comes after the refusal for a failure of its own.
+    # The library reports a message that arrives after the refusal as a failure of its own.
     call = Call(requests=()) if kind.startswith("stream") else Call()
     async with run_test_server(build_probe({})) as probed:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -153,7 +153,7 @@ async def test_a_method_that_does_not_exist_is_unimplemented(kind: str) -> None:
 
 
 @pytest.mark.parametrize("library", ["asyncio", "grpc._cython.cygrpc", "grpc.aio._server", "aiohttp.server"])
-def test_what_a_library_says_of_an_exception_is_logged_without_its_words(library: str, log_lines: LogLines) -> None:
+def test_the_message_of_a_library_is_not_logged(library: str, log_lines: LogLines) -> None:
     error = RuntimeError(SECRET)
     logging.getLogger(library).error("failed with %s", error, exc_info=error)
     (line,) = log_lines()

@@ -1,4 +1,4 @@
-"""What happens at the limit of calls: refusals say when to come back, and health and reflection still answer."""
+"""At the limit of concurrent calls: refusals have a retry delay, and health and reflection still answer."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_a_call_beyond_the_limit_is_refused_with_a_retry_delay(kind: str) 
         assert probed.server.guard.running == 0
 
 
-async def test_health_answers_while_every_slot_is_taken() -> None:
+async def test_health_answers_at_the_limit() -> None:
     async with run_saturated_server() as (probed, _, _):
         health = make_health_stub(probed.channel)
         checked = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=5)
@@ -99,7 +99,7 @@ async def test_health_answers_while_every_slot_is_taken() -> None:
         watch.cancel()
 
 
-async def test_watching_health_takes_no_slot() -> None:
+async def test_watching_health_does_not_count_as_a_call() -> None:
     async with run_test_server(
         build_probe_of_all_kinds(HeldCalls().body), limits=ServerLimits(concurrent_rpcs=1)
     ) as probed:
@@ -110,14 +110,14 @@ async def test_watching_health_takes_no_slot() -> None:
         watch.cancel()
 
 
-async def test_reflection_answers_while_every_slot_is_taken() -> None:
+async def test_reflection_answers_at_the_limit() -> None:
     async with run_saturated_server() as (probed, _, _):
         assert SERVICE in await list_reflected_services(probed.channel)
 
 
 @pytest.mark.parametrize("failure", [MediaError(Reason.CONTENT_BLOCKED), RuntimeError("unexpected")])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> None:
+async def test_a_failed_call_does_not_count_any_more(kind: str, failure: Exception) -> None:
     async with run_saturated_server(kind, calls=1) as (probed, limiter, tasks):
         limiter.failure = failure
         limiter.released.set()
@@ -128,7 +128,7 @@ async def test_a_failed_call_frees_its_slot(kind: str, failure: Exception) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
+async def test_a_cancelled_call_does_not_count_any_more(kind: str) -> None:
     async with run_saturated_server(kind, calls=1) as (probed, limiter, tasks):
         tasks[0].cancel()
         await limiter.live.wait_for(0)
@@ -136,7 +136,7 @@ async def test_a_cancelled_call_frees_its_slot(kind: str) -> None:
         assert await Call().run(probed.channel, kind) == [b"done"]
 
 
-async def test_a_call_past_its_deadline_frees_its_slot() -> None:
+async def test_a_call_past_its_deadline_does_not_count_any_more() -> None:
     limiter = HeldCalls()
     limits = ServerLimits(concurrent_rpcs=1, deadline_seconds=0.1)
     async with run_test_server(build_probe_of_all_kinds(limiter.body), limits=limits) as probed:
@@ -146,7 +146,7 @@ async def test_a_call_past_its_deadline_frees_its_slot() -> None:
         assert await Call().run(probed.channel, UNARY) == [b"done"]
 
 
-async def test_a_stream_holds_its_slot_until_its_last_message() -> None:
+async def test_a_stream_counts_until_its_last_message() -> None:
     going_on = asyncio.Event()
 
     async def handler(request: Request, context: Context) -> AsyncIterator[Response]:

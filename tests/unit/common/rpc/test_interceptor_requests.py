@@ -1,4 +1,4 @@
-"""What is checked of every request before a handler sees it, and the id that goes with it."""
+"""Every request is checked before its handler runs, and has a request id."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_string_that_is_not_utf8_is_refused_by_field(kind: str) -> None:
 
 
 @of_each_kind
-async def test_bytes_that_are_no_message_are_refused(kind: str) -> None:
+async def test_bytes_that_are_not_a_message_are_refused(kind: str) -> None:
     code, meant, seen = await catch_refusal(kind, NOT_PROTOBUF)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert meant.reason is Reason.VALIDATION_ERROR
@@ -139,20 +139,20 @@ def parse_error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo
 
 @of_each_kind
 @pytest.mark.parametrize("given", ["req-1", "A" * 64, "0.a_B-c"])
-async def test_a_well_formed_request_id_is_kept_in_log_and_error(kind: str, given: str, log_lines: LogLines) -> None:
+async def test_a_well_formed_request_id_is_in_log_and_error(kind: str, given: str, log_lines: LogLines) -> None:
     assert await request_id_of_call(kind, [("x-request-id", given)]) == (given, given)
     lines = [line for line in log_lines() if line["event"] in ("inside", "rpc")]
     assert [(line["event"], line["request_id"]) for line in lines] == [("inside", given), ("rpc", given)]
 
 
 @pytest.mark.parametrize("given", [None, "", "a" * 65, "with space", "new%0aline", 'quote"', "../../etc"])
-async def test_a_missing_or_odd_request_id_is_replaced(given: str | None) -> None:
+async def test_a_missing_or_malformed_request_id_is_replaced(given: str | None) -> None:
     seen, reported = await request_id_of_call(UNARY, [] if given is None else [("x-request-id", given)])
     assert seen == reported
     assert re.fullmatch("[0-9a-f]{32}", seen)
 
 
-async def test_calls_at_once_keep_their_own_request_ids() -> None:
+async def test_concurrent_calls_have_their_own_request_ids() -> None:
     barrier = asyncio.Barrier(3)
 
     async def body(request: Request, context: Context) -> Response:

@@ -1,4 +1,4 @@
-"""How a server begins and ends: the port, health, reflection, drain, signals."""
+"""Start and end of a server: port, health, reflection, drain, signals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TwoPartStreamer:
 
 
 class Watch:
-    """Follows what a server says of its health."""
+    """Follows the health status that a server reports."""
 
     def __init__(self, channel: grpc.aio.Channel, service: str = SERVICE) -> None:
         stub = make_health_stub(channel)
@@ -74,10 +74,10 @@ class Watch:
 
 
 async def catch_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
-    """Calls until a call is refused.
+    """Call until a call is refused as UNAVAILABLE.
 
-    A call that arrives in the very moment of closing is dropped by the library as CANCELLED, or left without an answer;
-    it is from that moment that the notice keeps callers away.
+    The library drops a call that arrives while the port closes as CANCELLED, or does not answer it. The notice before
+    the drain exists so that callers do not meet this moment.
     """
     async with asyncio.timeout(10):
         while True:
@@ -88,7 +88,7 @@ async def catch_unavailable(channel: grpc.aio.Channel) -> grpc.aio.AioRpcError:
                     return error
 
 
-async def test_a_taken_port_is_named_with_its_variable() -> None:
+async def test_a_taken_port_is_an_error_that_names_its_variable() -> None:
     async with run_test_server(TwoPartStreamer().register) as first:
         options = ServerOptions(host="127.0.0.1", port=first.server.port, port_variable="TTS_PORT")
         with pytest.raises(ConfigurationError) as caught:
@@ -107,7 +107,7 @@ async def test_no_other_server_can_share_the_port() -> None:
                 other.bind(("127.0.0.1", running.server.port))
 
 
-async def test_a_host_that_is_not_ours_is_named_with_the_variable() -> None:
+async def test_a_foreign_host_is_an_error_that_names_the_variable() -> None:
     options = ServerOptions(host="203.0.113.1", port=0, port_variable="TTS_PORT")
     with pytest.raises(ConfigurationError, match=r"TTS_PORT: cannot listen on 203\.0\.113\.1:0"):
         async with run_server(TwoPartStreamer().register, options):
@@ -129,7 +129,7 @@ async def test_reflection_lists_the_services_and_health() -> None:
         assert {SERVICE, "grpc.health.v1.Health"} <= set(await list_reflected_services(running.channel))
 
 
-async def test_reflection_is_off_unless_asked_for() -> None:
+async def test_reflection_is_off_by_default() -> None:
     async with run_test_server(TwoPartStreamer().register) as running:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await list_reflected_services(running.channel)
@@ -143,7 +143,7 @@ async def test_a_message_over_the_limit_is_refused() -> None:
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_draining_server_says_so_before_it_refuses_anything() -> None:
+async def test_a_draining_server_reports_not_serving_before_it_refuses_calls() -> None:
     async with run_test_server(TwoPartStreamer().register, notice_seconds=60) as running:
         watch = Watch(running.channel)
         await watch.wait_for(SERVING)
@@ -172,7 +172,7 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
     assert said[0]["calls_in_flight"] == 1
 
 
-async def test_grace_ends_a_stream_that_does_not() -> None:
+async def test_a_stream_is_cut_at_the_end_of_the_grace() -> None:
     streamer = TwoPartStreamer()
     async with run_test_server(streamer.register, notice_seconds=0, grace_seconds=0.05) as running:
         call = Call().start(running.channel, SERVER_STREAM)
@@ -193,7 +193,7 @@ async def test_leaving_the_context_ends_calls_at_once() -> None:
     assert await call.code() is not grpc.StatusCode.OK
 
 
-async def test_a_server_has_stopped_only_when_its_handlers_have_cleaned_up_and_are_logged(log_lines: LogLines) -> None:
+async def test_a_server_stops_after_its_handlers_have_cleaned_up_and_are_logged(log_lines: LogLines) -> None:
     cleaned: list[str] = []
 
     async def clean_up_slowly(request: Request, context: Context) -> AsyncIterator[Response]:

@@ -1,4 +1,4 @@
-"""Errors keep their meaning on their way over gRPC, and what is not ours keeps its words to itself."""
+"""Errors keep their meaning over gRPC; the text of foreign errors is dropped."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_every_status_carries_the_reason_in_our_domain(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
-def test_every_row_is_fit_to_be_shown(reason: Reason) -> None:
+def test_every_reason_has_a_message_for_callers(reason: Reason) -> None:
     row = reason.info
     assert grpc.StatusCode[row.grpc_code] is not grpc.StatusCode.OK
     assert 400 <= row.http_status < 600
@@ -108,14 +108,14 @@ def test_every_row_is_fit_to_be_shown(reason: Reason) -> None:
         (Reason.QUOTA_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, 429, True),
     ],
 )
-def test_what_only_jobs_are_refused_with_has_its_place_in_the_table(
+def test_the_reasons_of_jobs_are_in_the_table(
     reason: Reason, code: grpc.StatusCode, http_status: int, retryable: bool
 ) -> None:
     assert to_status(MediaError(reason), "req-1").code is code
     assert (reason.info.http_status, reason.info.retryable) == (http_status, retryable)
 
 
-def test_no_two_reasons_are_the_same_row() -> None:
+def test_no_two_reasons_have_the_same_info() -> None:
     assert len({reason.info for reason in Reason}) == len(Reason)
     assert len(Reason.__members__) == len(Reason)
 
@@ -152,7 +152,7 @@ def make_foreign_error(code: grpc.StatusCode, *details: error_details_pb2.ErrorI
     ],
     ids=["without details", "of another domain", "of another domain with our name", "of a reason we do not know"],
 )
-def test_a_failure_that_is_not_ours_keeps_its_kind_but_not_its_words(
+def test_a_foreign_failure_keeps_its_code_but_not_its_text(
     code: grpc.StatusCode, details: tuple[error_details_pb2.ErrorInfo, ...]
 ) -> None:
     meant = from_rpc_error(make_foreign_error(code, *details))
@@ -164,7 +164,7 @@ def test_a_failure_that_is_not_ours_keeps_its_kind_but_not_its_words(
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff", b"", status_pb2.Status(details=[any_pb2.Any()]).SerializeToString()])
-def test_details_that_cannot_be_read_are_no_details(content: bytes) -> None:
+def test_unreadable_details_are_ignored(content: bytes) -> None:
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))
     error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailers, SECRET)
     meant = from_rpc_error(error)
@@ -172,7 +172,7 @@ def test_details_that_cannot_be_read_are_no_details(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ErrorInfo", "BadRequest", "RetryInfo"])
-def test_a_detail_that_cannot_be_read_is_no_detail(kind: str) -> None:
+def test_an_unreadable_detail_is_ignored(kind: str) -> None:
     broken = any_pb2.Any(type_url=f"type.googleapis.com/google.rpc.{kind}", value=b"\xff\xff")
     content = status_pb2.Status(details=[broken]).SerializeToString()
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))

@@ -86,13 +86,13 @@ def is_valid(message: Message) -> bool:
 
 @of_each_speech_request
 @pytest.mark.parametrize("text", BLANK.values(), ids=BLANK)
-def test_a_text_without_anything_to_say_is_refused(kind: type[Message], text: str) -> None:
+def test_a_text_that_cannot_be_spoken_is_refused(kind: type[Message], text: str) -> None:
     assert list_refused_fields(kind(text=text)) == ["text"]
 
 
 @of_each_speech_request
 @pytest.mark.parametrize("text", SPOKEN, ids=lambda text: ascii(text[:10]))
-def test_a_text_with_something_to_say_passes(kind: type[Message], text: str) -> None:
+def test_a_text_that_can_be_spoken_passes(kind: type[Message], text: str) -> None:
     assert is_valid(kind(text=text))
 
 
@@ -118,7 +118,7 @@ def test_every_field_with_a_rule_is_in_these_tables(kind: type[Message]) -> None
 
 @of_each_speech_request
 @pytest.mark.parametrize("item", ["", "x" * 129])
-def test_a_wrong_item_of_a_list_is_named_by_its_place(kind: type[Message], item: str) -> None:
+def test_a_wrong_item_of_a_list_is_named_by_its_index(kind: type[Message], item: str) -> None:
     assert list_refused_fields(kind(text="Hello", next_request_ids=["fine", item])) == ["next_request_ids[1]"]
 
 
@@ -133,7 +133,7 @@ def test_all_wrong_fields_are_named_at_once(kind: type[Message]) -> None:
 
 
 @of_each_speech_request
-def test_what_the_caller_sent_is_not_in_the_message(kind: type[Message]) -> None:
+def test_the_value_of_the_caller_is_not_in_the_message(kind: type[Message]) -> None:
     with pytest.raises(MediaError) as caught:
         validate(kind(text="\u200b", voice="/secret", provider="secret", model_id="/secret", language_code="secret!"))
     assert "secret" not in caught.value.message
@@ -190,7 +190,7 @@ WRONG_EVERYWHERE = tts_pb2.SynthesizeRequest(
 )
 
 
-def test_an_answer_to_a_request_that_is_wrong_everywhere_fits_the_headers_that_a_caller_takes() -> None:
+def test_an_error_with_the_most_violations_fits_into_the_headers() -> None:
     with pytest.raises(MediaError) as caught:
         validate(WRONG_EVERYWHERE)
     assert {"text", "output_format"} <= {item.field for item in caught.value.violations}
@@ -243,7 +243,7 @@ def test_an_unknown_field_may_hold_anything() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"\x0a\x05abc", b"\x0a", b"\x00", b"\x0f", bytes([0x0A]) + b"\xff" * 10])
-def test_bytes_that_are_no_message_name_no_field(content: bytes) -> None:
+def test_bytes_that_are_not_a_message_name_no_field(content: bytes) -> None:
     assert find_refused_field(content) is None
 
 
@@ -259,7 +259,7 @@ def test_no_bytes_make_parsing_raise(content: bytes) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
-def test_good_messages_pass_untouched(text: str) -> None:
+def test_valid_messages_pass_unchanged(text: str) -> None:
     request = Request(text=text)
     assert parse(request.SerializeToString()) == request
 
@@ -275,5 +275,5 @@ def test_without_a_descriptor_the_error_names_no_field() -> None:
     assert broken.to_error().violations == ()
 
 
-def test_a_method_without_deserializer_stays_without() -> None:
+def test_a_method_without_deserializer_is_not_wrapped() -> None:
     assert make_lenient_deserializer(None) is None

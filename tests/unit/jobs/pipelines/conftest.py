@@ -1,4 +1,4 @@
-"""A job in hand, and the services that it is made with."""
+"""Pipelines over fake services and buckets in memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.unit.jobs.memory_buckets import Buckets, make_record
 CALL_SECONDS, VIDEO_SECONDS = 100.0, 1000.0
 
 
-class Shop:
-    """What makes jobs, and what came of it."""
+class PipelineRig:
+    """Runs jobs with fake services, and reads the records that they write."""
 
     def __init__(self, fake: FakeServices, steps: Steps) -> None:
         self.fake = fake
@@ -26,26 +26,26 @@ class Shop:
 
     @property
     def record(self) -> JobRecord:
-        """The record as it was written last."""
+        """The record that was written last."""
         return self.buckets.records[-1]
 
     @property
-    def reached(self) -> list[tuple[str, float]]:
+    def progress(self) -> list[tuple[str, float]]:
         """Stages and percents that were written, in order, each once."""
         return list(dict.fromkeys((record.stage, record.percent) for record in self.buckets.records[1:]))
 
-    async def make(self, kind: str, spec: dict[str, Any], **fields: Any) -> JobRecord:
-        """Do a job from where its record says it is."""
+    async def run_job(self, kind: str, spec: dict[str, Any], **fields: Any) -> JobRecord:
+        """Run a job from the state in `fields` to its end, and return its last record."""
         lease = await self.buckets.lease(make_record(kind, spec, **fields))
         await build_job_types(self.steps, 3, 60.0)[kind].pipeline(lease)
         return self.record
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def rig() -> AsyncIterator[PipelineRig]:
     fake = FakeServices()
     async with serve_fake_services(fake) as services:
-        yield Shop(
+        yield PipelineRig(
             fake,
             Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, video_seconds=VIDEO_SECONDS),
         )

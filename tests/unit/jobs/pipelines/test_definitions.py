@@ -13,7 +13,7 @@ from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, build_job_type
 from services.jobs.pipelines.requests import DEFAULT_MOTION
 from tests.fakes.job_services import AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.unit.jobs.memory_buckets import JOB_ID, make_record
-from tests.unit.jobs.pipelines.conftest import Shop
+from tests.unit.jobs.pipelines.conftest import PipelineRig
 
 VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in"}
 NARRATION: dict[str, Any] = {"text": "Hello."}
@@ -46,17 +46,17 @@ METHODS = {"image": "GenerateImage", "audio": "SynthesizeStream", "video": "Gene
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_steps_run_in_order(shop: Shop, kind: str) -> None:
-    record = await shop.make(kind, SPECS[kind])
-    assert shop.fake.methods == REQUESTS[kind]
+async def test_steps_run_in_order(rig: PipelineRig, kind: str) -> None:
+    record = await rig.run_job(kind, SPECS[kind])
+    assert rig.fake.methods == REQUESTS[kind]
     assert list(record.steps) == [step for method in REQUESTS[kind] for step in METHODS if METHODS[step] == method]
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_stages_begin_where_the_documents_say(shop: Shop, kind: str) -> None:
-    await shop.make(kind, SPECS[kind])
+async def test_stages_begin_where_the_documents_say(rig: PipelineRig, kind: str) -> None:
+    await rig.run_job(kind, SPECS[kind])
     started: dict[str, float] = {}
-    for stage, percent in shop.reached:
+    for stage, percent in rig.progress:
         started.setdefault(stage, percent)
     assert started == STAGES[kind]
 
@@ -64,19 +64,19 @@ async def test_stages_begin_where_the_documents_say(shop: Shop, kind: str) -> No
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("percents", [(), (0.0, 1.0, 2.0, 50.0, 49.0, 100.0), (100.0, 0.0, 100.0)], ids=str)
 async def test_the_percent_never_goes_back_and_ends_below_100(
-    shop: Shop, kind: str, percents: tuple[float, ...]
+    rig: PipelineRig, kind: str, percents: tuple[float, ...]
 ) -> None:
-    shop.fake.percents = percents
-    await shop.make(kind, SPECS[kind])
-    reached = [record.percent for record in shop.buckets.records]
-    assert reached == sorted(reached)
-    assert reached[-1] <= 99.0
+    rig.fake.percents = percents
+    await rig.run_job(kind, SPECS[kind])
+    progress = [record.percent for record in rig.buckets.records]
+    assert progress == sorted(progress)
+    assert progress[-1] <= 99.0
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) -> None:
-    await shop.make(kind, SPECS[kind], principal="bob")
-    assert {call.principal for call in shop.fake.calls} == {"bob"}
+async def test_all_requests_are_on_behalf_of_the_owner(rig: PipelineRig, kind: str) -> None:
+    await rig.run_job(kind, SPECS[kind], principal="bob")
+    assert {call.principal for call in rig.fake.calls} == {"bob"}
 
 
 @pytest.mark.parametrize(
@@ -91,28 +91,28 @@ async def test_all_requests_are_on_behalf_of_the_owner(shop: Shop, kind: str) ->
         ("story", ["image", "audio", "video", "final"], []),
     ],
 )
-async def test_a_job_resumes_after_its_last_step(shop: Shop, kind: str, done: list[str], call: list[str]) -> None:
-    await shop.make(kind, SPECS[kind], steps={step: RESULTS[step] for step in done})
-    assert shop.fake.methods == call
+async def test_a_job_resumes_after_its_last_step(rig: PipelineRig, kind: str, done: list[str], call: list[str]) -> None:
+    await rig.run_job(kind, SPECS[kind], steps={step: RESULTS[step] for step in done})
+    assert rig.fake.methods == call
     behind = {stage for step in done for stage in STAGES_OF[step]}
-    assert {stage for stage, _ in shop.reached} == STAGES[kind].keys() - behind
+    assert {stage for stage, _ in rig.progress} == STAGES[kind].keys() - behind
 
 
 @pytest.mark.parametrize("kind", SPECS)
-async def test_a_step_that_fails_ends_the_attempt_there(shop: Shop, kind: str) -> None:
+async def test_a_step_that_fails_ends_the_attempt_there(rig: PipelineRig, kind: str) -> None:
     last = REQUESTS[kind][-1]
-    shop.fake.failures[last].append(MediaError(Reason.CONTENT_BLOCKED))
+    rig.fake.failures[last].append(MediaError(Reason.CONTENT_BLOCKED))
     with pytest.raises(MediaError) as caught:
-        await shop.make(kind, SPECS[kind])
+        await rig.run_job(kind, SPECS[kind])
     assert caught.value.reason is Reason.CONTENT_BLOCKED
-    assert shop.fake.methods == REQUESTS[kind]
-    assert shop.record.stage == list(STAGES[kind])[-1]
+    assert rig.fake.methods == REQUESTS[kind]
+    assert rig.record.stage == list(STAGES[kind])[-1]
 
 
 @pytest.mark.parametrize("kind", ["animate", "talking_video", "story"])
-async def test_a_video_request_has_the_id_of_its_job(shop: Shop, kind: str) -> None:
-    await shop.make(kind, SPECS[kind])
-    request = shop.fake.last("GenerateVideo").request
+async def test_a_video_request_has_the_id_of_its_job(rig: PipelineRig, kind: str) -> None:
+    await rig.run_job(kind, SPECS[kind])
+    request = rig.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
 
 
@@ -127,10 +127,10 @@ async def test_a_video_request_has_the_id_of_its_job(shop: Shop, kind: str) -> N
     ],
 )
 async def test_a_talking_video_has_the_requested_delay_and_captions(
-    shop: Shop, fields: dict[str, Any], delay_ms: int, mode: video_pb2.CaptionMode | None
+    rig: PipelineRig, fields: dict[str, Any], delay_ms: int, mode: video_pb2.CaptionMode | None
 ) -> None:
-    await shop.make("talking_video", {**SPECS["talking_video"], **fields})
-    request = shop.fake.last("MuxVideo").request
+    await rig.run_job("talking_video", {**SPECS["talking_video"], **fields})
+    request = rig.fake.last("MuxVideo").request
     assert request.audio_delay_ms == delay_ms
     assert (request.captions.mode if request.HasField("captions") else None) == mode
 
@@ -144,49 +144,53 @@ async def test_a_talking_video_has_the_requested_delay_and_captions(
         ("JOB_CAPTIONS_NONE", None),
     ],
 )
-async def test_a_story_has_captions_by_default(shop: Shop, captions: str, mode: video_pb2.CaptionMode | None) -> None:
-    await shop.make("story", {**SPECS["story"], "captions": captions})
-    request = shop.fake.last("MuxVideo").request
+async def test_a_story_has_captions_by_default(
+    rig: PipelineRig, captions: str, mode: video_pb2.CaptionMode | None
+) -> None:
+    await rig.run_job("story", {**SPECS["story"], "captions": captions})
+    request = rig.fake.last("MuxVideo").request
     assert request.audio_delay_ms == DEFAULT_DELAY_MS
     assert (request.captions.mode if request.HasField("captions") else None) == mode
 
 
-async def test_the_video_of_a_story_uses_its_image(shop: Shop) -> None:
+async def test_the_video_of_a_story_uses_its_image(rig: PipelineRig) -> None:
     spec = {**SPECS["story"], "motion": "pan left", "seconds": 10, "resolution": "1080p", "videoProvider": "embedded"}
-    await shop.make("story", spec)
-    request = shop.fake.last("GenerateVideo").request
+    await rig.run_job("story", spec)
+    request = rig.fake.last("GenerateVideo").request
     assert request.image_key == f"users/alice/jobs/{JOB_ID}/image.webp"
     assert (request.prompt, request.seconds) == ("pan left", 10)
     assert (request.resolution, request.provider) == ("1080p", "embedded")
 
 
-async def test_a_story_without_motion_has_the_default_motion(shop: Shop) -> None:
-    await shop.make("story", SPECS["story"])
-    assert shop.fake.last("GenerateVideo").request.prompt == DEFAULT_MOTION
+async def test_a_story_without_motion_has_the_default_motion(rig: PipelineRig) -> None:
+    await rig.run_job("story", SPECS["story"])
+    assert rig.fake.last("GenerateVideo").request.prompt == DEFAULT_MOTION
 
 
 @pytest.mark.parametrize("kind", ["headline", "story"])
 @pytest.mark.parametrize(("text", "said"), [("", "Cats land"), ("They came in peace.", "They came in peace.")])
-async def test_the_speech_of_a_headline_defaults_to_the_headline(shop: Shop, kind: str, text: str, said: str) -> None:
+async def test_the_speech_of_a_headline_defaults_to_the_headline(
+    rig: PipelineRig, kind: str, text: str, said: str
+) -> None:
     headline = {"headline": "Cats land", "narration": {"text": text, "voice": "Aria"}}
-    await shop.make(kind, headline if kind == "headline" else {"headline": headline})
-    request = shop.fake.last("SynthesizeStream").request
+    await rig.run_job(kind, headline if kind == "headline" else {"headline": headline})
+    request = rig.fake.last("SynthesizeStream").request
     assert (request.text, request.voice) == (said, "Aria")
 
 
-async def test_a_headline_job_needs_the_alignment(shop: Shop) -> None:
-    shop.fake.failures["GetStoredAudio"].append(MediaError(Reason.STORAGE_FAILED))
+async def test_a_headline_job_needs_the_alignment(rig: PipelineRig) -> None:
+    rig.fake.failures["GetStoredAudio"].append(MediaError(Reason.STORAGE_FAILED))
     with pytest.raises(MediaError) as caught:
-        await shop.make("headline", SPECS["headline"])
+        await rig.run_job("headline", SPECS["headline"])
     assert caught.value.reason is Reason.STORAGE_FAILED
-    assert list(shop.record.steps) == ["image", "audio"]
+    assert list(rig.record.steps) == ["image", "audio"]
 
 
-async def test_every_requestable_kind_is_limited_and_can_be_cancelled(shop: Shop) -> None:
-    table = build_job_types(shop.steps, 7, 60.0)
+async def test_every_requestable_kind_is_limited_and_can_be_cancelled(rig: PipelineRig) -> None:
+    table = build_job_types(rig.steps, 7, 60.0)
     assert set(table) == set(KINDS)
     for kind in table.values():
         assert (kind.max_running, kind.wait_budget_seconds) == (7, 60.0)
         assert kind.cancel_at_provider is not None
         await kind.cancel_at_provider(make_record(intents=("video",)))
-    assert shop.fake.methods == ["CancelVideo"] * len(KINDS)
+    assert rig.fake.methods == ["CancelVideo"] * len(KINDS)

@@ -20,7 +20,7 @@ from services.jobs.record import JobRecord
 from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.fakes.waiting import until
 from tests.unit.jobs.memory_buckets import JOB_ID, Bucket, make_record
-from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, VIDEO_SECONDS, Shop
+from tests.unit.jobs.pipelines.conftest import CALL_SECONDS, VIDEO_SECONDS, PipelineRig
 
 VIDEO = jobs_pb2.VideoSpec(
     image_key="users/alice/cat.png",
@@ -62,9 +62,9 @@ class OvertakenBucket(Bucket):
         return await super().update(key, value, last)
 
 
-async def run_step(shop: Shop, step: str, **fields: Any) -> Result:
+async def run_step(rig: PipelineRig, step: str, **fields: Any) -> Result:
     """Run one step of a job."""
-    return await STEPS[step][1](shop.steps, await shop.buckets.lease(make_record(**{"steps": RESULTS, **fields})))
+    return await STEPS[step][1](rig.steps, await rig.buckets.lease(make_record(**{"steps": RESULTS, **fields})))
 
 
 def list_results_before(step: str) -> dict[str, Any]:
@@ -84,122 +84,122 @@ def test_a_progress_range_is_part_of_the_job_and_keeps_order(
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("principal", ["alice", "", "someone@example.com"])
-async def test_every_call_is_on_behalf_of_the_owner(shop: Shop, step: str, principal: str) -> None:
-    await run_step(shop, step, principal=principal, steps=list_results_before(step))
-    assert [(call.method, call.principal) for call in shop.fake.calls] == [(STEPS[step][0], principal)]
+async def test_every_call_is_on_behalf_of_the_owner(rig: PipelineRig, step: str, principal: str) -> None:
+    await run_step(rig, step, principal=principal, steps=list_results_before(step))
+    assert [(call.method, call.principal) for call in rig.fake.calls] == [(STEPS[step][0], principal)]
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_finished_step_does_not_run_again(shop: Shop, step: str) -> None:
+async def test_a_finished_step_does_not_run_again(rig: PipelineRig, step: str) -> None:
     generated = {"key": "somewhere/else.bin"}
-    assert await run_step(shop, step, steps={**RESULTS, step: generated}) == generated
-    assert shop.fake.calls == []
+    assert await run_step(rig, step, steps={**RESULTS, step: generated}) == generated
+    assert rig.fake.calls == []
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_step_stores_its_result_in_the_record(shop: Shop, step: str) -> None:
-    result = await run_step(shop, step, steps=list_results_before(step))
-    assert shop.record.steps[step] == result
+async def test_a_step_stores_its_result_in_the_record(rig: PipelineRig, step: str) -> None:
+    result = await run_step(rig, step, steps=list_results_before(step))
+    assert rig.record.steps[step] == result
     assert {"key", "contentType", "provider", "model"} <= result.keys()
 
 
 @pytest.mark.parametrize(("step", "intents"), [("video", ("video",)), ("audio", ("audio",)), ("image", ("image",))])
 async def test_a_paid_step_is_stored_as_an_intent_before_its_call(
-    shop: Shop, step: str, intents: tuple[str, ...]
+    rig: PipelineRig, step: str, intents: tuple[str, ...]
 ) -> None:
-    shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.PROVIDER_BUSY))
+    rig.fake.failures[STEPS[step][0]].append(MediaError(Reason.PROVIDER_BUSY))
     with pytest.raises(MediaError):
-        await run_step(shop, step, steps=list_results_before(step))
-    assert shop.record.intents == intents
+        await run_step(rig, step, steps=list_results_before(step))
+    assert rig.record.intents == intents
 
 
-async def test_a_mux_is_not_stored_as_an_intent(shop: Shop) -> None:
-    await run_step(shop, "final")
-    assert shop.record.intents == ()
+async def test_a_mux_is_not_stored_as_an_intent(rig: PipelineRig) -> None:
+    await run_step(rig, "final")
+    assert rig.record.intents == ()
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_the_error_of_a_service_is_raised_unchanged(shop: Shop, step: str) -> None:
-    shop.fake.failures[STEPS[step][0]].append(MediaError(Reason.RATE_LIMITED, "Slow down.", retry_after_seconds=7))
+async def test_the_error_of_a_service_is_raised_unchanged(rig: PipelineRig, step: str) -> None:
+    rig.fake.failures[STEPS[step][0]].append(MediaError(Reason.RATE_LIMITED, "Slow down.", retry_after_seconds=7))
     with pytest.raises(MediaError) as caught:
-        await run_step(shop, step, steps=list_results_before(step))
+        await run_step(rig, step, steps=list_results_before(step))
     assert (caught.value.reason, caught.value.message) == (Reason.RATE_LIMITED, "Slow down.")
     assert caught.value.retry_after_seconds == 7
-    assert step not in shop.record.steps
+    assert step not in rig.record.steps
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_stream_without_a_result_is_a_retryable_error(shop: Shop, step: str) -> None:
-    shop.fake.truncated.add(STEPS[step][0])
+async def test_a_stream_without_a_result_is_a_retryable_error(rig: PipelineRig, step: str) -> None:
+    rig.fake.truncated.add(STEPS[step][0])
     with pytest.raises(MediaError) as caught:
-        await run_step(shop, step, steps=list_results_before(step))
+        await run_step(rig, step, steps=list_results_before(step))
     assert caught.value.reason is Reason.UNAVAILABLE
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_stream_is_read_to_its_end_so_that_no_call_counts_as_cancelled(shop: Shop, step: str) -> None:
+async def test_a_stream_is_read_to_its_end_so_that_no_call_counts_as_cancelled(rig: PipelineRig, step: str) -> None:
     method = STEPS[step][0]
-    shop.fake.endings[method] = limiter = asyncio.Event()
-    doing = asyncio.create_task(run_step(shop, step, steps=list_results_before(step)))
+    rig.fake.endings[method] = limiter = asyncio.Event()
+    doing = asyncio.create_task(run_step(rig, step, steps=list_results_before(step)))
     over, _ = await asyncio.wait({doing}, timeout=0.2)
     assert not over
     limiter.set()
     assert "key" in await doing
-    assert (shop.fake.drained, shop.fake.abandoned) == ([method], [])
+    assert (rig.fake.drained, rig.fake.abandoned) == ([method], [])
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_an_error_after_the_result_is_ignored(shop: Shop, step: str) -> None:
-    shop.fake.endings[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
-    assert "key" in await run_step(shop, step, steps=list_results_before(step))
+async def test_an_error_after_the_result_is_ignored(rig: PipelineRig, step: str) -> None:
+    rig.fake.endings[STEPS[step][0]] = MediaError(Reason.UNAVAILABLE)
+    assert "key" in await run_step(rig, step, steps=list_results_before(step))
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
 async def test_a_stream_that_never_ends_after_its_result_is_closed(
-    shop: Shop, step: str, monkeypatch: pytest.MonkeyPatch
+    rig: PipelineRig, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.jobs.clients._DRAIN_SECONDS", 0.05)
     method = STEPS[step][0]
-    shop.fake.endings[method] = asyncio.Event()
-    assert "key" in await run_step(shop, step, steps=list_results_before(step))
-    await until(lambda: shop.fake.abandoned == [method])
+    rig.fake.endings[method] = asyncio.Event()
+    assert "key" in await run_step(rig, step, steps=list_results_before(step))
+    await until(lambda: rig.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", ["video", "audio", "final"])
-async def test_a_cancelled_step_cancels_the_call(shop: Shop, step: str) -> None:
+async def test_a_cancelled_step_cancels_the_call(rig: PipelineRig, step: str) -> None:
     method = STEPS[step][0]
-    shop.fake.blocked[method] = asyncio.Event()
-    doing = asyncio.create_task(run_step(shop, step, steps=list_results_before(step)))
-    await until(lambda: method in shop.fake.methods)
+    rig.fake.blocked[method] = asyncio.Event()
+    doing = asyncio.create_task(run_step(rig, step, steps=list_results_before(step)))
+    await until(lambda: method in rig.fake.methods)
     doing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await doing
-    await until(lambda: shop.fake.abandoned == [method])
+    await until(lambda: rig.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", ["video", "final"])
-async def test_a_superseded_step_cancels_the_call(shop: Shop, step: str) -> None:
+async def test_a_superseded_step_cancels_the_call(rig: PipelineRig, step: str) -> None:
     method = STEPS[step][0]
-    shop.buckets.state = OvertakenBucket()
-    shop.fake.blocked[method] = asyncio.Event()
+    rig.buckets.state = OvertakenBucket()
+    rig.fake.blocked[method] = asyncio.Event()
     with pytest.raises(LeaseLostError):
-        await run_step(shop, step, steps=list_results_before(step))
-    await until(lambda: shop.fake.abandoned == [method])
+        await run_step(rig, step, steps=list_results_before(step))
+    await until(lambda: rig.fake.abandoned == [method])
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_video_has_a_longer_deadline_than_other_calls(shop: Shop, step: str) -> None:
-    await run_step(shop, step, steps=list_results_before(step))
+async def test_a_video_has_a_longer_deadline_than_other_calls(rig: PipelineRig, step: str) -> None:
+    await run_step(rig, step, steps=list_results_before(step))
     allowed = VIDEO_SECONDS if step == "video" else CALL_SECONDS
-    (call,) = shop.fake.calls
+    (call,) = rig.fake.calls
     assert call.seconds_left == pytest.approx(allowed, abs=10)
 
 
-async def test_a_video_request_has_the_job_id_and_is_detached(shop: Shop) -> None:
-    result = await run_step(shop, "video", steps={})
-    request = shop.fake.last("GenerateVideo").request
+async def test_a_video_request_has_the_job_id_and_is_detached(rig: PipelineRig) -> None:
+    result = await run_step(rig, "video", steps={})
+    request = rig.fake.last("GenerateVideo").request
     assert (request.request_id, request.detach) == (f"job-{JOB_ID}", True)
-    assert request.request_id == build_video_request_id(shop.record)
+    assert request.request_id == build_video_request_id(rig.record)
     assert (request.image_key, request.image_url, request.prompt) == ("users/alice/cat.png", "", "zoom in")
     assert (request.seconds, request.resolution) == (10, "512p")
     assert (request.model, request.provider) == ("minimax/hailuo-02", "replicate")
@@ -208,24 +208,24 @@ async def test_a_video_request_has_the_job_id_and_is_detached(shop: Shop) -> Non
 
 
 @pytest.mark.parametrize("step", ["video", "final"])
-async def test_the_percent_of_a_video_is_a_part_of_the_jobs(shop: Shop, step: str) -> None:
-    shop.fake.percents = (0.0, 25.0, 50.0, 10.0, 100.0)
-    await run_step(shop, step, steps=list_results_before(step))
-    assert [percent for _, percent in shop.reached] == [20.0, 30.0, 40.0, 60.0]
+async def test_the_percent_of_a_video_is_a_part_of_the_jobs(rig: PipelineRig, step: str) -> None:
+    rig.fake.percents = (0.0, 25.0, 50.0, 10.0, 100.0)
+    await run_step(rig, step, steps=list_results_before(step))
+    assert [percent for _, percent in rig.progress] == [20.0, 30.0, 40.0, 60.0]
 
 
-async def test_speech_is_stored_with_its_alignment(shop: Shop) -> None:
-    result = await run_step(shop, "audio", steps={})
-    request = shop.fake.last("SynthesizeStream").request
+async def test_speech_is_stored_with_its_alignment(rig: PipelineRig) -> None:
+    result = await run_step(rig, "audio", steps={})
+    request = rig.fake.last("SynthesizeStream").request
     assert (request.text, request.voice) == ("Hello.", "Aria")
     assert (request.provider, request.model_id) == ("elevenlabs", "eleven_turbo_v2")
     assert (request.output_format, request.store, request.include_alignment) == ("mp3_44100_64", True, True)
     assert (result["key"], result["storedAudioId"], result["durationSeconds"]) == (AUDIO_KEY, STORED_AUDIO_ID, 2.5)
 
 
-async def test_an_image_is_stored_under_a_key_of_the_job(shop: Shop) -> None:
-    result = await run_step(shop, "image", steps={})
-    request = shop.fake.last("GenerateImage").request
+async def test_an_image_is_stored_under_a_key_of_the_job(rig: PipelineRig) -> None:
+    result = await run_step(rig, "image", steps={})
+    request = rig.fake.last("GenerateImage").request
     assert (request.output.object_key, request.output.overwrite) == (f"users/alice/jobs/{JOB_ID}/image.webp", True)
     assert (request.prompt, request.image_size, request.provider) == ("Cats land on the moon", "square", "fal")
     style = request.style
@@ -234,17 +234,17 @@ async def test_an_image_is_stored_under_a_key_of_the_job(shop: Shop) -> None:
     assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
 
 
-async def test_an_image_has_a_default_size_and_no_default_style(shop: Shop) -> None:
-    lease = await shop.buckets.lease(make_record())
-    await shop.steps.make_image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
-    request = shop.fake.last("GenerateImage").request
+async def test_an_image_has_a_default_size_and_no_default_style(rig: PipelineRig) -> None:
+    lease = await rig.buckets.lease(make_record())
+    await rig.steps.make_image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
+    request = rig.fake.last("GenerateImage").request
     assert (request.image_size, list(request.style.art_styles)) == ("landscape_16_9", [])
 
 
-async def test_speech_is_muxed_into_the_generated_video(shop: Shop) -> None:
-    lease = await shop.buckets.lease(make_record(steps=RESULTS))
-    result = await shop.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
-    request = shop.fake.last("MuxVideo").request
+async def test_speech_is_muxed_into_the_generated_video(rig: PipelineRig) -> None:
+    lease = await rig.buckets.lease(make_record(steps=RESULTS))
+    result = await rig.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
+    request = rig.fake.last("MuxVideo").request
     assert (request.video.key, request.audio.key, request.audio_delay_ms) == (VIDEO_KEY, AUDIO_KEY, 750)
     assert request.length_policy == video_pb2.LENGTH_POLICY_FREEZE
     assert (request.object_key, request.overwrite) == (f"users/alice/jobs/{JOB_ID}/final.mp4", True)
@@ -260,19 +260,19 @@ async def test_speech_is_muxed_into_the_generated_video(shop: Shop) -> None:
     ],
 )
 async def test_captions_use_the_alignment_of_the_speech(
-    shop: Shop, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
+    rig: PipelineRig, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
 ) -> None:
-    lease = await shop.buckets.lease(make_record(steps=RESULTS))
-    await shop.steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=captions)
-    assert shop.fake.methods == ["GetStoredAudio", "MuxVideo"]
-    assert shop.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID
-    request = shop.fake.last("MuxVideo").request
+    lease = await rig.buckets.lease(make_record(steps=RESULTS))
+    await rig.steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=captions)
+    assert rig.fake.methods == ["GetStoredAudio", "MuxVideo"]
+    assert rig.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID
+    request = rig.fake.last("MuxVideo").request
     assert (request.captions.mode, request.captions.alignment) == (mode, ALIGNMENT)
 
 
-async def test_a_video_is_cancelled_by_its_request_id(shop: Shop) -> None:
-    await shop.steps.cancel_video(make_record(intents=("video",)))
-    call = shop.fake.last("CancelVideo")
+async def test_a_video_is_cancelled_by_its_request_id(rig: PipelineRig) -> None:
+    await rig.steps.cancel_video(make_record(intents=("video",)))
+    call = rig.fake.last("CancelVideo")
     assert (call.request.request_id, call.principal) == (f"job-{JOB_ID}", "alice")
 
 
@@ -285,6 +285,6 @@ async def test_a_video_is_cancelled_by_its_request_id(shop: Shop) -> None:
     ],
     ids=["nothing was begun", "no video was begun", "the video is there"],
 )
-async def test_nothing_is_cancelled_without_a_started_video(shop: Shop, record: JobRecord) -> None:
-    await shop.steps.cancel_video(record)
-    assert shop.fake.calls == []
+async def test_nothing_is_cancelled_without_a_started_video(rig: PipelineRig, record: JobRecord) -> None:
+    await rig.steps.cancel_video(record)
+    assert rig.fake.calls == []

@@ -28,9 +28,9 @@ class RunLog:
     """Records the callbacks of a run."""
 
     def __init__(self) -> None:
-        self.places: list[int] = []
+        self.positions: list[int] = []
         self.percents: list[float] = []
-        self.moved = asyncio.Event()
+        self.progressed = asyncio.Event()
         """Set at the first position or percentage above 0."""
 
     @property
@@ -38,27 +38,27 @@ class RunLog:
         """The callbacks to pass to the runner."""
         return RunCallbacks(self._queued, self._running)
 
-    def _queued(self, place: int) -> None:
-        self.places.append(place)
-        self.moved.set()
+    def _queued(self, position: int) -> None:
+        self.positions.append(position)
+        self.progressed.set()
 
     def _running(self, percent: float) -> None:
         self.percents.append(percent)
         if percent:
-            self.moved.set()
+            self.progressed.set()
 
 
 class ScriptFolder:
     """A folder in which a script runs in place of ffmpeg.
 
     Args:
-        parent: Where it is.
+        parent: Folder in which it is created.
     """
 
     def __init__(self, parent: Path) -> None:
         self.folder = parent / "work"
         self.folder.mkdir()
-        self.slots = FfmpegLimiter(1, 1)
+        self.limiter = FfmpegLimiter(1, 1)
         self._parent = parent
         self._runs = 0
         os.mkfifo(self.folder / "alive")
@@ -72,7 +72,7 @@ class ScriptFolder:
         binary = self._parent / f"ffmpeg-{self._runs}"
         binary.write_text(f"#!/bin/sh\n{script}")
         binary.chmod(0o755)
-        runner = FfmpegRunner(binary, self.slots, limits)
+        runner = FfmpegRunner(binary, self.limiter, limits)
         await runner.run(COMMAND, self.folder, (log or RunLog()).watch, sink)
 
     async def get_error(self, script: str, limits: FfmpegLimits = LIMITS) -> MediaError:

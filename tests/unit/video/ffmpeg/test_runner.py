@@ -52,14 +52,14 @@ async def test_progress_is_reported_while_ffmpeg_works(script_folder: ScriptFold
     script = "echo out_time_us=2500000 >&2\nread word <go\nprintf 'a complaint\\nout_time_us=5000000\\n' >&2\n"
     task = asyncio.create_task(script_folder.run(script + "echo progress=end >&2", log))
     async with asyncio.timeout(10):
-        await log.moved.wait()
+        await log.progressed.wait()
         assert log.percents == [0.0, 25.0]
         os.write(go, b"on\n")
         await task
     os.close(go)
     assert log.percents[-1] == 100.0
     assert log.percents == sorted(log.percents)
-    assert log.places == []
+    assert log.positions == []
 
 
 async def test_the_output_is_forwarded_whole_and_in_order(script_folder: ScriptFolder) -> None:
@@ -181,7 +181,7 @@ async def test_a_cancellation_kills_ffmpeg_and_its_children(script_folder: Scrip
     log = RunLog()
     task = asyncio.create_task(script_folder.run(HANGS, log))
     async with asyncio.timeout(10):
-        await log.moved.wait()
+        await log.progressed.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -239,16 +239,16 @@ async def test_the_second_run_is_queued_and_the_third_is_rejected(script_folder:
     first, second = RunLog(), RunLog()
     one = asyncio.create_task(script_folder.run(HANGS, first))
     async with asyncio.timeout(10):
-        await first.moved.wait()
+        await first.progressed.wait()
         two = asyncio.create_task(script_folder.run("echo progress=end >&2", second))
-        await second.moved.wait()
-        assert (second.places, second.percents) == ([1], [])
+        await second.progressed.wait()
+        assert (second.positions, second.percents) == ([1], [])
         assert (await script_folder.get_error("exit 0")).reason is Reason.OVERLOADED
         one.cancel()
         await asyncio.wait([one])
         await script_folder.run("echo progress=end >&2")
         await asyncio.wait([two])
-    assert (first.places, one.cancelled()) == ([], True)
+    assert (first.positions, one.cancelled()) == ([], True)
     assert (second.percents[0], second.percents[-1]) == (0.0, 100.0)
 
 

@@ -132,7 +132,7 @@ async def test_another_request_id_or_another_caller_cancels_nothing(
     async with starts() as suite:
         await begin(suite)
         assert not await cancel(suite, name, principal)
-    # Nor from a process that knows only the record.
+    # A process that knows only the record cannot cancel it either.
     async with starts() as suite:
         assert not await cancel(suite, name, principal)
     assert replicate.cancelled == []

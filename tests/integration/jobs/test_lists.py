@@ -12,7 +12,7 @@ from services.jobs.record import JobFilter, Status
 from tests.integration.jobs.conftest import Jobs
 
 
-async def test_the_newest_comes_first(jobs: Jobs) -> None:
+async def test_the_newest_job_is_first(jobs: Jobs) -> None:
     ids = [await jobs.submit(kind) for kind in ("animate", "story", "animate", "headline")]
     found, token = await jobs.list_page()
     assert (found, token) == (sorted(ids, reverse=True), "")
@@ -27,7 +27,7 @@ async def test_pages_follow_each_other_without_a_gap(jobs: Jobs, page_size: int)
     assert pages[-1]
 
 
-async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
+async def test_jobs_are_filtered_by_kind_and_status(jobs: Jobs) -> None:
     waiting, ended = await jobs.submit("animate"), await jobs.submit("animate")
     story = await jobs.submit("story")
     lease = await jobs.job_store.open_lease(await jobs.get_record(ended))
@@ -44,7 +44,7 @@ async def test_jobs_are_chosen_by_kind_and_status(jobs: Jobs) -> None:
     assert chosen["story", Status.SUCCEEDED] == chosen["headline", None] == chosen["", Status.FAILED] == set()
 
 
-async def test_a_page_of_one_kind_is_full_though_others_lie_between(jobs: Jobs) -> None:
+async def test_a_page_of_one_kind_is_full_among_other_kinds(jobs: Jobs) -> None:
     ids: dict[str, list[str]] = {"animate": [], "story": []}
     for _ in range(3):
         for kind, found in ids.items():
@@ -64,7 +64,7 @@ async def test_jobs_created_after_the_first_page_are_in_no_later_page(jobs: Jobs
     assert (await jobs.list_page(1))[0] == [later]
 
 
-async def test_nothing_is_missing_and_nothing_comes_twice_while_four_write(jobs: Jobs, nats_url: str) -> None:
+async def test_lists_are_complete_and_without_duplicates_during_writes(jobs: Jobs, nats_url: str) -> None:
     """Read the list repeatedly while four writers change its jobs."""
     async with open_streams(StreamOptions((nats_url,), quota=100), "with room"):
         ids = await asyncio.gather(*(jobs.submit() for _ in range(40)))
