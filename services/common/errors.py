@@ -38,7 +38,10 @@ class Reason(Enum):
         "INVALID_ARGUMENT", 400, False, "A field is missing or out of range; the details name it."
     )
     TEXT_TOO_LONG = ReasonInfo(
-        "INVALID_ARGUMENT", 400, False, "The text exceeds the model's limit; shorten it or choose another model."
+        "INVALID_ARGUMENT",
+        400,
+        False,
+        "The text is longer than the suite or the model accepts; shorten it or choose another model.",
     )
     OUTPUT_TOO_LARGE = ReasonInfo(
         "INVALID_ARGUMENT",
