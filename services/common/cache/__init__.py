@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from services.common.cache.factory import open_result_store
 from services.common.cache.interface import CacheStats, CacheStatus, Collection, Entry, ExpiryClock, Store, StoreError
-from services.common.cache.tiered import Codec, TieredCache, TieredOptions
+from services.common.cache.tiered import Codec, TieredCache, TieredOptions, open_result_store
 
 __all__ = [
     "CacheStats",

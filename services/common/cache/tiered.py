@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from services.common.cache.circuit_breaker import CircuitBreaker, CircuitOptions
 from services.common.cache.coalesced_reads import SLOW, CoalescedReads
-from services.common.cache.interface import CacheStats, Counts, Entry, ExpiryClock, Store, StoreError
+from services.common.cache.interface import CacheStats, Collection, Counts, Entry, ExpiryClock, Store, StoreError
 from services.common.cache.memory import MemoryCache
+from services.common.cache.sqlite import DEFAULT_MAX_BYTES, open_sqlite_store
 from services.common.cache.write_behind import Write, WriteQueue
 from services.common.log import LogThrottle, logger
 
@@ -22,6 +24,27 @@ log = logger(__name__)
 T = TypeVar("T")
 
 _LOG_INTERVAL_SECONDS = 60
+
+
+def open_result_store(
+    mongodb_uri: str, sqlite_path: Path, collection: Collection, *, sqlite_max_bytes: int = DEFAULT_MAX_BYTES
+) -> AbstractAsyncContextManager[Store]:
+    """Return the context of the store; the store connects or opens its file on first use.
+
+    Args:
+        mongodb_uri: Connection string; empty for the SQLite file.
+        sqlite_path: The file; several collections and processes may share it.
+        collection: Collection of the entries.
+        sqlite_max_bytes: Most bytes that the collection may take in the file. MongoDB is bounded on its server.
+
+    Raises:
+        ConfigurationError: On entering, `mongodb_uri` is not a connection string.
+    """
+    if not mongodb_uri:
+        return open_sqlite_store(sqlite_path, collection, max_bytes=sqlite_max_bytes)
+    from services.common.cache.mongo import open_mongo_store  # noqa: PLC0415 - costs 30 MB and is often not needed
+
+    return open_mongo_store(mongodb_uri, collection)
 
 
 class Codec(Protocol[T]):
