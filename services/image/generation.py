@@ -30,7 +30,7 @@ INLINE_BYTES = 256 * 1024
 
 
 class CostClaim:
-    """Decide which of several callers that share one generation reports its cost: the first to claim it."""
+    """Decides which of several callers that share one generation reports its cost: the first to claim it."""
 
     def __init__(self) -> None:
         self._claimed = False

@@ -23,7 +23,7 @@ from services.image.request import ImageRequest, OutputRequest, Quality
 
 @dataclass(frozen=True, slots=True)
 class InputRef:
-    """Where the image to transform is; exactly one of the two is set."""
+    """Reference to the image to transform; exactly one field is set."""
 
     url: str = ""
     key: str = ""

@@ -34,7 +34,7 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 class JobServicer(jobs_pb2_grpc.JobServiceServicer):
-    """Implement media.jobs.v1.JobService.
+    """Implements media.jobs.v1.JobService.
 
     Args:
         job_store: Accepts, reads, lists and cancels jobs.

@@ -22,7 +22,7 @@ _EXTENSION = "mp4"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a caller wants a video stored."""
+    """The object key at which a video is stored, as its caller chose it."""
 
     object_key: str = ""
     """A key below the caller's own prefix; empty for a new key."""

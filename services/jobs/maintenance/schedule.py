@@ -26,7 +26,7 @@ _FAILED_SECONDS = 60.0
 
 
 class Schedule:
-    """Run sweeps when they are due.
+    """Runs sweeps when they are due.
 
     Args:
         streams: Connection with the schedule.

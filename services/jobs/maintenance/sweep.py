@@ -1,4 +1,4 @@
-"""A maintenance sweep: deletes old records and orphaned objects, requeues lost jobs."""
+"""A maintenance sweep: deletes old records, their results and orphaned objects, and requeues lost jobs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from media.image.v1 import image_pb2
+from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
 from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 
-from services.common.errors import MediaError
+from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.storage import ObjectStore
+from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, list_subjects
 from services.jobs.job_store import JobStore
-from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.metrics import JobMetrics
+from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, OWN_OBJECTS, VIDEO, build_own_key
 from services.jobs.record import WEBHOOK, JobRecord, Status, StoredJob, to_owner_token, to_request_token
 
 log = logger(__name__)
@@ -41,7 +46,7 @@ class SweepOptions:
 
 
 class Sweep:
-    """Check all jobs of all owners. Sweeps are idempotent and may run at the same time.
+    """Checks all jobs of all owners. Sweeps are idempotent and may run at the same time.
 
     Args:
         streams: Connection with queue and buckets.
@@ -185,3 +190,64 @@ class Sweep:
     async def _purge(self, bucket: str, key: str) -> None:
         """Remove an entry of a bucket without the marker that a delete leaves."""
         await self._streams.jetstream.purge_stream(f"KV_{bucket}", subject=f"$KV.{bucket}.{key}")
+
+
+class Cleanup:
+    """Deletes media of jobs; media that do not exist any more are no error.
+
+    Args:
+        services: Clients of the services that store the media.
+        call_seconds: Deadline of each call.
+    """
+
+    def __init__(self, services: ServiceClients, call_seconds: float) -> None:
+        self._services = services
+        self._call_seconds = call_seconds
+        self._by_step: Mapping[str, Callable[[JobRecord, str], Awaitable[None]]] = {
+            IMAGE: self._delete_image,
+            VIDEO: self._delete_video,
+            FINAL: self._delete_video,
+        }
+
+    async def delete_results(self, record: JobRecord) -> None:
+        """Delete all results of a job.
+
+        Raises:
+            MediaError: A service cannot delete a result.
+        """
+        for step, delete in self._by_step.items():
+            if step in record.steps:
+                await delete(record, record.steps[step]["key"])
+        if stored_audio_id := record.steps.get(AUDIO, {}).get("storedAudioId"):
+            await self._delete_speech(record, stored_audio_id)
+
+    async def delete_orphans(self, record: JobRecord) -> None:
+        """Delete objects that an ended job stored without recording them.
+
+        Raises:
+            MediaError: A service cannot delete an object.
+        """
+        for step in OWN_OBJECTS:
+            if step not in record.steps:
+                await self._by_step[step](record, build_own_key(record, step))
+
+    async def _delete_image(self, record: JobRecord, key: str) -> None:
+        request = image_pb2.DeleteImageRequest(key=key)
+        await self._delete(record, self._services.images.DeleteImage, request)
+
+    async def _delete_video(self, record: JobRecord, key: str) -> None:
+        request = video_pb2.DeleteVideoRequest(key=key)
+        await self._delete(record, self._services.videos.DeleteVideo, request)
+
+    async def _delete_speech(self, record: JobRecord, stored_audio_id: str) -> None:
+        request = tts_pb2.DeleteStoredAudioRequest(id=stored_audio_id)
+        await self._delete(record, self._services.speech.DeleteStoredAudio, request)
+
+    async def _delete(self, record: JobRecord, method: Callable[..., Awaitable[Any]], request: object) -> None:
+        try:
+            await await_reply(
+                method(request, metadata=metadata_for_owner(record.principal), timeout=self._call_seconds)
+            )
+        except MediaError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise

@@ -41,7 +41,7 @@ class ProgressRange:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Run the steps of pipelines. A finished step returns its stored result without a call."""
+    """Runs the steps of pipelines. A finished step returns its stored result without a call."""
 
     services: ServiceClients
     speech_format: str

@@ -17,7 +17,7 @@ _MAX_PREVIOUS = 4
 
 
 class SigningSecrets:
-    """Store the signing secrets in NATS; safe for concurrent use.
+    """Stores the signing secrets in NATS; safe for concurrent use.
 
     Args:
         streams: Connection with the bucket.

@@ -21,9 +21,8 @@ from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.job_type import JobType
-from services.jobs.maintenance.cleanup import Cleanup
 from services.jobs.maintenance.schedule import Schedule
-from services.jobs.maintenance.sweep import Sweep, SweepOptions
+from services.jobs.maintenance.sweep import Cleanup, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps

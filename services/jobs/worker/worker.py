@@ -47,7 +47,7 @@ class WorkerOptions:
 
 
 class Worker:
-    """Run jobs of all kinds until the task of `run` is cancelled.
+    """Runs jobs of all kinds until the task of `run` is cancelled.
 
     Args:
         streams: Connection with the queue; the caller closes it.

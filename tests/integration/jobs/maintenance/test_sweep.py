@@ -16,8 +16,7 @@ from services.common.storage import ObjectStore
 from services.jobs.clients import ServiceClients
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
 from services.jobs.job_store import JobStore
-from services.jobs.maintenance.cleanup import Cleanup
-from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Sweep, SweepOptions
+from services.jobs.maintenance.sweep import SETTLED_SECONDS, SILENT_SECONDS, Cleanup, Sweep, SweepOptions
 from services.jobs.metrics import JobMetrics
 from services.jobs.record import JobFilter, JobRecord, JobRequest, Status
 from tests.fakes.media_services import FakeMediaServices, run_media_services
