@@ -1,4 +1,4 @@
-"""Run every command of the README's `console` blocks, and compare its output with the output in the README.
+"""Run the commands of the README's `console` blocks, and compare their output; run the `curl` commands of the guides.
 
 Numbers and ids may differ. Everything else must be equal, and each cell of a table must be in the same column.
 """
@@ -49,8 +49,8 @@ class Cell:
     """Column after its last character."""
 
 
-def find_blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def find_blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def parse_examples() -> Iterator[Example]:
@@ -142,6 +142,18 @@ def test_the_demo_has_the_output_of_the_readme_and_leaves_a_video_with_speech(su
 def test_a_command_has_the_output_of_the_readme(example: Example, suite: Suite, checkout: Path) -> None:
     output = run_command(example.command, suite, checkout)
     assert is_same_output(split_lines(example.output), split_lines(output)), output
+
+
+if shutil.which("curl") is not None:
+
+    def test_the_curl_commands_of_the_guides_succeed(suite: Suite, checkout: Path) -> None:
+        # In this order, because the guide on videos uses the image of the guide on images.
+        guides = [(ROOT / "docs" / name).read_text() for name in ("speech.md", "images.md", "video.md")]
+        blocks = [block for guide in guides for block in find_blocks("sh", guide) if block.startswith("curl ")]
+        assert len(blocks) == len(guides)
+        for block in blocks:
+            assert "error" not in run_command(block, suite, checkout)
+        assert (checkout / "speech.wav").read_bytes().startswith(b"RIFF")
 
 
 def run_command(command: str, suite: Suite, checkout: Path) -> str:

@@ -171,6 +171,16 @@ def test_every_named_route_is_served(document: Path) -> None:
     assert set(named) <= list_routes()
 
 
+@in_every_document
+def test_every_json_block_is_valid(document: Path) -> None:
+    """Each block is one JSON value, or one value per line."""
+    for block in re.findall(r"^```json\n(.*?)^```", document.read_text(), flags=re.MULTILINE | re.DOTALL):
+        try:
+            json.loads(block)
+        except json.JSONDecodeError:
+            assert all(isinstance(json.loads(line), dict) for line in block.splitlines())
+
+
 def read_sources() -> str:
     folders = [ROOT / name for name in ("services", "gateway", "deploy")]
     return "\n".join(file.read_text() for folder in folders for file in sorted(folder.rglob("*.py")))
