@@ -66,7 +66,7 @@ class ImageSuite:
         request = image_pb2.DeleteImageRequest(key=key)
         return list((await self.stub.DeleteImage(request, metadata=call_metadata(principal))).deleted_keys)
 
-    async def records(self, count: int) -> list[UsageRecord]:
+    async def wait_for_records(self, count: int) -> list[UsageRecord]:
         """Wait for `count` usage records and return them in the order in which the calls ended."""
         await self._recorder.flush()
         await self._usage.wait_for_records(count)

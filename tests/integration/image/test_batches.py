@@ -37,7 +37,7 @@ async def test_each_image_is_sent_and_one_failure_does_not_stop_the_others(
     failed = events[0].failure
     assert (failed.reason, failed.retryable, bool(failed.message)) == ("CONTENT_BLOCKED", False, True)
     assert [(event.image.prompt, event.image.width) for event in events[1:]] == [("b", 512), ("c", 256)]
-    assert len(await suite.records(3)) == 3
+    assert len(await suite.wait_for_records(3)) == 3
 
 
 async def test_identical_images_of_a_batch_are_paid_for_once(suite: ImageSuite, provider: FakeImageProvider) -> None:

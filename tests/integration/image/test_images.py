@@ -110,12 +110,12 @@ async def test_variant_keys_follow_the_object_key(suite: ImageSuite, store: Fake
 
 
 async def test_replacing_an_image_deletes_its_obsolete_variants(suite: ImageSuite, store: FakeObjectStore) -> None:
-    def output(*names: str) -> image_pb2.ImageOutput:
+    def build_output(*names: str) -> image_pb2.ImageOutput:
         variants = [Variant(name=name) for name in names]
         return Output(object_key="users/alice/first.webp", overwrite=True, variants=variants)
 
-    await suite.generate(output=output("thumbnail", "card"))
-    await suite.generate(prompt="another", output=output("card"))
+    await suite.generate(output=build_output("thumbnail", "card"))
+    await suite.generate(prompt="another", output=build_output("card"))
     keys = [one for one in store.keys if one.startswith("users/")]
     assert keys == ["users/alice/first.card.webp", "users/alice/first.webp"]
 
@@ -225,7 +225,7 @@ async def test_a_failing_store_is_reported_and_nothing_is_half_stored(
     error = await catch_error(suite.generate(output=Output(variants=variants)))
     assert error.reason is Reason.STORAGE_FAILED
     assert store.keys == []
-    (record,) = await suite.records(1)
+    (record,) = await suite.wait_for_records(1)
     assert (record.outcome, record.cost_units, record.service) == ("STORAGE_FAILED", 3, "image")
 
 

@@ -36,7 +36,7 @@ async def host() -> AsyncIterator[WebHost]:
         yield opened
 
 
-def data_uri(data: bytes = CAT, kind: str = "image/png") -> str:
+def make_data_uri(data: bytes = CAT, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
@@ -57,14 +57,14 @@ async def test_the_same_image_by_key_or_data_uri_is_the_same_request(
     suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
 ) -> None:
     await store.put("users/alice/cat.png", CAT, ObjectSpec("image/png"))
-    await suite.transform(image_url=data_uri())
+    await suite.transform(image_url=make_data_uri())
     assert (await suite.transform(image_key="users/alice/cat.png")).from_cache
-    assert not (await suite.transform(image_url=data_uri(make_image(Size(300, 200), "blue")))).from_cache
+    assert not (await suite.transform(image_url=make_data_uri(make_image(Size(300, 200), "blue")))).from_cache
     assert len(provider.specs) == 2
 
 
 async def test_a_transformed_image_gets_the_requested_size(suite: ImageSuite) -> None:
-    image = await suite.transform(image_url=data_uri(), image_size="card")
+    image = await suite.transform(image_url=make_data_uri(), image_size="card")
     assert (image.width, image.height) == (512, 512)
 
 
@@ -78,8 +78,8 @@ async def test_a_transformed_image_gets_the_requested_size(suite: ImageSuite) ->
         ({"image_url": "data:image/png,plain"}, Reason.VALIDATION_ERROR),
         ({"image_url": "data:image/png;base64,!!!!"}, Reason.VALIDATION_ERROR),
         ({"image_url": "data:image/png;base64,AAAA"}, Reason.MEDIA_INVALID),
-        ({"image_url": data_uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}, Reason.MEDIA_INVALID),
-        ({"image_url": data_uri(CAT[:200])}, Reason.MEDIA_INVALID),
+        ({"image_url": make_data_uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}, Reason.MEDIA_INVALID),
+        ({"image_url": make_data_uri(CAT[:200])}, Reason.MEDIA_INVALID),
         ({"image_url": "http://127.0.0.1/cat.png"}, Reason.URL_FORBIDDEN),
         ({"image_url": "http://169.254.169.254/latest"}, Reason.URL_FORBIDDEN),
         ({"image_url": "http://[::1]/cat.png"}, Reason.URL_FORBIDDEN),
@@ -88,9 +88,9 @@ async def test_a_transformed_image_gets_the_requested_size(suite: ImageSuite) ->
         ({"image_key": "users/bob/cat.png"}, Reason.PERMISSION_DENIED),
         ({"image_key": "images/2026/11/bobs.png"}, Reason.NOT_FOUND),
         ({"image_key": "../secret"}, Reason.VALIDATION_ERROR),
-        ({"image_url": data_uri(), "strength": 1.01}, Reason.VALIDATION_ERROR),
-        ({"image_url": data_uri(), "strength": -0.1}, Reason.VALIDATION_ERROR),
-        ({"image_url": data_uri(), "num_inference_steps": 9}, Reason.VALIDATION_ERROR),
+        ({"image_url": make_data_uri(), "strength": 1.01}, Reason.VALIDATION_ERROR),
+        ({"image_url": make_data_uri(), "strength": -0.1}, Reason.VALIDATION_ERROR),
+        ({"image_url": make_data_uri(), "num_inference_steps": 9}, Reason.VALIDATION_ERROR),
     ],
 )
 async def test_a_bad_source_is_refused_before_the_provider_is_called(
@@ -155,7 +155,7 @@ async def test_a_cancelled_upload_stores_nothing(suite: ImageSuite, store: FakeO
     await call.write(image_pb2.UploadImageRequest(spec=image_pb2.UploadSpec()))
     await call.write(image_pb2.UploadImageRequest(chunk=CAT[:300]))
     call.cancel()
-    (record,) = await suite.records(1)
+    (record,) = await suite.wait_for_records(1)
     assert record.outcome == "CANCELLED"
     assert store.keys == []
 

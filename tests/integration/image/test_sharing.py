@@ -43,7 +43,7 @@ async def test_fifty_concurrent_identical_requests_are_one_call(suite: ImageSuit
     # Each caller has its own object.
     assert len({image.key for image in images}) == 50
     assert len({image.sha256 for image in images}) == 1
-    wait_for_records = await suite.records(50)
+    wait_for_records = await suite.wait_for_records(50)
     assert sum(record.cost_units or 0 for record in wait_for_records) == 3
     # A request that arrives when the first one has just ended finds the cache entry.
     statuses = [record.cache_status for record in wait_for_records]
@@ -70,7 +70,7 @@ async def test_a_later_request_is_served_from_the_cache_in_another_format(
     assert (second.from_cache, second.seed, second.model) == (True, first.seed, first.model)
     assert second.content_type == "image/png"
     assert len(provider.specs) == 1
-    wait_for_records = await suite.records(2)
+    wait_for_records = await suite.wait_for_records(2)
     assert [(record.cost_units, record.saved_cost_units) for record in wait_for_records] == [(3, 0), (None, 3)]
 
 

@@ -58,7 +58,7 @@ def animate(**fields: Any) -> jobs_pb2.CreateJobRequest:
     return jobs_pb2.CreateJobRequest(animate=jobs_pb2.AnimateSpec(video=VIDEO), **fields)
 
 
-async def failure(call: Awaitable[Any]) -> MediaError:
+async def catch_error(call: Awaitable[Any]) -> MediaError:
     """Return the error of a call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call

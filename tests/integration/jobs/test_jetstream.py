@@ -118,7 +118,7 @@ async def test_list_subjects_reads_all_pages(tmp_path: Path) -> None:
             await streams.state.put(f"alice.{number}", b"{}")
         prefix = f"$KV.{STATE}."
 
-        class Stingy:
+        class SmallPages:
             """Return two subjects per request."""
 
             async def request(self, subject: str, payload: bytes, timeout: float) -> Msg:
@@ -131,7 +131,7 @@ async def test_list_subjects_reads_all_pages(tmp_path: Path) -> None:
                 answer.data = orjson.dumps(reply)
                 return answer
 
-        found = await list_subjects(cast(Client, Stingy()), f"KV_{STATE}", f"{prefix}>")
+        found = await list_subjects(cast(Client, SmallPages()), f"KV_{STATE}", f"{prefix}>")
         assert sorted(found) == [f"{prefix}alice.{number}" for number in range(5)]
         with pytest.raises(NotFoundError):
             await list_subjects(streams.client, "NOTHING", ">")

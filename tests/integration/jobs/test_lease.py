@@ -73,16 +73,16 @@ async def test_a_job_resumes_after_its_last_finished_step(jobs: Jobs) -> None:
     record = await jobs.get_record(await jobs.submit())
     done: list[str] = []
 
-    async def step(name: str) -> dict[str, str]:
+    async def make_result(name: str) -> dict[str, str]:
         done.append(name)
         return {"by": name}
 
     first = await jobs.job_store.open_lease(record)
-    await first.run_step("audio", lambda: step("first"), paid=True)
+    await first.run_step("audio", lambda: make_result("first"), paid=True)
     second = await jobs.job_store.open_lease(record)
-    assert await second.run_step("audio", lambda: step("second"), paid=True) == {"by": "first"}
-    assert await second.run_step("video", lambda: step("second"), paid=True) == {"by": "second"}
+    assert await second.run_step("audio", lambda: make_result("second"), paid=True) == {"by": "first"}
+    assert await second.run_step("video", lambda: make_result("second"), paid=True) == {"by": "second"}
     with pytest.raises(LeaseLostError):
-        await first.run_step("video", lambda: step("first"), paid=True)
+        await first.run_step("video", lambda: make_result("first"), paid=True)
     assert done == ["first", "second"]
     assert (await jobs.get_record(record.job_id)).intents == ("audio", "video")

@@ -12,7 +12,7 @@ from services.common.rpc.channel import call_metadata
 from services.jobs.record import JobFailure, JobRecord, Status, now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
 from tests.integration.jobs.conftest import QUOTA, Jobs
-from tests.integration.jobs.job_service import VIDEO, JobServiceRig, animate, failure, open_service_rig
+from tests.integration.jobs.job_service import VIDEO, JobServiceRig, animate, catch_error, open_service_rig
 
 AUDIO = {
     "key": "audio/1.mp3",
@@ -46,14 +46,14 @@ async def test_the_same_request_again_is_the_same_job(rig: JobServiceRig) -> Non
     first = await rig.create(request_id="order-7")
     assert (await rig.create(request_id="order-7")).id == first.id
     other = jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats"), request_id="order-7")
-    refused = await failure(rig.create(other))
+    refused = await catch_error(rig.create(other))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.ALREADY_EXISTS, ["request_id"])
 
 
 async def test_a_job_over_the_quota_is_refused_with_a_retry_after(rig: JobServiceRig) -> None:
     for _ in range(QUOTA):
         await rig.create()
-    refused = await failure(rig.create())
+    refused = await catch_error(rig.create())
     assert (refused.reason, refused.metadata) == (Reason.QUOTA_EXCEEDED, {"in_use": str(QUOTA)})
     assert (refused.retry_after_seconds or 0) > 0
 
@@ -105,7 +105,7 @@ def make_key_request(key: str) -> jobs_pb2.CreateJobRequest:
 async def test_a_wrong_request_names_its_field_and_is_no_job(
     rig: JobServiceRig, request_: jobs_pb2.CreateJobRequest, reason: Reason, field: str
 ) -> None:
-    refused = await failure(rig.create(request_))
+    refused = await catch_error(rig.create(request_))
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, [field])
     assert await rig.jobs.count_queued() == 0
 
@@ -137,13 +137,13 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobSer
 @pytest.mark.parametrize("count", [0, 51])
 async def test_several_jobs_are_one_to_fifty(rig: JobServiceRig, count: int) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate()] * count)
-    refused = await failure(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
+    refused = await catch_error(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, ["requests"])
 
 
 async def test_one_job_that_breaks_the_contract_refuses_all_of_them(rig: JobServiceRig) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate(), animate(request_id="no name")])
-    refused = await failure(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
+    refused = await catch_error(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert [item.field for item in refused.violations] == ["requests[1].request_id"]
     assert await rig.jobs.count_queued() == 0
 
@@ -216,13 +216,13 @@ async def test_jobs_of_a_kind_and_a_status_are_listed(rig: JobServiceRig) -> Non
 async def test_a_page_that_cannot_be_names_its_field(
     rig: JobServiceRig, request_: jobs_pb2.ListJobsRequest, field: str
 ) -> None:
-    refused = await failure(rig.stub.ListJobs(request_, metadata=rig.caller))
+    refused = await catch_error(rig.stub.ListJobs(request_, metadata=rig.caller))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, [field])
 
 
 async def test_get_job_of_another_owner_is_not_found(rig: JobServiceRig) -> None:
     job = await rig.create()
     mallory = call_metadata(rig.jobs.make_owner())
-    refused = await failure(rig.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=mallory))
+    refused = await catch_error(rig.stub.GetJob(jobs_pb2.GetJobRequest(id=job.id), metadata=mallory))
     assert refused.reason is Reason.JOB_NOT_FOUND
     assert not (await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=mallory)).jobs

@@ -17,7 +17,7 @@ from services.jobs.job_store import build_webhook_request_id
 from services.jobs.record import Status
 from services.jobs.webhooks.signing_secrets import SigningSecrets
 from tests.integration.jobs.conftest import Jobs
-from tests.integration.jobs.job_service import JobServiceRig, failure, open_service_rig
+from tests.integration.jobs.job_service import JobServiceRig, catch_error, open_service_rig
 
 UNKNOWN = "0" * 32
 
@@ -104,7 +104,7 @@ async def test_a_job_of_another_owner_is_not_found(
     rig: JobServiceRig, method: str, request_type: Any, job_id: str, reason: Reason
 ) -> None:
     call = getattr(rig.stub, method)(request_type(id=job_id), metadata=rig.caller)
-    refused = await failure(call.read() if method == "WatchJob" else call)
+    refused = await catch_error(call.read() if method == "WatchJob" else call)
     assert (refused.reason, [item.field for item in refused.violations]) == (reason, ["id"])
 
 
@@ -125,6 +125,6 @@ async def test_without_nats_every_call_is_a_retryable_error(jobs: Jobs, rig: Job
         rig.stub.CancelJob(jobs_pb2.CancelJobRequest(id=job.id), metadata=rig.caller),
         rig.create(),
     ]
-    errors = [await failure(call) for call in calls]
+    errors = [await catch_error(call) for call in calls]
     assert [error.reason for error in errors] == [Reason.UNAVAILABLE] * len(calls)
     assert all(error.retry_after_seconds for error in errors)

@@ -61,9 +61,9 @@ class Receiver:
 async def receiver() -> AsyncIterator[Receiver]:
     options = FetchOptions(AddressPolicy.parse(["127.0.0.1"]), 5)
     async with run_web_host() as host, open_fetcher(options) as fetcher:
-        made = Receiver(host, fetcher)
-        host.pages["/told"] = made.take
-        yield made
+        opened = Receiver(host, fetcher)
+        host.pages["/webhook"] = opened.take
+        yield opened
 
 
 async def list_deliveries(jobs: Jobs, job_id: str) -> list[tuple[int, str]]:

@@ -28,7 +28,7 @@ NAME = "job-7"
 FIELDS = {"image_key": "images/cat.png", "request_id": NAME}
 
 
-class Starts(Protocol):
+class StartSuite(Protocol):
     """Starts the service with a fake Replicate, any number of times over the same store."""
 
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[VideoSuite]: ...
@@ -43,7 +43,7 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 
 
 @pytest.fixture
-async def starts(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> Starts:
+async def start_suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> StartSuite:
     store = FakeObjectStore()
     await store.put("images/cat.png", make_image(Size(640, 400)), ObjectSpec("image/png", {"owner": "alice"}))
 
@@ -67,8 +67,10 @@ async def begin(suite: VideoSuite, **fields: Any) -> None:
         assert (await anext(aiter(call))).progress.prediction_id == "p1"
 
 
-async def test_a_cancellation_reaches_the_listener_and_the_provider(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_cancellation_reaches_the_listener_and_the_provider(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
+    async with start_suite() as suite:
         listening = asyncio.create_task(get_error(suite.generate(**FIELDS)))
         await until(lambda: bool(suite.progress))
         assert await cancel(suite)
@@ -77,16 +79,18 @@ async def test_a_cancellation_reaches_the_listener_and_the_provider(starts: Star
         await until(lambda: suite.leftovers == [])
 
 
-async def test_a_generation_without_listeners_is_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_generation_without_listeners_is_cancelled(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_generation_is_cancelled_before_its_id_is_known(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
     replicate.responds.clear()
-    async with starts() as suite:
+    async with start_suite() as suite:
         listening = asyncio.create_task(get_error(suite.generate(**FIELDS)))
         await replicate.until(lambda: replicate.created == 1)
         assert await cancel(suite)
@@ -97,17 +101,17 @@ async def test_a_generation_is_cancelled_before_its_id_is_known(starts: Starts, 
         await until(lambda: replicate.cancelled == ["p1"])
 
 
-async def test_a_generation_of_an_ended_process_is_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_generation_of_an_ended_process_is_cancelled(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         await begin(suite)
     assert replicate.cancelled == []
-    async with starts() as suite:
+    async with start_suite() as suite:
         assert await cancel(suite)
     assert replicate.cancelled == ["p1"]
 
 
-async def test_a_cancelled_request_id_returns_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_a_cancelled_request_id_returns_cancelled(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         await begin(suite)
         assert await cancel(suite)
         await until(lambda: replicate.cancelled == ["p1"])
@@ -115,9 +119,9 @@ async def test_a_cancelled_request_id_returns_cancelled(starts: Starts, replicat
     assert replicate.created == 1
 
 
-async def test_a_finished_video_stays(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_finished_video_stays(start_suite: StartSuite, replicate: FakeReplicate) -> None:
     replicate.runs.clear()
-    async with starts() as suite:
+    async with start_suite() as suite:
         video = await suite.generate(**FIELDS)
         assert not await cancel(suite)
         assert video.file.key in suite.store.objects
@@ -127,30 +131,32 @@ async def test_a_finished_video_stays(starts: Starts, replicate: FakeReplicate) 
 
 @pytest.mark.parametrize(("name", "principal"), [("job-8", "alice"), (NAME, "bob"), (NAME, ""), ("p1", "alice")])
 async def test_another_request_id_or_another_caller_cancels_nothing(
-    starts: Starts, replicate: FakeReplicate, name: str, principal: str
+    start_suite: StartSuite, replicate: FakeReplicate, name: str, principal: str
 ) -> None:
-    async with starts() as suite:
+    async with start_suite() as suite:
         await begin(suite)
         assert not await cancel(suite, name, principal)
     # A process that knows only the record cannot cancel it either.
-    async with starts() as suite:
+    async with start_suite() as suite:
         assert not await cancel(suite, name, principal)
     assert replicate.cancelled == []
 
 
-async def test_a_request_that_never_began_cannot_be_cancelled(starts: Starts, replicate: FakeReplicate) -> None:
+async def test_a_request_that_never_began_cannot_be_cancelled(
+    start_suite: StartSuite, replicate: FakeReplicate
+) -> None:
     replicate.failures["create"].append(DOWN)
-    async with starts(max_attempts=1) as suite:
+    async with start_suite(max_attempts=1) as suite:
         assert (await get_error(suite.generate(**FIELDS))).reason is Reason.PROVIDER_UNAVAILABLE
         assert not await cancel(suite)
     assert (replicate.created, replicate.cancelled) == (0, [])
 
 
-async def test_an_unreachable_provider_is_an_error(starts: Starts, replicate: FakeReplicate) -> None:
-    async with starts() as suite:
+async def test_an_unreachable_provider_is_an_error(start_suite: StartSuite, replicate: FakeReplicate) -> None:
+    async with start_suite() as suite:
         await begin(suite)
     replicate.failures["cancel"] += [DOWN] * 10
-    async with starts() as suite:
+    async with start_suite() as suite:
         request = video_pb2.CancelVideoRequest(request_id=NAME)
         error = await get_error(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
         assert error.reason is Reason.PROVIDER_UNAVAILABLE
@@ -165,9 +171,9 @@ async def test_an_unreachable_provider_is_an_error(starts: Starts, replicate: Fa
     ids=["neither", "both", "no name", "a long name"],
 )
 async def test_a_video_is_named_by_its_id_or_by_its_request(
-    starts: Starts, replicate: FakeReplicate, fields: dict[str, str]
+    start_suite: StartSuite, replicate: FakeReplicate, fields: dict[str, str]
 ) -> None:
-    async with starts() as suite:
+    async with start_suite() as suite:
         request = video_pb2.CancelVideoRequest(**fields)
         error = await get_error(suite.stub.CancelVideo(request, metadata=call_metadata("alice")))
     assert error.reason is Reason.VALIDATION_ERROR
@@ -175,9 +181,11 @@ async def test_a_video_is_named_by_its_id_or_by_its_request(
 
 
 @pytest.mark.parametrize("spelling", ["requestId", "request_id"])
-async def test_a_request_is_cancelled_over_http(starts: Starts, replicate: FakeReplicate, spelling: str) -> None:
+async def test_a_request_is_cancelled_over_http(
+    start_suite: StartSuite, replicate: FakeReplicate, spelling: str
+) -> None:
     headers = {"X-Media-Principal": "alice"}
-    async with starts() as suite, run_gateway(video=suite.channel) as http:
+    async with start_suite() as suite, run_gateway(video=suite.channel) as http:
         await begin(suite)
         assert await _post_cancel(http, headers, **{spelling: NAME}) == {"success": True, "cancelled": True}
         await until(lambda: replicate.cancelled == ["p1"])

@@ -204,17 +204,17 @@ async def test_closing_cancels_every_production_and_fails_its_readers() -> None:
 async def test_a_joiner_gets_every_item_at_any_time(sizes: list[int], joins: list[int]) -> None:
     items = [bytes([index % 256]) * size for index, size in enumerate(sizes)]
 
-    async def source() -> AsyncGenerator[bytes, None]:
+    async def yield_items() -> AsyncGenerator[bytes, None]:
         for item in items:
             yield item
 
     async with SingleFlight[bytes](len, SingleFlightLimits(ahead_bytes=0)) as flights, asyncio.TaskGroup() as readers:
-        with flights.subscribe("key", source) as leader:
+        with flights.subscribe("key", yield_items) as leader:
             tasks = []
             read: list[bytes] = []
             async for item in leader.items():
                 for _ in [at for at in joins if at == len(read)]:
-                    joining = flights.subscribe("key", source)
+                    joining = flights.subscribe("key", yield_items)
                     tasks.append((readers.create_task(read_all(joining.__enter__())), joining))
                 read.append(item)
             results = [await task for task, _ in tasks]

@@ -26,7 +26,7 @@ PIECES = [bytes([number]) * 100_000 for number in range(20)]
 REQUEST = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media=True)
 
 
-class Finds:
+class FakeInputs:
     """Returns a video and speech for any source."""
 
     async def fetch(self, source: Source, folder: Path, name: str, principal: str, **_: Any) -> LocalInput:
@@ -36,7 +36,7 @@ class Finds:
         return MEDIA
 
 
-class Runs:
+class FakeRunner:
     """Writes the output at once."""
 
     def __init__(self) -> None:
@@ -77,14 +77,14 @@ async def workspaces(tmp_path: Path) -> AsyncIterator[Workspaces]:
         yield opened
 
 
-def make_muxer(runner: Runs, video_store: FakeVideoStore, workspaces: Workspaces) -> Muxer:
+def make_muxer(runner: FakeRunner, video_store: FakeVideoStore, workspaces: Workspaces) -> Muxer:
     return Muxer(
-        cast("Inputs", Finds()), cast("FfmpegRunner", runner), cast("VideoStore", video_store), workspaces, 600
+        cast("Inputs", FakeInputs()), cast("FfmpegRunner", runner), cast("VideoStore", video_store), workspaces, 600
     )
 
 
 async def test_ffmpeg_finishes_without_a_reader(workspaces: Workspaces) -> None:
-    runner, video_store, channel = Runs(), FakeVideoStore(), ProgressChannel()
+    runner, video_store, channel = FakeRunner(), FakeVideoStore(), ProgressChannel()
     work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", channel))
     await until(lambda: runner.ended == 2)
     assert video_store.stored == []
@@ -97,7 +97,7 @@ async def test_ffmpeg_finishes_without_a_reader(workspaces: Workspaces) -> None:
 
 
 async def test_a_call_that_is_cancelled_early_stores_nothing(workspaces: Workspaces, tmp_path: Path) -> None:
-    runner, video_store = Runs(), FakeVideoStore()
+    runner, video_store = FakeRunner(), FakeVideoStore()
     work = asyncio.create_task(make_muxer(runner, video_store, workspaces).mux(REQUEST, "alice", ProgressChannel()))
     await until(lambda: runner.ended == 2)
     work.cancel()

@@ -39,21 +39,21 @@ async def run_ready_tasks() -> None:
 
 
 async def test_work_without_reports_yields_its_result() -> None:
-    async def silent(_: ProgressChannel) -> str:
+    async def return_at_once(_: ProgressChannel) -> str:
         return "video"
 
-    assert await collect_items(silent) == [Completed("video")]
+    assert await collect_items(return_at_once) == [Completed("video")]
 
 
 async def test_only_the_latest_progress_is_yielded() -> None:
-    async def hasty(channel: ProgressChannel) -> str:
+    async def report_quickly(channel: ProgressChannel) -> str:
         for percent in (1, 2, 3):
             channel.report(make_running(percent))
         await run_ready_tasks()
         channel.report(Progress(State.STORING, 99, estimated=True))
         return "video"
 
-    assert await collect_items(hasty) == [
+    assert await collect_items(report_quickly) == [
         make_running(3),
         Progress(State.STORING, 99, estimated=True),
         Completed("video"),
@@ -61,14 +61,14 @@ async def test_only_the_latest_progress_is_yielded() -> None:
 
 
 async def test_a_percentage_never_decreases_and_never_exceeds_100() -> None:
-    async def wavering(channel: ProgressChannel) -> str:
+    async def report_decreasing(channel: ProgressChannel) -> str:
         for percent in (50.0, 20.0, 250.0, 0.0):
             channel.report(make_running(percent))
             await run_ready_tasks()
         channel.report(Progress(State.QUEUED, queue_position=2))
         return "video"
 
-    assert await collect_items(wavering) == [
+    assert await collect_items(report_decreasing) == [
         make_running(50),
         make_running(50),
         make_running(100),
@@ -81,13 +81,13 @@ async def test_a_percentage_never_decreases_and_never_exceeds_100() -> None:
 async def test_every_byte_is_yielded_in_order() -> None:
     pieces = [bytes([number]) * 3 for number in range(50)]
 
-    async def streaming(channel: ProgressChannel) -> str:
+    async def send_pieces(channel: ProgressChannel) -> str:
         for number, piece in enumerate(pieces):
             channel.report(make_running(number))
             await channel.send_chunk(piece)
         return "video"
 
-    items = await collect_items(streaming)
+    items = await collect_items(send_pieces)
     assert [item for item in items if isinstance(item, bytes)] == pieces
     percents = [item.percent for item in items if isinstance(item, Progress)]
     assert percents == sorted(percents)
@@ -98,14 +98,14 @@ async def test_every_byte_is_yielded_in_order() -> None:
 async def test_chunks_are_sent_no_faster_than_they_are_read() -> None:
     sent = 0
 
-    async def streaming(channel: ProgressChannel) -> str:
+    async def send_pieces(channel: ProgressChannel) -> str:
         nonlocal sent
         while sent < 3 * MAX_CHUNKS:
             await channel.send_chunk(b"piece")
             sent += 1
         return "video"
 
-    async with open_stream(streaming) as items:
+    async with open_stream(send_pieces) as items:
         assert await anext(items) == b"piece"
         await run_ready_tasks()
         before = sent
@@ -131,7 +131,7 @@ async def test_a_chunk_waits_for_earlier_ones_and_progress_does_not() -> None:
 async def test_closing_the_stream_cancels_the_work_and_waits_for_it() -> None:
     ended: list[str] = []
 
-    async def endless(channel: ProgressChannel) -> str:
+    async def run_forever(channel: ProgressChannel) -> str:
         channel.report(make_running(1))
         try:
             await asyncio.Event().wait()
@@ -140,7 +140,7 @@ async def test_closing_the_stream_cancels_the_work_and_waits_for_it() -> None:
             ended.append("cleaned up")
         return "never"
 
-    async with open_stream(endless) as items:
+    async with open_stream(run_forever) as items:
         assert await anext(items) == make_running(1)
     assert ended == ["cleaned up"]
 
@@ -148,14 +148,14 @@ async def test_closing_the_stream_cancels_the_work_and_waits_for_it() -> None:
 async def test_work_that_waits_for_its_reader_ends_with_the_stream() -> None:
     ended: list[str] = []
 
-    async def streaming(channel: ProgressChannel) -> str:
+    async def send_pieces(channel: ProgressChannel) -> str:
         try:
             while True:
                 await channel.send_chunk(b"piece")
         finally:
             ended.append("cleaned up")
 
-    async with open_stream(streaming) as items:
+    async with open_stream(send_pieces) as items:
         await anext(items)
         await run_ready_tasks()
     assert ended == ["cleaned up"]
@@ -164,7 +164,7 @@ async def test_work_that_waits_for_its_reader_ends_with_the_stream() -> None:
 async def test_a_cancelled_reader_cancels_the_work() -> None:
     started, ended = asyncio.Event(), asyncio.Event()
 
-    async def endless(_: ProgressChannel) -> str:
+    async def run_forever(_: ProgressChannel) -> str:
         started.set()
         try:
             await asyncio.Event().wait()
@@ -172,7 +172,7 @@ async def test_a_cancelled_reader_cancels_the_work() -> None:
             ended.set()
         return "never"
 
-    listener = asyncio.create_task(collect_items(endless))
+    listener = asyncio.create_task(collect_items(run_forever))
     await started.wait()
     listener.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -181,12 +181,12 @@ async def test_a_cancelled_reader_cancels_the_work() -> None:
 
 
 async def test_an_error_comes_after_all_reports() -> None:
-    async def failing(channel: ProgressChannel) -> str:
+    async def fail(channel: ProgressChannel) -> str:
         channel.report(make_running(40))
         await channel.send_chunk(b"half a video")
         raise MediaError(Reason.GENERATION_FAILED)
 
-    async with open_stream(failing) as items:
+    async with open_stream(fail) as items:
         assert await anext(items) == make_running(40)
         assert await anext(items) == b"half a video"
         with pytest.raises(MediaError) as caught:
@@ -195,9 +195,9 @@ async def test_an_error_comes_after_all_reports() -> None:
 
 
 async def test_work_that_fails_before_any_report_is_an_error() -> None:
-    async def failing(_: ProgressChannel) -> str:
+    async def fail(_: ProgressChannel) -> str:
         raise MediaError(Reason.MEDIA_INVALID)
 
     with pytest.raises(MediaError) as caught:
-        await collect_items(failing)
+        await collect_items(fail)
     assert caught.value.reason is Reason.MEDIA_INVALID

@@ -48,7 +48,7 @@ class MaintenanceRig:
     def __post_init__(self) -> None:
         self.metrics = JobMetrics(self.registry)
 
-    async def job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
+    async def store_job(self, status: Status = Status.QUEUED, request: JobRequest = REQUEST, **fields: object) -> str:
         """Store a job with this status, changed just now, and return its id."""
         stored = await self.job_store.submit(request, "alice")
         lease = await self.job_store.open_lease(stored.record)
@@ -62,12 +62,12 @@ class MaintenanceRig:
         clock = time.time() + after_seconds
         await Sweep(self.streams, self.job_store, cleanup, self.store, chosen, self.metrics, lambda: clock).run()
 
-    async def record(self, job_id: str) -> JobRecord | None:
+    async def read_record(self, job_id: str) -> JobRecord | None:
         """Return the record of a job of Alice."""
         stored = await self.job_store.read(JobStore.build_key("alice", job_id))
         return None if stored is None else stored.record
 
-    async def subjects(self, stream: str) -> set[str]:
+    async def read_subjects(self, stream: str) -> set[str]:
         """Return the subjects that have messages."""
         info = await self.streams.jetstream.stream_info(stream, subjects_filter=">")
         return set(info.state.subjects or {})
@@ -84,12 +84,12 @@ async def rig(tmp_path: Path) -> AsyncIterator[MaintenanceRig]:
 
 
 async def test_a_job_past_its_retention_is_deleted_from_all_buckets(rig: MaintenanceRig) -> None:
-    job_id = await rig.job(Status.SUCCEEDED, steps=MADE)
+    job_id = await rig.store_job(Status.SUCCEEDED, steps=MADE)
     await rig.streams.cancels.put(JobStore.build_key("alice", job_id), b"1")
     await rig.run_sweep(RETENTION_SECONDS + 60)
-    assert await rig.record(job_id) is None
+    assert await rig.read_record(job_id) is None
     for bucket in (STATE, REQUESTS, CANCELS):
-        assert await rig.subjects(f"KV_{bucket}") == set()
+        assert await rig.read_subjects(f"KV_{bucket}") == set()
     assert await rig.job_store.list_page("alice", JobFilter(), 10, "") == ([], "")
     with pytest.raises(MediaError) as refused:
         await rig.job_store.get(job_id, "alice")
@@ -99,7 +99,7 @@ async def test_a_job_past_its_retention_is_deleted_from_all_buckets(rig: Mainten
 
 
 async def test_its_results_are_deleted_for_the_owner_if_configured(rig: MaintenanceRig) -> None:
-    await rig.job(Status.SUCCEEDED, steps=MADE)
+    await rig.store_job(Status.SUCCEEDED, steps=MADE)
     rig.shelves.reasons["videos/1.mp4"] = Reason.NOT_FOUND
     await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
     assert sorted(rig.shelves.deleted) == sorted(
@@ -108,57 +108,57 @@ async def test_its_results_are_deleted_for_the_owner_if_configured(rig: Maintena
 
 
 async def test_a_job_stays_until_its_results_are_deleted(rig: MaintenanceRig) -> None:
-    job_id = await rig.job(Status.SUCCEEDED, steps=MADE)
-    other_id = await rig.job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
+    job_id = await rig.store_job(Status.SUCCEEDED, steps=MADE)
+    other_id = await rig.store_job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))
     rig.shelves.reasons[STORED_AUDIO_ID] = Reason.STORAGE_FAILED
     await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    assert await rig.record(job_id) is not None
-    assert await rig.record(other_id) is None
+    assert await rig.read_record(job_id) is not None
+    assert await rig.read_record(other_id) is None
     rig.shelves.reasons.clear()
     await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    assert await rig.record(job_id) is None
+    assert await rig.read_record(job_id) is None
 
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_job_is_not_deleted_before_its_retention_nor_before_its_end(
     rig: MaintenanceRig, status: Status
 ) -> None:
-    job_id = await rig.job(status)
+    job_id = await rig.store_job(status)
     await rig.run_sweep(RETENTION_SECONDS - 60, delete_results=True)
     if not status.is_final:
         await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
-    found = await rig.record(job_id)
+    found = await rig.read_record(job_id)
     assert found is not None
     assert found.status is status
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
 async def test_orphaned_objects_are_deleted_once(rig: MaintenanceRig, status: Status) -> None:
-    job_id = await rig.job(status, steps={"image": MADE["image"]})
+    job_id = await rig.store_job(status, steps={"image": MADE["image"]})
     await rig.run_sweep(SETTLED_SECONDS - 60)
     assert rig.shelves.deleted == []
-    before = await rig.record(job_id)
+    before = await rig.read_record(job_id)
     await rig.run_sweep(SETTLED_SECONDS + 60)
     await rig.run_sweep(SETTLED_SECONDS + 60)
     assert rig.shelves.deleted == [("alice", f"users/alice/jobs/{job_id}/final.mp4")]
-    after = await rig.record(job_id)
+    after = await rig.read_record(job_id)
     assert before is not None
     assert after == replace(before, tidied=True)
 
 
 async def test_nothing_of_a_job_that_succeeded_is_deleted(rig: MaintenanceRig) -> None:
-    await rig.job(Status.SUCCEEDED, steps={"image": MADE["image"]})
+    await rig.store_job(Status.SUCCEEDED, steps={"image": MADE["image"]})
     await rig.run_sweep(SETTLED_SECONDS + 60)
     assert rig.shelves.deleted == []
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING])
 async def test_a_job_that_the_queue_has_lost_is_requeued_once(rig: MaintenanceRig, status: Status) -> None:
-    job_id = await rig.job(status)
+    job_id = await rig.store_job(status)
     subject = f"{RUN}.story.alice"
     await rig.streams.jetstream.purge_stream(QUEUE, subject=subject)
     await rig.run_sweep(SILENT_SECONDS - 60)
-    assert await rig.subjects(QUEUE) == set()
+    assert await rig.read_subjects(QUEUE) == set()
     await rig.run_sweep(SILENT_SECONDS + 60)
     await rig.run_sweep(SILENT_SECONDS + 60)
     info = await rig.streams.jetstream.stream_info(QUEUE)
@@ -168,7 +168,7 @@ async def test_a_job_that_the_queue_has_lost_is_requeued_once(rig: MaintenanceRi
 
 async def test_a_queued_job_is_not_requeued(rig: MaintenanceRig) -> None:
     for number in range(3):
-        await rig.job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
+        await rig.store_job(Status.QUEUED, replace(REQUEST, request_id=f"job-{number}"))
     # An unreadable message must not stop the sweep.
     await rig.streams.jetstream.publish(f"{RUN}.story.alice", b"from a newer version")
     await rig.run_sweep(SILENT_SECONDS + 60)
@@ -176,7 +176,7 @@ async def test_a_queued_job_is_not_requeued(rig: MaintenanceRig) -> None:
 
 
 async def test_a_job_that_ends_during_the_sweep_is_not_requeued(rig: MaintenanceRig) -> None:
-    job_id = await rig.job(Status.RUNNING)
+    job_id = await rig.store_job(Status.RUNNING)
     await rig.streams.jetstream.purge_stream(QUEUE)
     stored = await rig.job_store.read(JobStore.build_key("alice", job_id))
     assert stored is not None
@@ -209,10 +209,10 @@ async def test_each_sweep_deletes_unfinished_uploads(rig: MaintenanceRig) -> Non
 
 
 async def test_an_unreadable_record_stops_neither_a_sweep_nor_a_list(rig: MaintenanceRig) -> None:
-    job_id = await rig.job(Status.SUCCEEDED)
+    job_id = await rig.store_job(Status.SUCCEEDED)
     await rig.streams.state.put(JobStore.build_key("alice", "f" * 32), b'{"status": "paused"}')
     found, _ = await rig.job_store.list_page("alice", JobFilter(), 10, "")
     assert [stored.record.job_id for stored in found] == [job_id]
     await rig.run_sweep(RETENTION_SECONDS + 60)
-    assert await rig.record(job_id) is None
+    assert await rig.read_record(job_id) is None
     assert rig.registry.get_sample_value("media_jobs_upkeep_total", {"action": "failed"}) == 1

@@ -134,7 +134,7 @@ class BlockedWriter:
         self.second_begun = asyncio.Event()
         self.second_sent = asyncio.Event()
 
-    async def yields(self, request: Request, context: Context) -> AsyncIterator[Response]:
+    async def yield_messages(self, request: Request, context: Context) -> AsyncIterator[Response]:
         with self.live.one():
             yield Response(value=b"first")
             self.second_begun.set()
@@ -142,7 +142,7 @@ class BlockedWriter:
             self.second_sent.set()
             await asyncio.Event().wait()
 
-    async def writes(self, request: Request, context: Context) -> None:
+    async def write_messages(self, request: Request, context: Context) -> None:
         with self.live.one():
             await context.write(Response(value=b"first"))
             self.second_begun.set()
@@ -151,7 +151,7 @@ class BlockedWriter:
             await asyncio.Event().wait()
 
 
-of_each_style = pytest.mark.parametrize("style", ["yields", "writes"])
+of_each_style = pytest.mark.parametrize("style", ["yield_messages", "write_messages"])
 of_each_stream = pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
 
 

@@ -92,13 +92,13 @@ async def test_a_handler_that_aborts_itself_keeps_its_status(kind: str) -> None:
     assert (failure.code(), failure.details()) == (grpc.StatusCode.ALREADY_EXISTS, "as the handler says")
 
 
-async def yields(request: Request, context: Context) -> AsyncIterator[Response]:
+async def yield_messages(request: Request, context: Context) -> AsyncIterator[Response]:
     yield Response(value=b"first")
     yield Response(value=b"second")
     raise RuntimeError(SECRET)
 
 
-async def writes(request: Request, context: Context) -> None:
+async def write_messages(request: Request, context: Context) -> None:
     await context.write(Response(value=b"first"))
     await context.write(Response(value=b"second"))
     raise RuntimeError(SECRET)
@@ -107,15 +107,17 @@ async def writes(request: Request, context: Context) -> None:
 class Servicer:
     """Has handlers as methods, as generated servicers do."""
 
-    async def yields(self, request: Request, context: Context) -> AsyncIterator[Response]:
-        async for response in yields(request, context):
+    async def yield_messages(self, request: Request, context: Context) -> AsyncIterator[Response]:
+        async for response in yield_messages(request, context):
             yield response
 
-    async def writes(self, request: Request, context: Context) -> None:
-        await writes(request, context)
+    async def write_messages(self, request: Request, context: Context) -> None:
+        await write_messages(request, context)
 
 
-@pytest.mark.parametrize("handler", [yields, writes, Servicer().yields, Servicer().writes])
+@pytest.mark.parametrize(
+    "handler", [yield_messages, write_messages, Servicer().yield_messages, Servicer().write_messages]
+)
 @pytest.mark.parametrize("kind", [SERVER_STREAM, BIDIRECTIONAL])
 async def test_both_styles_of_stream_deliver_their_messages_before_a_failure(
     kind: str, handler: Callable[..., Any], log_lines: LogLines

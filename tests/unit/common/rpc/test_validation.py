@@ -265,10 +265,10 @@ def test_valid_messages_pass_unchanged(text: str) -> None:
 
 
 def test_without_a_descriptor_the_error_names_no_field() -> None:
-    def without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
+    def parse_without_descriptor(content: bytes) -> wrappers_pb2.StringValue:
         return wrappers_pb2.StringValue.FromString(content)
 
-    deserialize = make_lenient_deserializer(without_descriptor)
+    deserialize = make_lenient_deserializer(parse_without_descriptor)
     assert deserialize is not None
     broken = deserialize(b"\x0a\x01\xff")
     assert isinstance(broken, MalformedRequest)

@@ -57,13 +57,13 @@ async def test_waiting_records_are_written_at_close() -> None:
 async def test_waiting_records_are_written_when_the_process_fails() -> None:
     store = FakeUsageStore()
 
-    async def failing_process() -> None:
+    async def run_failing_process() -> None:
         async with open_recorder(store, interval_seconds=NEVER) as recorder:
             recorder.record(make_usage_record())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await failing_process()
+        await run_failing_process()
     assert len(store.stored) == 1
 
 

@@ -74,7 +74,7 @@ class WebhookJob:
         """Open the lease of the webhook job."""
         return await self.buckets.lease(make_record("webhook", {"jobId": job_id, "url": URL}, job_id="f" * 32))
 
-    async def attempt(self, lease: Lease) -> Reason | None:
+    async def run_attempt(self, lease: Lease) -> Reason | None:
         """Run one attempt and return its error."""
         try:
             await self.job_type.pipeline(lease)
@@ -92,7 +92,7 @@ def list_sent(lease: Lease) -> list[dict[str, Any]]:
 async def test_the_body_has_the_event_and_the_job(status: Status) -> None:
     webhook = WebhookJob()
     await webhook.store_ended_job(status)
-    assert await webhook.attempt(await webhook.lease()) is None
+    assert await webhook.run_attempt(await webhook.lease()) is None
     (post,) = webhook.receiver.posts
     assert (post.url, post.field, post.headers["Content-Type"]) == (URL, "webhook_url", "application/json")
     assert orjson.loads(post.data) == {
@@ -105,7 +105,7 @@ async def test_the_body_has_the_event_and_the_job(status: Status) -> None:
 async def test_the_body_of_a_failed_job_has_its_error_and_no_results() -> None:
     webhook = WebhookJob()
     await webhook.store_ended_job(Status.FAILED, failure=BLOCKED, steps={"audio": {"key": "audio/secret.mp3"}})
-    await webhook.attempt(await webhook.lease())
+    await webhook.run_attempt(await webhook.lease())
     (post,) = webhook.receiver.posts
     assert orjson.loads(post.data)["data"]["error"] == {
         "reason": BLOCKED.reason,
@@ -120,7 +120,7 @@ async def test_the_body_is_signed_with_every_valid_secret() -> None:
     await webhook.store_ended_job()
     (first,) = await webhook.secrets.get("alice")
     second = await webhook.secrets.rotate("alice")
-    await webhook.attempt(await webhook.lease())
+    await webhook.run_attempt(await webhook.lease())
     (post,) = webhook.receiver.posts
     assert len(post.headers["webhook-signature"].split()) == 2
     received = Webhook(
@@ -137,7 +137,7 @@ async def test_any_2xx_accepts_the_webhook(status: int) -> None:
     await webhook.store_ended_job()
     webhook.receiver.answers.append(status)
     lease = await webhook.lease()
-    assert await webhook.attempt(lease) is None
+    assert await webhook.run_attempt(lease) is None
     assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(status, "")]
 
 
@@ -147,7 +147,7 @@ async def test_other_statuses_are_retried(status: int) -> None:
     await webhook.store_ended_job()
     webhook.receiver.answers.append(status)
     lease = await webhook.lease()
-    assert await webhook.attempt(lease) is Reason.UNAVAILABLE
+    assert await webhook.run_attempt(lease) is Reason.UNAVAILABLE
     assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(status, "")]
 
 
@@ -156,7 +156,7 @@ async def test_an_unreachable_receiver_is_retried() -> None:
     await webhook.store_ended_job()
     webhook.receiver.answers.append(MediaError(Reason.URL_UNREACHABLE))
     lease = await webhook.lease()
-    assert await webhook.attempt(lease) is Reason.UNAVAILABLE
+    assert await webhook.run_attempt(lease) is Reason.UNAVAILABLE
     assert [(item["status"], item["error"]) for item in list_sent(lease)] == [(0, "URL_UNREACHABLE")]
 
 
@@ -175,7 +175,7 @@ async def test_a_gone_or_forbidden_receiver_ends_the_webhook_job(
     await webhook.store_ended_job()
     webhook.receiver.answers.append(answer)
     lease = await webhook.lease()
-    assert await webhook.attempt(lease) is Reason.VALIDATION_ERROR
+    assert await webhook.run_attempt(lease) is Reason.VALIDATION_ERROR
     assert [(item["status"], item["error"]) for item in list_sent(lease)] == [expected]
 
 
@@ -184,7 +184,7 @@ async def test_every_attempt_is_stored_in_order_with_the_same_body() -> None:
     await webhook.store_ended_job()
     webhook.receiver.answers += [500, MediaError(Reason.URL_UNREACHABLE), 204]
     lease = await webhook.lease()
-    ends = [await webhook.attempt(lease) for _ in range(3)]
+    ends = [await webhook.run_attempt(lease) for _ in range(3)]
     assert ends == [Reason.UNAVAILABLE, Reason.UNAVAILABLE, None]
     assert [item["status"] for item in list_sent(lease)] == [500, 0, 204]
     moments = [item["at"] for item in list_sent(lease)]
@@ -199,7 +199,7 @@ async def test_all_possible_attempts_are_stored() -> None:
     lease = await webhook.lease()
     for number in range(MAX_FAILURES):
         webhook.receiver.answers.append(500 + number)
-        await webhook.attempt(lease)
+        await webhook.run_attempt(lease)
     assert [item["status"] for item in list_sent(lease)] == [500 + number for number in range(MAX_FAILURES)]
 
 
@@ -209,13 +209,13 @@ async def test_the_list_of_deliveries_is_bounded() -> None:
     lease = await webhook.lease()
     for _ in range(100):
         webhook.receiver.answers.append(500)
-        await webhook.attempt(lease)
+        await webhook.run_attempt(lease)
     assert len(list_sent(lease)) < 50
 
 
 async def test_a_deleted_job_is_not_delivered() -> None:
     webhook = WebhookJob()
-    assert await webhook.attempt(await webhook.lease("0" * 32)) is Reason.JOB_NOT_FOUND
+    assert await webhook.run_attempt(await webhook.lease("0" * 32)) is Reason.JOB_NOT_FOUND
     assert webhook.receiver.posts == []
 
 

@@ -81,7 +81,7 @@ class ScriptFolder:
             await self.run(script, limits=limits)
         return caught.value
 
-    def text(self, name: str) -> str:
+    def read_file(self, name: str) -> str:
         """Return the content of a file that a script wrote."""
         return (self.folder / name).read_text()
 

@@ -25,7 +25,7 @@ def script_folder(tmp_path: Path) -> Iterator[ScriptFolder]:
 
 async def test_the_arguments_follow_the_common_options(script_folder: ScriptFolder) -> None:
     await script_folder.run('printf "%s\\n" "$@" >arguments')
-    arguments = script_folder.text("arguments").splitlines()
+    arguments = script_folder.read_file("arguments").splitlines()
     assert tuple(arguments[-len(COMMAND.arguments) :]) == COMMAND.arguments
     own = arguments[: -len(COMMAND.arguments)]
     assert {"-nostdin", "-hide_banner", "-nostats"} <= set(own)
@@ -38,11 +38,11 @@ async def test_ffmpeg_runs_in_the_folder_without_our_environment(
     monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_TOKEN")
     list_streams = "in=$(readlink /proc/$$/fd/0); out=$(readlink /proc/$$/fd/1); echo $in $out >streams"
     await script_folder.run(f"pwd >where; env >environment; {list_streams}")
-    assert script_folder.text("where").strip() == str(script_folder.folder)
-    names = {line.partition("=")[0] for line in script_folder.text("environment").splitlines()}
+    assert script_folder.read_file("where").strip() == str(script_folder.folder)
+    names = {line.partition("=")[0] for line in script_folder.read_file("environment").splitlines()}
     assert names <= {"PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_"}
-    assert f"HOME={script_folder.folder}" in script_folder.text("environment")
-    assert script_folder.text("streams").split() == ["/dev/null", "/dev/null"]
+    assert f"HOME={script_folder.folder}" in script_folder.read_file("environment")
+    assert script_folder.read_file("streams").split() == ["/dev/null", "/dev/null"]
 
 
 async def test_progress_is_reported_while_ffmpeg_works(script_folder: ScriptFolder) -> None:
@@ -94,12 +94,12 @@ async def test_ffmpeg_waits_for_a_slow_sink(script_folder: ScriptFolder) -> None
         go_on.set()
         await task
     assert taken == 4_000_000
-    assert script_folder.text("written") == "done\n"
+    assert script_folder.read_file("written") == "done\n"
 
 
 async def test_without_a_sink_the_output_is_discarded(script_folder: ScriptFolder) -> None:
     await script_folder.run("head -c 4000000 /dev/zero && echo done >written")
-    assert script_folder.text("written") == "done\n"
+    assert script_folder.read_file("written") == "done\n"
 
 
 async def test_many_error_messages_do_not_block_ffmpeg(script_folder: ScriptFolder) -> None:
@@ -107,7 +107,7 @@ async def test_many_error_messages_do_not_block_ffmpeg(script_folder: ScriptFold
         "head -c 4000000 /dev/zero >&2; i=0; while [ $i -lt 20000 ]; do echo no >&2; i=$((i+1)); done;"
         " echo done >written"
     )
-    assert script_folder.text("written") == "done\n"
+    assert script_folder.read_file("written") == "done\n"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_all_limits_are_applied(script_folder: ScriptFolder) -> None:
     # The limits are applied shortly after the start.
     script = 'until [ "$(ulimit -v)" = 1048576 ]; do :; done; (ulimit -S -t; ulimit -H -t; ulimit -f) >bounds'
     await script_folder.run(script, limits=FfmpegLimits(20, 7, 512 * 1024, address_space_bytes=1024**3))
-    assert script_folder.text("bounds").split() == ["7", "12", "1024"]
+    assert script_folder.read_file("bounds").split() == ["7", "12", "1024"]
 
 
 async def test_a_timeout_kills_ffmpeg_and_its_children(script_folder: ScriptFolder) -> None:
