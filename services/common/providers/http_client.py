@@ -312,15 +312,18 @@ def _may_be_charged(method: str, work_started: bool) -> bool:
 
 
 def _parse_origins(base_urls: Iterable[str]) -> frozenset[URL]:
-    """Return the origins of the base URLs that are http addresses."""
-    origins = set()
+    """Return the origins of the base URLs that are http addresses, each normalized and as written.
+
+    A provider may write its host in lower case where the setting does not; our own URLs repeat the setting.
+    """
+    origins: set[URL] = set()
     for base in base_urls:
         try:
-            origin = URL(base).origin()
+            both = (URL(base).origin(), URL(base, encoded=True).origin())
         except ValueError:
             continue
-        if origin.scheme in ("http", "https"):
-            origins.add(origin)
+        if both[0].scheme in ("http", "https"):
+            origins.update(both)
     return frozenset(origins)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
@@ -92,6 +93,18 @@ async def test_other_urls_are_not_requested(url: str) -> None:
     async with open_client_without_hosts() as (resolver, client):
         assert await catch_error(client.request("GET", url, work_started=True)) == (Reason.GENERATION_FAILED, True)
     assert resolver.names == []
+
+
+@pytest.mark.parametrize("base_url", ["http://LOCALHOST:{port}/v1", "http://127.0.0.1:0{port}/v1"])
+async def test_a_base_url_need_not_be_normalized(base_url: str) -> None:
+    async with run_web_host() as host, open_session() as session:
+        base = base_url.format(port=host.port)
+        client = ProviderHttpClient(session, build_endpoint(base))
+        for url in (f"{base}/things", f"{URL(base)}/things"):
+            with pytest.raises(RefusedError) as caught:
+                await client.request("GET", url, work_started=True)
+            assert caught.value.arguments[0] == 404
+    assert host.requests == [("GET", "/v1/things")] * 2
 
 
 async def test_the_key_does_not_follow_a_redirect() -> None:
