@@ -44,7 +44,7 @@ class MapResponse(Protocol):
         Args:
             status: HTTP status.
             headers: Headers of the response; names are case-insensitive.
-            body: Decoded JSON of any type; an empty object if the body is empty, None if it is not JSON.
+            body: Decoded JSON of any type; an empty object if the body is empty or null, None if it is not JSON.
             work_started: Whether the provider had accepted the work before this request.
         """
 
@@ -180,8 +180,8 @@ class ProviderHttpClient:
             content = bytearray()
             while len(content) <= max_bytes and (piece := await response.read()):
                 content += piece
-        found = decode_body(content) if content else None
-        if not isinstance(found, dict):
+        found = _parse_object(content) if len(content) <= max_bytes else None
+        if found is None:
             # Probably the page of a proxy. A GET changed nothing, so it may be retried.
             reason = Reason.PROVIDER_UNAVAILABLE if method == "GET" else Reason.GENERATION_FAILED
             raise self._endpoint.build_error(reason, may_be_charged=True)
@@ -338,11 +338,20 @@ async def _read_error_body(response: aiohttp.ClientResponse, max_bytes: int) -> 
     return bytes(body)
 
 
-def decode_body(content: bytes | bytearray) -> object:
-    """Return the JSON of a body; an empty object if the body is empty, None if it is not JSON."""
+def _parse_object(content: bytearray) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def decode_body(content: bytes) -> object:
+    """Return the JSON of the body of an error; an empty object if it is empty or null, None if it is not JSON."""
     if not content.strip():
         return {}
     try:
-        return orjson.loads(content)
+        found = orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
+    return {} if found is None else found

@@ -108,7 +108,14 @@ async def test_a_url_of_the_provider_is_used_unchanged(provider: Provider) -> No
 @pytest.mark.parametrize("work_started", [False, True])
 @pytest.mark.parametrize(
     ("status", "text", "decoded"),
-    [(404, '{"detail": "no"}', {"detail": "no"}), (500, "<html>", None), (418, "[1]", [1]), (302, "", {})],
+    [
+        (404, '{"detail": "no"}', {"detail": "no"}),
+        (500, "<html>", None),
+        (418, "[1]", [1]),
+        (302, "", {}),
+        (401, "null", {}),
+        (401, " \n", {}),
+    ],
 )
 async def test_the_endpoint_maps_a_response_outside_2xx(
     provider: Provider, status: int, text: str, decoded: object, work_started: bool
@@ -129,12 +136,24 @@ async def test_the_endpoint_maps_a_response_outside_2xx(
         ("PUT", Reason.GENERATION_FAILED),
     ],
 )
-@pytest.mark.parametrize("text", ["", "<html>", "[]", "7", "null", '"text"', '{"cut":', "[" * 100_000, "x" * 5_000_000])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "<html>", "[]", "7", "null", '"text"', '{"cut":', "[" * 100_000, "x" * 5_000_000]
+)
 async def test_a_success_without_a_json_object_is_an_error(
     provider: Provider, method: str, text: str, reason: Reason
 ) -> None:
     provider.respond_with(lambda: web.Response(text=text))
     assert await catch_error(provider.client.request(method, provider.url, work_started=False)) == (reason, True)
+
+
+@pytest.mark.parametrize(("max_bytes", "is_accepted"), [(11, True), (10, False)])
+async def test_an_answer_may_have_max_bytes(provider: Provider, max_bytes: int, is_accepted: bool) -> None:
+    provider.respond_with(lambda: web.Response(text='{"id":"p1"}'))
+    call = provider.client.request("GET", provider.url, work_started=True, max_bytes=max_bytes)
+    if is_accepted:
+        assert (await call).body == {"id": "p1"}
+    else:
+        assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, True)
 
 
 async def test_an_endless_answer_is_not_read_forever(provider: Provider) -> None:

@@ -72,6 +72,7 @@ def test_both_shapes_with_both_sets_of_codes_are_mapped(
         (build_html_error(429), Reason.PROVIDER_BUSY),
         (build_html_error(502), Reason.PROVIDER_UNAVAILABLE),
         (Answer(401), Reason.PROVIDER_REJECTED_KEY),
+        (Answer(401, b"null"), Reason.PROVIDER_REJECTED_KEY),
         (Answer(503), Reason.PROVIDER_UNAVAILABLE),
         (Answer(408), Reason.PROVIDER_TIMEOUT),
         (Answer(418, b"[]"), Reason.GENERATION_FAILED),
