@@ -12,7 +12,7 @@ import pybase64
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.providers import ErrorBuilder, parse_retry_after
+from services.common.providers import MAX_RETRY_AFTER_SECONDS, ErrorBuilder, parse_retry_after
 from services.image.providers.gemini.settings import PROVIDER
 
 log = logger(__name__)
@@ -142,7 +142,7 @@ def _list_details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _find_retry_after(headers: Mapping[str, str], details: list[Mapping[str, Any]]) -> float | None:
     delay = next((match for detail in details if (match := _DELAY.fullmatch(str(detail.get("retryDelay", ""))))), None)
-    return float(delay[1]) if delay else parse_retry_after(headers)
+    return min(float(delay[1]), MAX_RETRY_AFTER_SECONDS) if delay else parse_retry_after(headers)
 
 
 def _parse_json(content: bytes) -> Mapping[str, Any]:

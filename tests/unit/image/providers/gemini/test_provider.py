@@ -154,6 +154,7 @@ def make_error(status: str, *details: Any) -> Any:
         (403, make_error("PERMISSION_DENIED"), Reason.PROVIDER_REJECTED_KEY, None),
         (404, make_error("NOT_FOUND"), Reason.GENERATION_FAILED, None),
         (429, make_error("RESOURCE_EXHAUSTED", {"x": 1}, {"retryDelay": "34s"}), Reason.PROVIDER_BUSY, 34.0),
+        (429, make_error("RESOURCE_EXHAUSTED", {"retryDelay": "9" * 400 + "s"}), Reason.PROVIDER_BUSY, 3600.0),
         (500, make_error("INTERNAL"), Reason.GENERATION_FAILED, None),
         (503, make_error("UNAVAILABLE"), Reason.PROVIDER_UNAVAILABLE, None),
         (504, make_error("DEADLINE_EXCEEDED"), Reason.PROVIDER_TIMEOUT, None),
