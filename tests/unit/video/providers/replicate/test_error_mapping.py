@@ -163,7 +163,7 @@ def test_a_body_of_any_shape_is_an_error_without_fields(body: Any) -> None:
         ({"Retry-After": "9" * 5000}, None, 3600),
         ({"Retry-After": "3600"}, None, 3600),
         ({"Retry-After": "-1"}, None, None),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {"retry_after": 2}, 2),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, {"retry_after": 2}, 2),
         ({"Retry-After": "\u00b2"}, None, None),
         ({}, None, None),
         ({}, [], None),
