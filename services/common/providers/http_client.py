@@ -250,6 +250,14 @@ class ProviderHttpClient:
             raise self._endpoint.build_error(
                 Reason.PROVIDER_UNAVAILABLE, may_be_charged=_may_be_charged(method, work_started)
             ) from None
+        except ValueError as error:
+            # A malformed host or key. The text of the error may contain it.
+            log.error(
+                "request to the provider is malformed", provider=self._endpoint.name, error_type=type(error).__name__
+            )
+            raise self._endpoint.build_error(
+                Reason.GENERATION_FAILED, may_be_charged=_may_be_charged(method, work_started)
+            ) from None
         if response.status in _OK:
             return response
         try:

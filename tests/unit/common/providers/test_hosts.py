@@ -87,7 +87,15 @@ async def test_the_key_goes_to_all_hosts_of_the_provider(url: str, host: str) ->
 
 @pytest.mark.parametrize(
     "url",
-    ["", "/v1/things", "//api.example/v1", "mailto:x", "https://[api", "https://u:p@queue.provider.example/x"],
+    [
+        "",
+        "/v1/things",
+        "//api.example/v1",
+        "mailto:x",
+        "https://[api",
+        "https://u:p@queue.provider.example/x",
+        "https://:p@queue.provider.example/x",
+    ],
 )
 async def test_other_urls_are_not_requested(url: str) -> None:
     async with open_client_without_hosts() as (resolver, client):

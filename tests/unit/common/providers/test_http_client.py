@@ -12,6 +12,7 @@ from aiohttp import web
 
 from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
+from tests.conftest import LogLines
 from tests.fakes.tcp import run_tcp_peer
 from tests.fakes.web_host import WebHost, run_web_host
 from tests.unit.common.providers.rig import KEY, RefusedError, build_endpoint, catch_error
@@ -182,6 +183,23 @@ async def test_a_cut_connection_may_have_been_charged_after_a_post(
             method, f"{url}/things", work_started=work_started
         )
         assert await catch_error(call) == (Reason.PROVIDER_UNAVAILABLE, may_be_charged)
+
+
+async def test_a_malformed_host_is_an_error() -> None:
+    async with open_session() as session:
+        call = ProviderHttpClient(session, build_endpoint("https://api.example")).request(
+            "GET", "https://queue..provider.example/", work_started=True
+        )
+        assert await catch_error(call) == (Reason.GENERATION_FAILED, True)
+
+
+async def test_a_malformed_key_is_an_error_that_is_logged_without_it(provider: Provider, log_lines: LogLines) -> None:
+    call = provider.client.request("GET", provider.url, work_started=False, headers={"Authorization": "Bearer a\nKEY"})
+    assert await catch_error(call) == (Reason.GENERATION_FAILED, False)
+    assert provider.requests == []
+    (line,) = log_lines()
+    assert (line["level"], line["error_type"]) == ("error", "ValueError")
+    assert "KEY" not in str(line)
 
 
 @pytest.mark.parametrize("work_started", [False, True])
