@@ -215,12 +215,12 @@ async def generate_with_failover(candidates: Sequence[Candidate], policy: Provid
     async def generate(candidate: Candidate) -> GenerationResult:
         provider = candidate.provider
         with attempts.record(provider.name):
-            answered = await call_with_retries(
+            call_result = await call_with_retries(
                 partial(provider.generate, candidate.spec),
                 provider.name,
                 policy,
                 wait_budget,
             )
-        return GenerationResult(candidate, answered.answer, answered.queued_seconds)
+        return GenerationResult(candidate, call_result.answer, call_result.queued_seconds)
 
     return await try_candidates(candidates, generate, attempts)

@@ -237,7 +237,7 @@ class VideoGenerator:
     ) -> str:
         policy = self.policy
         try:
-            answered = await call_with_retries(
+            call_result = await call_with_retries(
                 lambda: provider.begin(spec),
                 provider.name,
                 policy,
@@ -248,7 +248,7 @@ class VideoGenerator:
             if MAY_BE_CHARGED_KEY not in error.metadata:
                 await self._withdraw_intent(request, task.principal)
             raise
-        return answered.answer
+        return call_result.answer
 
     async def _cancel_if_abandoned(self, task: GenerationTask, provider: VideoProvider) -> None:
         """Cancel at the provider if the task was abandoned, not if this process only stops."""

@@ -155,8 +155,8 @@ class Sweep:
         record = stored.record
         if record.job_id in await self._list_queued_ids(self._job_store.build_subject(record)):
             return False
-        again = await self._job_store.read(key)
-        if again is None or again.revision != stored.revision:
+        current = await self._job_store.read(key)
+        if current is None or current.revision != stored.revision:
             # The job has ended and left the queue since the first read.
             return False
         log.warning("requeueing a job that the queue has lost", job=record.job_id, kind=record.kind)

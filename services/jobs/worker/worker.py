@@ -234,9 +234,9 @@ class Worker:
         if is_cancelled():
             raise asyncio.CancelledError
         # The cancellation may have interrupted a write: read the record again.
-        again = await self._job_store.open_lease(lease.record)
-        if again.record.worker == self._options.name and not again.record.status.is_final:
-            await self._cancel_at_provider(again, message, job_type)
+        current = await self._job_store.open_lease(lease.record)
+        if current.record.worker == self._options.name and not current.record.status.is_final:
+            await self._cancel_at_provider(current, message, job_type)
 
     async def _cancel_at_provider(self, lease: Lease, message: Msg, job_type: JobType) -> None:
         """Cancel at the provider with a bounded number of retries, then end the job."""

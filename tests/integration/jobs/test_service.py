@@ -111,10 +111,10 @@ async def test_a_wrong_request_names_its_field_and_is_no_job(
 
 
 async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobServiceRig) -> None:
-    spoken = jobs_pb2.NarrationSpec(text="x" * 21)
+    narration = jobs_pb2.NarrationSpec(text="x" * 21)
     requests = [
         animate(request_id="one"),
-        jobs_pb2.CreateJobRequest(talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=spoken)),
+        jobs_pb2.CreateJobRequest(talking_video=jobs_pb2.TalkingVideoSpec(video=VIDEO, narration=narration)),
         animate(request_id="one"),
         *(animate() for _ in range(QUOTA)),
         jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats")),

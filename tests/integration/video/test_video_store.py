@@ -230,11 +230,11 @@ async def test_a_repeated_request_returns_the_same_video(start_suite: StartSuite
 async def test_a_repeated_request_finds_its_video_at_its_destination(
     start_suite: StartSuite, replicate: FakeReplicate
 ) -> None:
-    order = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
+    fields = {"image_key": "images/cat.png", "object_key": "users/alice/cat.mp4"}
     async with start_suite() as suite:
-        first = await suite.generate(request_id="story-7", **order)
-        second = await suite.generate(request_id="story-7", **order)
-        other = await get_error(suite.generate(request_id="story-8", **order))
+        first = await suite.generate(request_id="story-7", **fields)
+        second = await suite.generate(request_id="story-7", **fields)
+        other = await get_error(suite.generate(request_id="story-8", **fields))
         # A rejected request leaves no intent.
         await suite.generate(image_key="images/cat.png", request_id="story-8")
     assert first.file.key == second.file.key == "users/alice/cat.mp4"

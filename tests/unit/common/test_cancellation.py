@@ -19,19 +19,19 @@ async def test_a_task_without_a_cancellation_continues() -> None:
 
 async def test_a_swallowed_cancellation_is_raised_again() -> None:
     swallowed: list[bool] = []
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def run() -> None:
         while True:
             raise_if_cancelled()
-            begun.set()
+            started.set()
             # Like a library that gets its result in the same moment.
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
             swallowed.append(is_cancelled())
 
     task = asyncio.create_task(run())
-    await begun.wait()
+    await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

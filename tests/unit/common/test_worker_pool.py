@@ -119,7 +119,7 @@ async def test_an_abandoned_call_is_ended_at_its_timeout(tmp_path: Path) -> None
 
 
 async def test_a_caller_that_leaves_the_queue_frees_its_permit(workers: WorkerPool, tmp_path: Path) -> None:
-    end, begun = tmp_path / "end", tmp_path / "never.begun"
+    end, started = tmp_path / "end", tmp_path / "never.begun"
     running = asyncio.create_task(workers.run(work_until, str(end)))
     await until(Path(f"{end}.begun").exists)
     waiting = asyncio.create_task(workers.run(work_until, str(tmp_path / "never")))
@@ -129,7 +129,7 @@ async def test_a_caller_that_leaves_the_queue_frees_its_permit(workers: WorkerPo
     end.touch()
     await running
     await workers.run(get_pid, 1)
-    assert not await asyncio.to_thread(begun.exists)
+    assert not await asyncio.to_thread(started.exists)
 
 
 async def test_a_full_queue_refuses_at_once(workers: WorkerPool, tmp_path: Path) -> None:

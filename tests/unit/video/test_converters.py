@@ -114,7 +114,7 @@ def test_the_fingerprint_depends_on_the_video_and_not_on_detach() -> None:
         replace(REQUEST, provider="embedded"),
         replace(REQUEST, destination=Destination("users/alice/cat.mp4")),
     ]
-    assert len({order.fingerprint for order in (REQUEST, *changed)}) == len(changed) + 1
+    assert len({request.fingerprint for request in (REQUEST, *changed)}) == len(changed) + 1
     assert replace(REQUEST, detach=True, request_id="order-1").fingerprint == REQUEST.fingerprint
 
 
@@ -125,9 +125,9 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
 
 @pytest.mark.parametrize("number", [1e20, -1e20, 1e300])
 def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
-    order = to_generation_request(make_request_with_input(seed=number))
-    assert order.fingerprint
-    assert order.request.model_input == {"seed": number}
+    request = to_generation_request(make_request_with_input(seed=number))
+    assert request.fingerprint
+    assert request.request.model_input == {"seed": number}
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])

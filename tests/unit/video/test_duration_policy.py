@@ -30,8 +30,8 @@ def decide(
     return decide_durations(InputDurations(video_seconds, speech_seconds, delay_seconds, frame_rate), policy)
 
 
-def compute_speech_end(laid: InputDurations) -> float:
-    return laid.delay_seconds + laid.speech_seconds
+def compute_speech_end(inputs: InputDurations) -> float:
+    return inputs.delay_seconds + inputs.speech_seconds
 
 
 @pytest.mark.parametrize(
@@ -96,51 +96,55 @@ def test_durations_that_differ_by_less_than_a_tick_are_equal(policy: LengthPolic
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_no_speech_is_cut_where_the_video_is_made_longer(laid: InputDurations, policy: LengthPolicy) -> None:
-    found = decide_durations(laid, policy)
-    assert found.result_seconds >= compute_speech_end(laid) - SAME_SECONDS
-    assert found.result_seconds >= laid.video_seconds
+def test_no_speech_is_cut_where_the_video_is_made_longer(inputs: InputDurations, policy: LengthPolicy) -> None:
+    found = decide_durations(inputs, policy)
+    assert found.result_seconds >= compute_speech_end(inputs) - SAME_SECONDS
+    assert found.result_seconds >= inputs.video_seconds
     assert found.cut_speech_seconds == found.cut_video_seconds == 0.0
 
 
 @given(LAID_TOGETHER, LENGTHENING)
-def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(laid: InputDurations, policy: LengthPolicy) -> None:
-    found = decide_durations(laid, policy)
-    if compute_speech_end(laid) <= laid.video_seconds:
-        assert found == MuxDurations(laid.video_seconds)
+def test_a_video_made_longer_is_whole_frames_and_no_frame_too_long(
+    inputs: InputDurations, policy: LengthPolicy
+) -> None:
+    found = decide_durations(inputs, policy)
+    if compute_speech_end(inputs) <= inputs.video_seconds:
+        assert found == MuxDurations(inputs.video_seconds)
         return
-    assert found.result_seconds < compute_speech_end(laid) + 1 / laid.frame_rate
-    if found.result_seconds > laid.video_seconds:
-        frames = found.result_seconds * laid.frame_rate
+    assert found.result_seconds < compute_speech_end(inputs) + 1 / inputs.frame_rate
+    if found.result_seconds > inputs.video_seconds:
+        frames = found.result_seconds * inputs.frame_rate
         assert frames == pytest.approx(round(frames), abs=1e-6)
         assert found.video_frames == (round(frames) if policy is LengthPolicy.LOOP else 0)
 
 
 @given(LAID_TOGETHER)
-def test_the_added_time_is_reported_as_frozen_or_looped(laid: InputDurations) -> None:
-    frozen, looped = decide_durations(laid, LengthPolicy.FREEZE), decide_durations(laid, LengthPolicy.LOOP)
+def test_the_added_time_is_reported_as_frozen_or_looped(inputs: InputDurations) -> None:
+    frozen, looped = decide_durations(inputs, LengthPolicy.FREEZE), decide_durations(inputs, LengthPolicy.LOOP)
     assert frozen.result_seconds == looped.result_seconds
-    assert frozen.freeze_seconds == looped.looped_seconds == frozen.result_seconds - laid.video_seconds
+    assert frozen.freeze_seconds == looped.looped_seconds == frozen.result_seconds - inputs.video_seconds
     assert (frozen.loops, frozen.looped_seconds, looped.freeze_seconds) == (0, 0.0, 0.0)
 
 
 @given(LAID_TOGETHER)
-def test_a_video_is_repeated_only_as_often_as_needed(laid: InputDurations) -> None:
-    found = decide_durations(laid, LengthPolicy.LOOP)
-    assert (found.loops + 1) * laid.video_seconds >= found.result_seconds - 1e-6
-    assert found.loops * laid.video_seconds < found.result_seconds
+def test_a_video_is_repeated_only_as_often_as_needed(inputs: InputDurations) -> None:
+    found = decide_durations(inputs, LengthPolicy.LOOP)
+    assert (found.loops + 1) * inputs.video_seconds >= found.result_seconds - 1e-6
+    assert found.loops * inputs.video_seconds < found.result_seconds
     assert (found.loops > 0) == (found.looped_seconds > 0)
 
 
 @given(LAID_TOGETHER)
-def test_shortest_is_the_smaller_of_both(laid: InputDurations) -> None:
-    found = decide_durations(laid, LengthPolicy.SHORTEST)
-    assert found.result_seconds == pytest.approx(min(laid.video_seconds, compute_speech_end(laid)), abs=SAME_SECONDS)
-    assert found.result_seconds + found.cut_video_seconds == pytest.approx(laid.video_seconds)
+def test_shortest_is_the_smaller_of_both(inputs: InputDurations) -> None:
+    found = decide_durations(inputs, LengthPolicy.SHORTEST)
+    assert found.result_seconds == pytest.approx(
+        min(inputs.video_seconds, compute_speech_end(inputs)), abs=SAME_SECONDS
+    )
+    assert found.result_seconds + found.cut_video_seconds == pytest.approx(inputs.video_seconds)
     assert found.cut_speech_seconds == 0.0 or found.cut_video_seconds == 0.0
     assert (found.loops, found.freeze_seconds, found.looped_seconds) == (0, 0.0, 0.0)
     if found.video_frames:
-        assert found.video_frames == pytest.approx(max(1.0, found.result_seconds * laid.frame_rate), abs=0.5)
+        assert found.video_frames == pytest.approx(max(1.0, found.result_seconds * inputs.frame_rate), abs=0.5)
 
 
 def test_speech_that_starts_after_the_end_is_cut_whole() -> None:
@@ -148,5 +152,5 @@ def test_speech_that_starts_after_the_end_is_cut_whole() -> None:
 
 
 @given(LAID_TOGETHER)
-def test_no_more_speech_is_cut_than_there_is(laid: InputDurations) -> None:
-    assert 0.0 <= decide_durations(laid, LengthPolicy.SHORTEST).cut_speech_seconds <= laid.speech_seconds
+def test_no_more_speech_is_cut_than_there_is(inputs: InputDurations) -> None:
+    assert 0.0 <= decide_durations(inputs, LengthPolicy.SHORTEST).cut_speech_seconds <= inputs.speech_seconds

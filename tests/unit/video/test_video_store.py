@@ -113,8 +113,8 @@ async def test_an_unreachable_store_is_an_error(video_store: VideoStore, store: 
 async def test_a_video_is_stored_whole_under_a_new_key(
     video_store: VideoStore, store: FakeObjectStore, path: Path
 ) -> None:
-    said = {"provider": "embedded", "owner": "mallory"}
-    video = await video_store.put(path, SHA256, MEDIA, Destination(), "alice", said)
+    metadata = {"provider": "embedded", "owner": "mallory"}
+    video = await video_store.put(path, SHA256, MEDIA, Destination(), "alice", metadata)
     assert re.fullmatch(r"videos/\d{4}/\d\d/[0-9a-f-]{36}\.mp4", video.key)
     assert (video.sha256, video.media) == (await compute_sha256(path), MEDIA)
     info, data = store.objects[video.key]

@@ -174,13 +174,13 @@ async def test_a_file_that_is_too_long_is_not_read(host: WebHost) -> None:
 
 
 async def test_a_slow_body_times_out(host: WebHost) -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def trickle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"x")
-        begun.set()
+        started.set()
         await asyncio.Event().wait()
         return response
 
@@ -189,7 +189,7 @@ async def test_a_slow_body_times_out(host: WebHost) -> None:
         error = await get_error(fetcher, host.url("/slow"))
     assert error.reason is Reason.URL_UNREACHABLE
     assert "1 seconds" in error.message
-    assert begun.is_set()
+    assert started.is_set()
 
 
 async def test_a_file_that_is_cut_off_is_refused(host: WebHost) -> None:

@@ -127,10 +127,10 @@ async def test_an_invalid_url_is_refused_by_field(url: str) -> None:
 
 
 async def test_a_server_that_does_not_answer_times_out(receiver: Receiver) -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def stay_silent(_: web.Request) -> web.Response:
-        begun.set()
+        started.set()
         await asyncio.Event().wait()
         return web.Response()
 
@@ -139,7 +139,7 @@ async def test_a_server_that_does_not_answer_times_out(receiver: Receiver) -> No
         error = await get_error(fetcher, receiver.host.url("/stay_silent"))
     assert error.reason is Reason.URL_UNREACHABLE
     assert "1 seconds" in error.message
-    assert begun.is_set()
+    assert started.is_set()
 
 
 async def test_the_body_of_the_response_is_not_read(receiver: Receiver) -> None:
@@ -177,10 +177,10 @@ async def test_the_error_of_an_unreachable_server_does_not_contain_the_url(recei
 
 
 async def test_a_cancelled_post_is_aborted(receiver: Receiver) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
+    started, ended = asyncio.Event(), asyncio.Event()
 
     async def stay_silent(_: web.Request) -> web.Response:
-        begun.set()
+        started.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -192,7 +192,7 @@ async def test_a_cancelled_post_is_aborted(receiver: Receiver) -> None:
         url = receiver.host.url("/stay_silent")
         posting = asyncio.create_task(fetcher.post(url, field="webhook_url", data=DATA, headers=HEADERS))
         async with asyncio.timeout(5):
-            await begun.wait()
+            await started.wait()
             posting.cancel()
             await ended.wait()
         # The cancellation is not mistaken for a timeout.

@@ -65,8 +65,8 @@ async def test_a_secret_in_an_exception_reaches_neither_the_caller_nor_the_log(k
 async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> None:
     failure = await catch_failure(make_raising_body(MediaError(Reason.VOICE_NOT_FOUND, "No voice of this name.")), kind)
     assert failure.code() is grpc.StatusCode.NOT_FOUND
-    meant = from_rpc_error(failure)
-    assert (meant.reason, meant.message) == (Reason.VOICE_NOT_FOUND, "No voice of this name.")
+    media_error = from_rpc_error(failure)
+    assert (media_error.reason, media_error.message) == (Reason.VOICE_NOT_FOUND, "No voice of this name.")
 
 
 @of_each_kind
@@ -79,8 +79,8 @@ async def test_a_timeout_inside_a_handler_is_deadline_exceeded(kind: str) -> Non
 @of_each_kind
 async def test_the_failure_of_a_called_service_keeps_its_reason(kind: str) -> None:
     behind = await catch_failure(make_raising_body(MediaError(Reason.PROVIDER_BUSY, retry_after_seconds=7)), UNARY)
-    meant = from_rpc_error(await catch_failure(make_raising_body(behind), kind))
-    assert (meant.reason, meant.retry_after_seconds) == (Reason.PROVIDER_BUSY, 7)
+    media_error = from_rpc_error(await catch_failure(make_raising_body(behind), kind))
+    assert (media_error.reason, media_error.retry_after_seconds) == (Reason.PROVIDER_BUSY, 7)
 
 
 @of_each_kind

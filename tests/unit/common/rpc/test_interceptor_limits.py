@@ -71,9 +71,9 @@ def expect_overloaded() -> Iterator[None]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         yield
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    meant = from_rpc_error(caught.value)
-    assert meant.reason is Reason.OVERLOADED
-    assert meant.retry_after_seconds == 1
+    media_error = from_rpc_error(caught.value)
+    assert media_error.reason is Reason.OVERLOADED
+    assert media_error.retry_after_seconds == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -58,37 +58,37 @@ async def catch_refusal(kind: str, *requests: Request | bytes) -> tuple[grpc.Sta
 
 @of_each_kind
 async def test_a_request_that_breaks_a_rule_is_refused_by_field_before_the_handler(kind: str) -> None:
-    code, meant, seen = await catch_refusal(kind, Request(voice="", provider="nobody"))
+    code, media_error, seen = await catch_refusal(kind, Request(voice="", provider="nobody"))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert meant.reason is Reason.VALIDATION_ERROR
-    assert [item.field for item in meant.violations] == ["voice", "provider"]
-    assert all(item.description for item in meant.violations)
+    assert media_error.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in media_error.violations] == ["voice", "provider"]
+    assert all(item.description for item in media_error.violations)
     assert seen == []
 
 
 @of_each_kind
 async def test_a_string_that_is_not_utf8_is_refused_by_field(kind: str) -> None:
-    code, meant, seen = await catch_refusal(kind, NOT_UTF8)
+    code, media_error, seen = await catch_refusal(kind, NOT_UTF8)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert [(item.field, item.description) for item in meant.violations] == [("voice", "must be valid UTF-8")]
+    assert [(item.field, item.description) for item in media_error.violations] == [("voice", "must be valid UTF-8")]
     assert seen == []
 
 
 @of_each_kind
 async def test_bytes_that_are_not_a_message_are_refused(kind: str) -> None:
-    code, meant, seen = await catch_refusal(kind, NOT_PROTOBUF)
+    code, media_error, seen = await catch_refusal(kind, NOT_PROTOBUF)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert meant.reason is Reason.VALIDATION_ERROR
-    assert "not a valid protobuf message" in meant.message
+    assert media_error.reason is Reason.VALIDATION_ERROR
+    assert "not a valid protobuf message" in media_error.message
     assert seen == []
 
 
 @of_each_client_stream
 @pytest.mark.parametrize("bad", [Request(), NOT_UTF8, NOT_PROTOBUF])
 async def test_each_message_of_a_client_stream_is_checked(kind: str, bad: Request | bytes) -> None:
-    code, meant, seen = await catch_refusal(kind, GOOD, GOOD, bad, GOOD)
+    code, media_error, seen = await catch_refusal(kind, GOOD, GOOD, bad, GOOD)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert meant.reason is Reason.VALIDATION_ERROR
+    assert media_error.reason is Reason.VALIDATION_ERROR
     assert seen == ["Aria", "Aria"]
 
 
@@ -138,16 +138,16 @@ def parse_error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo
 
 
 @of_each_kind
-@pytest.mark.parametrize("given", ["req-1", "A" * 64, "0.a_B-c"])
-async def test_a_well_formed_request_id_is_in_log_and_error(kind: str, given: str, log_lines: LogLines) -> None:
-    assert await request_id_of_call(kind, [("x-request-id", given)]) == (given, given)
+@pytest.mark.parametrize("sent_id", ["req-1", "A" * 64, "0.a_B-c"])
+async def test_a_well_formed_request_id_is_in_log_and_error(kind: str, sent_id: str, log_lines: LogLines) -> None:
+    assert await request_id_of_call(kind, [("x-request-id", sent_id)]) == (sent_id, sent_id)
     lines = [line for line in log_lines() if line["event"] in ("inside", "rpc")]
-    assert [(line["event"], line["request_id"]) for line in lines] == [("inside", given), ("rpc", given)]
+    assert [(line["event"], line["request_id"]) for line in lines] == [("inside", sent_id), ("rpc", sent_id)]
 
 
-@pytest.mark.parametrize("given", [None, "", "a" * 65, "with space", "new%0aline", 'quote"', "../../etc"])
-async def test_a_missing_or_malformed_request_id_is_replaced(given: str | None) -> None:
-    seen, reported = await request_id_of_call(UNARY, [] if given is None else [("x-request-id", given)])
+@pytest.mark.parametrize("sent_id", [None, "", "a" * 65, "with space", "new%0aline", 'quote"', "../../etc"])
+async def test_a_missing_or_malformed_request_id_is_replaced(sent_id: str | None) -> None:
+    seen, reported = await request_id_of_call(UNARY, [] if sent_id is None else [("x-request-id", sent_id)])
     assert seen == reported
     assert re.fullmatch("[0-9a-f]{32}", seen)
 
@@ -160,9 +160,9 @@ async def test_concurrent_calls_have_their_own_request_ids() -> None:
         return Response(value=request_id.get().encode())
 
     async with run_test_server(build_probe_of_all_kinds(body)) as probed:
-        given = ["one", "two", "three"]
-        calls = [Call(metadata=[("x-request-id", item)]).run(probed.channel, UNARY) for item in given]
-        assert await asyncio.gather(*calls) == [[item.encode()] for item in given]
+        sent_ids = ["one", "two", "three"]
+        calls = [Call(metadata=[("x-request-id", item)]).run(probed.channel, UNARY) for item in sent_ids]
+        assert await asyncio.gather(*calls) == [[item.encode()] for item in sent_ids]
 
 
 async def test_outside_a_call_no_request_id_is_logged(log_lines: LogLines) -> None:

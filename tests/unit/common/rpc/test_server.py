@@ -167,9 +167,9 @@ async def test_a_drain_refuses_new_calls_finishes_those_in_flight_and_stops(log_
         assert (await call.read()).value == b"last"
         assert await call.code() is grpc.StatusCode.OK
         await draining
-    said = [line for line in log_lines() if line["event"] in ("draining", "stopped")]
-    assert [line["event"] for line in said] == ["draining", "stopped"]
-    assert said[0]["calls_in_flight"] == 1
+    lines = [line for line in log_lines() if line["event"] in ("draining", "stopped")]
+    assert [line["event"] for line in lines] == ["draining", "stopped"]
+    assert lines[0]["calls_in_flight"] == 1
 
 
 async def test_a_stream_is_cut_at_the_end_of_the_grace() -> None:

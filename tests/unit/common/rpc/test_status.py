@@ -155,20 +155,20 @@ def make_foreign_error(code: grpc.StatusCode, *details: error_details_pb2.ErrorI
 def test_a_foreign_failure_keeps_its_code_but_not_its_text(
     code: grpc.StatusCode, details: tuple[error_details_pb2.ErrorInfo, ...]
 ) -> None:
-    meant = from_rpc_error(make_foreign_error(code, *details))
-    assert meant.message == meant.reason.info.meaning
-    assert not meant.metadata
+    media_error = from_rpc_error(make_foreign_error(code, *details))
+    assert media_error.message == media_error.reason.info.meaning
+    assert not media_error.metadata
     # CANCELLED by the other side is a server that stops as the call arrives.
-    kept = "UNAVAILABLE" if code is grpc.StatusCode.CANCELLED else code.name
-    assert meant.reason.info.grpc_code == kept or meant.reason is Reason.INTERNAL
+    expected = "UNAVAILABLE" if code is grpc.StatusCode.CANCELLED else code.name
+    assert media_error.reason.info.grpc_code == expected or media_error.reason is Reason.INTERNAL
 
 
 @pytest.mark.parametrize("content", [b"\xff\xff", b"", status_pb2.Status(details=[any_pb2.Any()]).SerializeToString()])
 def test_unreadable_details_are_ignored(content: bytes) -> None:
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", content))
     error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailers, SECRET)
-    meant = from_rpc_error(error)
-    assert (meant.reason, meant.message) == (Reason.UNAVAILABLE, Reason.UNAVAILABLE.info.meaning)
+    media_error = from_rpc_error(error)
+    assert (media_error.reason, media_error.message) == (Reason.UNAVAILABLE, Reason.UNAVAILABLE.info.meaning)
 
 
 @pytest.mark.parametrize("kind", ["ErrorInfo", "BadRequest", "RetryInfo"])

@@ -166,11 +166,11 @@ async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.put("a/b", b"x", SPEC)
-    begun, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
     opened: list[BinaryIO] = []
 
     def yield_slowly(path: Path, key: str) -> tuple[BinaryIO, ObjectInfo]:
-        begun.set()
+        started.set()
         assert go_on.wait(5)
         file = path.open("rb")
         opened.append(file)
@@ -182,7 +182,7 @@ async def test_a_file_is_closed_if_its_reader_is_cancelled_during_the_opening(
 
     monkeypatch.setattr("services.common.storage.local_files.open_object", yield_slowly)
     reader = asyncio.ensure_future(read())
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(started.wait, 5)
     reader.cancel()
     await asyncio.wait([reader])
     assert reader.cancelled()

@@ -168,14 +168,14 @@ async def test_a_story_without_motion_has_the_default_motion(rig: PipelineRig) -
 
 
 @pytest.mark.parametrize("kind", ["headline", "story"])
-@pytest.mark.parametrize(("text", "said"), [("", "Cats land"), ("They came in peace.", "They came in peace.")])
+@pytest.mark.parametrize(("text", "expected"), [("", "Cats land"), ("They came in peace.", "They came in peace.")])
 async def test_the_speech_of_a_headline_defaults_to_the_headline(
-    rig: PipelineRig, kind: str, text: str, said: str
+    rig: PipelineRig, kind: str, text: str, expected: str
 ) -> None:
     headline = {"headline": "Cats land", "narration": {"text": text, "voice": "Aria"}}
     await rig.run_job(kind, headline if kind == "headline" else {"headline": headline})
     request = rig.fake.last("SynthesizeStream").request
-    assert (request.text, request.voice) == (said, "Aria")
+    assert (request.text, request.voice) == (expected, "Aria")
 
 
 async def test_a_headline_job_needs_the_alignment(rig: PipelineRig) -> None:

@@ -95,13 +95,13 @@ def test_a_duration_of_zero_does_not_divide_by_zero() -> None:
 
 
 @given(OUTPUTS, st.lists(st.integers(0, 1000), max_size=8))
-def test_the_split_into_pieces_does_not_matter(spoken: bytes, cuts: list[int]) -> None:
-    whole, pieces = feed_parser(spoken), feed_parser(*split_at(spoken, cuts))
+def test_the_split_into_pieces_does_not_matter(output: bytes, cuts: list[int]) -> None:
+    whole, pieces = feed_parser(output), feed_parser(*split_at(output, cuts))
     assert pieces.percent == whole.percent
     assert pieces.messages == whole.messages
 
 
-@given(st.lists(st.one_of(OUTPUTS, OUTPUTS.map(lambda spoken: spoken + b"\n")), max_size=6))
+@given(st.lists(st.one_of(OUTPUTS, OUTPUTS.map(lambda output: output + b"\n")), max_size=6))
 def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes]) -> None:
     parser = ProgressParser(10.0)
     before = 0.0
@@ -113,8 +113,8 @@ def test_the_percentage_never_decreases_and_never_exceeds_100(pieces: list[bytes
 
 
 def test_the_last_messages_between_the_blocks_are_kept() -> None:
-    said = [b"complaint %d\n" % number + build_block(number) for number in range(6)]
-    assert feed_parser(*said).messages == [f"complaint {number}" for number in range(2, 6)]
+    output = [b"complaint %d\n" % number + build_block(number) for number in range(6)]
+    assert feed_parser(*output).messages == [f"complaint {number}" for number in range(2, 6)]
 
 
 def test_statistics_are_not_messages_but_sentences_with_equals_signs_are() -> None:
@@ -123,17 +123,17 @@ def test_statistics_are_not_messages_but_sentences_with_equals_signs_are() -> No
 
 
 def test_messages_are_printable_and_short() -> None:
-    (said,) = feed_parser(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
-    assert said.startswith("?[31mred? ")
-    assert said.isprintable()
-    assert len(said) <= 400
+    (message,) = feed_parser(b"\x1b[31mred\x00 \xff " + b"y" * 1000 + b"\n").messages
+    assert message.startswith("?[31mred? ")
+    assert message.isprintable()
+    assert len(message) <= 400
 
 
 def test_a_line_without_an_end_does_not_grow_for_ever() -> None:
     parser = feed_parser(*(b"x" * 64 * 1024 for _ in range(100)))
     assert parser.messages == []
     parser.feed(b"\n" + build_block(5))
-    assert [len(said) for said in parser.messages] == [400]
+    assert [len(message) for message in parser.messages] == [400]
     assert parser.percent == 50.0
 
 
