@@ -102,7 +102,7 @@ def make_key_request(key: str) -> jobs_pb2.CreateJobRequest:
         ),
     ],
 )
-async def test_a_wrong_request_names_its_field_and_is_no_job(
+async def test_a_wrong_request_names_its_field_and_creates_no_job(
     rig: JobServiceRig, request_: jobs_pb2.CreateJobRequest, reason: Reason, field: str
 ) -> None:
     refused = await catch_error(rig.create(request_))
@@ -135,13 +135,13 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobSer
 
 
 @pytest.mark.parametrize("count", [0, 51])
-async def test_several_jobs_are_one_to_fifty(rig: JobServiceRig, count: int) -> None:
+async def test_a_batch_has_one_to_fifty_jobs(rig: JobServiceRig, count: int) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate()] * count)
     refused = await catch_error(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert (refused.reason, [item.field for item in refused.violations]) == (Reason.VALIDATION_ERROR, ["requests"])
 
 
-async def test_one_job_that_breaks_the_contract_refuses_all_of_them(rig: JobServiceRig) -> None:
+async def test_one_invalid_job_refuses_the_whole_batch(rig: JobServiceRig) -> None:
     request = jobs_pb2.BatchCreateJobsRequest(requests=[animate(), animate(request_id="no name")])
     refused = await catch_error(rig.stub.BatchCreateJobs(request, metadata=rig.caller))
     assert [item.field for item in refused.violations] == ["requests[1].request_id"]
@@ -187,7 +187,7 @@ async def test_jobs_are_listed_page_by_page(rig: JobServiceRig) -> None:
     assert rest.next_page_token == ""
 
 
-async def test_a_page_has_twenty_jobs_unless_asked_otherwise(rig: JobServiceRig) -> None:
+async def test_a_page_has_twenty_jobs_by_default(rig: JobServiceRig) -> None:
     for number in range(21):
         await rig.jobs.job_store.open_lease(JobRecord(f"{number:032x}", rig.jobs.owner, "animate", {}, now()))
     listed = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=rig.caller)
@@ -213,7 +213,7 @@ async def test_jobs_of_a_kind_and_a_status_are_listed(rig: JobServiceRig) -> Non
         (jobs_pb2.ListJobsRequest(page_token="x" * 101), "page_token"),
     ],
 )
-async def test_a_page_that_cannot_be_names_its_field(
+async def test_an_invalid_page_names_its_field(
     rig: JobServiceRig, request_: jobs_pb2.ListJobsRequest, field: str
 ) -> None:
     refused = await catch_error(rig.stub.ListJobs(request_, metadata=rig.caller))

@@ -130,7 +130,7 @@ async def test_a_refused_delivery_is_retried_and_every_attempt_is_listed(jobs: J
     assert {path for _, path in receiver.host.requests} == {"/webhook"}
 
 
-async def test_a_gone_openedis_not_retried(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_gone_receiver_is_not_retried(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses.append(410)
     async with jobs.run_worker({"animate": pipeline.to_job_type(), "webhook": receiver.build_job_type(jobs)}):
@@ -150,7 +150,7 @@ async def test_a_forbidden_address_gets_no_request(jobs: Jobs, receiver: Receive
     assert receiver.host.requests == []
 
 
-async def test_a_openedthat_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
+async def test_a_receiver_that_never_accepts_is_given_up(jobs: Jobs, receiver: Receiver) -> None:
     pipeline = ScriptedPipeline()
     receiver.statuses += [500] * 3
     build_job_type = replace(receiver.build_job_type(jobs), max_failures=3)

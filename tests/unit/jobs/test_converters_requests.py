@@ -167,7 +167,7 @@ def test_a_headline_is_the_default_text_of_its_speech() -> None:
         ("animate", {"video": VIDEO}, {"webhookUrl": "mailto:a@example.com"}, "webhook_url"),
     ],
 )
-def test_what_the_contract_refuses_names_its_field(
+def test_a_violation_of_the_contract_names_its_field(
     kind: str, spec: dict[str, Any], fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(MediaError) as caught:

@@ -12,7 +12,7 @@ from services.jobs.record import JobFailure, Status
 from tests.unit.jobs.memory_buckets import make_record
 
 
-def test_jobs_are_counted_by_how_they_ended_and_how_long_they_took() -> None:
+def test_jobs_are_counted_by_status_and_duration() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
     began = (datetime.now(UTC) - timedelta(seconds=30)).isoformat()

@@ -28,7 +28,7 @@ def make_status(progress: Progress) -> GenerationStatus:
 
 
 class Stage:
-    """A task that ends when the test says so."""
+    """A task that ends when the test sets its outcome."""
 
     def __init__(self) -> None:
         self.video = GenerationTask("alice", "embedded", "model")

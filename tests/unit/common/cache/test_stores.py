@@ -129,7 +129,7 @@ async def test_a_corrupt_entry_is_deleted_and_logged(
         assert await store.get("a" * 64) == make_entry()
 
 
-async def test_of_two_writers_of_one_key_one_wins_and_neither_fails(backend: Backend, clocks: Clocks) -> None:
+async def test_one_of_two_writers_of_a_key_wins_and_neither_fails(backend: Backend, clocks: Clocks) -> None:
     now = clocks.steady().now
     async with backend.open(SPEECH, now) as one, backend.open(SPEECH, now) as other:
         candidates = [make_entry(data=bytes([number]) * 5000, number=number) for number in range(16)]

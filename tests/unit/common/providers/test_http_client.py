@@ -22,7 +22,7 @@ CUT_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
 
 @dataclass
 class Provider:
-    """A provider, the client to it, and what it was sent."""
+    """A provider, its client, and the requests that it received."""
 
     host: WebHost
     client: ProviderHttpClient

@@ -1,4 +1,4 @@
-"""Which provider answers, which failures end the search, and what is reported when all fail."""
+"""Failover: the provider that answers, the failures that end the search, and the error when all fail."""
 
 from __future__ import annotations
 
