@@ -17,7 +17,7 @@ from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.settings import JobsSettings, QueueSettings
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets
 
 
 async def main(settings: JobsSettings) -> None:

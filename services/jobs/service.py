@@ -9,8 +9,7 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 from media.tts.v1 import tts_pb2
 
 from services.common.errors import MediaError
-from services.common.fetch.addresses import AddressPolicy
-from services.common.fetch.urls import parse_target
+from services.common.fetch.addresses import AddressPolicy, parse_target
 from services.common.log import logger
 from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore
@@ -20,7 +19,7 @@ from services.jobs.converters import list_addresses, list_keys, to_delivery, to_
 from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
 from services.jobs.record import StoredJob
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets
 
 log = logger(__name__)
 

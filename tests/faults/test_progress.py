@@ -14,7 +14,7 @@ from aiohttp import web
 from services.common.webhooks import Webhook, verify
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.record import Status
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets
 from tests.fakes.replicate import FakeReplicate
 from tests.fakes.waiting import eventually, until
 from tests.fakes.web_host import WebHost, run_web_host

@@ -1,20 +1,29 @@
-"""The addresses that callers' URLs may use, and the resolver that returns no others."""
+"""The URLs and addresses that callers may use, and the resolver that returns no other addresses."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
+from services.common.errors import MediaError, Reason, invalid
+
+MAX_URL_CHARACTERS = 4096
+_SCHEMES = ("http", "https")
+_WEB_PORTS = frozenset({80, 443})
+_FIRST_FREE_PORT = 1024
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_FORBIDDEN_MESSAGE = "must have a public address; private, local and metadata addresses are not fetched"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 # Forbidden beside those that Python reports as not global: some lead to cloud metadata or translate to other addresses.
-_FORBIDDEN: tuple[Network, ...] = (
+_FORBIDDEN_NETWORKS: tuple[Network, ...] = (
     ipaddress.ip_network("100.64.0.0/10"),
     ipaddress.ip_network("192.88.99.0/24"),
     ipaddress.ip_network("168.63.129.16/32"),
@@ -27,6 +36,65 @@ _NAT64: tuple[ipaddress.IPv6Network, ...] = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),
 )
 _LAST_32_BITS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The target of a request."""
+
+    url: URL
+    """URL as the caller wrote it: requoting would break signatures in its query."""
+    host: str
+    """Host name or address, in lower case."""
+    port: int
+
+
+def parse_target(text: str, field: str, allowed: AddressPolicy) -> Target:
+    """Return the target of `text`, checked without resolving its host name.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, it is not a URL; URL_FORBIDDEN, its target is forbidden.
+    """
+    if (
+        len(text) > MAX_URL_CHARACTERS
+        or not text.isascii()
+        or any(character <= " " or character == "\\" for character in text)
+    ):
+        raise invalid(
+            field, f"must be an http or https URL of at most {MAX_URL_CHARACTERS} ASCII characters, percent-encoded"
+        )
+    try:
+        url = URL(text, encoded=True)
+        host, port = (url.host or "").lower().rstrip("."), url.port or 0
+    except ValueError:
+        raise invalid(field, "must be an http or https URL") from None
+    if url.scheme not in _SCHEMES or not host:
+        raise invalid(field, "must be an http or https URL")
+    if url.user is not None or url.password is not None:
+        raise build_forbidden_url_error(field, "must not contain a user or a password")
+    if not allowed.allows_name(host, port):
+        if port not in _WEB_PORTS and port < _FIRST_FREE_PORT:
+            raise build_forbidden_url_error(field, "must have port 80, 443 or one above 1023")
+        address = _parse_address(host)
+        if address is None and _NUMBER.fullmatch(host.rpartition(".")[2]):
+            # No name ends in a number: this is an unusual spelling of an address, such as 127.1 or 0x7f000001.
+            raise build_forbidden_url_error(field)
+        if address is not None and not is_public(address) and not allowed.allows_address(address):
+            raise build_forbidden_url_error(field)
+    return Target(url, host, port)
+
+
+def build_forbidden_url_error(field: str, description: str = _FORBIDDEN_MESSAGE) -> MediaError:
+    """Return the error for a URL that may not be fetched."""
+    return invalid(field, description, Reason.URL_FORBIDDEN)
+
+
+def _parse_address(host: str) -> Address | None:
+    """Return `host` as an address; None for a name, which `PolicyResolver` checks when it is resolved."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +144,7 @@ def is_public(address: Address) -> bool:
 def _is_global(address: Address) -> bool:
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
-    return not any(address in network for network in _FORBIDDEN if network.version == address.version)
+    return not any(address in network for network in _FORBIDDEN_NETWORKS if network.version == address.version)
 
 
 def _list_embedded(address: Address) -> Iterable[Address]:

@@ -13,8 +13,15 @@ from yarl import URL
 
 from services.common import VERSION
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch.addresses import AddressPolicy, ForbiddenAddressError, Lookup, PolicyResolver
-from services.common.fetch.urls import Target, build_forbidden_url_error, parse_target
+from services.common.fetch.addresses import (
+    AddressPolicy,
+    ForbiddenAddressError,
+    Lookup,
+    PolicyResolver,
+    Target,
+    build_forbidden_url_error,
+    parse_target,
+)
 
 _CONNECT_SECONDS = 5.0
 _CHUNK_BYTES = 64 * 1024

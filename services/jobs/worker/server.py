@@ -29,8 +29,7 @@ from services.jobs.pipelines.steps import Steps
 from services.jobs.record import WEBHOOK
 from services.jobs.server import build_stream_options
 from services.jobs.settings import WorkerSettings
-from services.jobs.webhooks.delivery import build_webhook_job_type
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets, build_webhook_job_type
 from services.jobs.worker.worker import Worker, WorkerOptions
 
 log = logger(__name__)

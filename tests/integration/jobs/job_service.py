@@ -17,7 +17,7 @@ from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.fakes.object_store import FakeObjectStore

@@ -15,7 +15,7 @@ from services.common.rpc.channel import open_stream
 from services.common.webhooks import parse_secret
 from services.jobs.job_store import build_webhook_request_id
 from services.jobs.record import Status
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets
 from tests.integration.jobs.conftest import Jobs
 from tests.integration.jobs.job_service import JobServiceRig, catch_error, open_service_rig
 

@@ -19,8 +19,7 @@ from services.common.webhooks import Webhook, verify
 from services.jobs.jetstream import QUEUE
 from services.jobs.job_type import JobType
 from services.jobs.record import JobRecord, Status
-from services.jobs.webhooks.delivery import build_webhook_job_type
-from services.jobs.webhooks.signing_secrets import SigningSecrets
+from services.jobs.webhooks import SigningSecrets, build_webhook_job_type
 from tests.fakes.waiting import until
 from tests.fakes.web_host import WebHost, run_web_host
 from tests.integration.jobs.conftest import QUOTA, SHORT_LEASE_SECONDS, Jobs

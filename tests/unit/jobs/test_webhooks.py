@@ -1,24 +1,26 @@
-"""Tests of webhook delivery: one signed POST per attempt, each one recorded, with a bounded number of attempts."""
+"""Webhooks of jobs: signed and recorded attempts, bounded in number, and secrets that are rotated without a gap."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.webhooks import Webhook, verify
+from services.common.webhooks import Webhook, parse_secret, verify
 from services.jobs.job_store import DELIVERIES, JobStore
 from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
 from services.jobs.record import JobFailure, JobRecord, Status
-from services.jobs.webhooks.delivery import MAX_DELAY_SECONDS, MAX_FAILURES, build_webhook_job_type
-from services.jobs.webhooks.signing_secrets import SigningSecrets
-from tests.unit.jobs.memory_buckets import JOB_ID, Buckets, make_record
+from services.jobs.webhooks import MAX_DELAY_SECONDS, MAX_FAILURES, SigningSecrets, build_webhook_job_type
+from tests.fakes.clocks import START_SECONDS, Clocks
+from tests.unit.jobs.memory_buckets import JOB_ID, Bucket, Buckets, Entry, make_record
 
 URL = "https://example.com/webhook"
 UPDATED_AT = "2026-11-21T09:05:00.000+00:00"
@@ -229,3 +231,103 @@ async def test_attempts_last_for_a_night() -> None:
     delays = [min(job_type.max_delay_seconds, 2.0**number) for number in range(job_type.max_failures - 1)]
     assert sum(delays) / 2 > 6 * 3600
     assert sum(delays) < 15 * 3600
+
+
+DAY_SECONDS = 86_400
+
+
+class CrowdedBucket(Bucket):
+    """A bucket in which the first reads of all callers miss, as if they were concurrent."""
+
+    def __init__(self, lookers: int) -> None:
+        super().__init__()
+        self._together = asyncio.Barrier(lookers)
+        self._first_looks = lookers
+
+    async def get(self, key: str) -> Entry:
+        """Return the entry of a key, from the second read on."""
+        if self._first_looks:
+            self._first_looks -= 1
+            try:
+                return await super().get(key)
+            finally:
+                await self._together.wait()
+        return await super().get(key)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    created = Clocks()
+    monkeypatch.setattr("services.jobs.webhooks.time", SimpleNamespace(time=lambda: created.wall_seconds))
+    return created
+
+
+@pytest.fixture
+def secrets() -> SigningSecrets:
+    return SigningSecrets(Buckets().streams)
+
+
+async def test_the_first_secret_is_created_on_demand_and_stays(secrets: SigningSecrets) -> None:
+    (created,) = await secrets.get("alice")
+    assert parse_secret(created) is not None
+    assert await secrets.get("alice") == [created]
+
+
+async def test_owners_have_different_secrets(secrets: SigningSecrets) -> None:
+    created = [(await secrets.get(owner))[0] for owner in ("alice", "bob", "", "a.b", "a_b")]
+    assert len(set(created)) == 5
+
+
+async def test_concurrent_first_reads_get_the_same_secret() -> None:
+    buckets = Buckets()
+    buckets.secrets = CrowdedBucket(5)
+    found = await asyncio.gather(*(SigningSecrets(buckets.streams).get("alice") for _ in range(5)))
+    assert len({tuple(secrets) for secrets in found}) == 1
+    assert len(buckets.secrets.writes) == 1
+
+
+async def test_the_previous_secret_still_signs(secrets: SigningSecrets) -> None:
+    (first,) = await secrets.get("alice")
+    second = await secrets.rotate("alice")
+    assert await secrets.get("alice") == [second, first]
+
+
+async def test_the_first_rotation_returns_a_secret_that_signs(secrets: SigningSecrets) -> None:
+    rotated = await secrets.rotate("alice")
+    assert (await secrets.get("alice"))[0] == rotated
+
+
+async def test_the_previous_secret_expires_after_a_day(clocks: Clocks, secrets: SigningSecrets) -> None:
+    assert clocks.wall_seconds == START_SECONDS
+    (first,) = await secrets.get("alice")
+    second = await secrets.rotate("alice")
+    clocks.pass_seconds(DAY_SECONDS - 1)
+    assert await secrets.get("alice") == [second, first]
+    clocks.pass_seconds(2)
+    assert await secrets.get("alice") == [second]
+
+
+async def test_the_newest_secret_does_not_expire(clocks: Clocks, secrets: SigningSecrets) -> None:
+    second = await secrets.rotate("alice")
+    clocks.pass_seconds(400 * DAY_SECONDS)
+    assert await secrets.get("alice") == [second]
+
+
+async def test_a_repeated_rotation_keeps_the_secret_that_receivers_know(
+    secrets: SigningSecrets,
+) -> None:
+    (first,) = await secrets.get("alice")
+    second = await secrets.rotate("alice")
+    third = await secrets.rotate("alice")
+    assert await secrets.get("alice") == [third, second, first]
+
+
+async def test_at_most_four_previous_secrets_sign(secrets: SigningSecrets) -> None:
+    created = [await secrets.rotate("alice") for _ in range(7)]
+    assert await secrets.get("alice") == created[:-6:-1]
+
+
+async def test_a_rotation_does_not_affect_other_owners(secrets: SigningSecrets) -> None:
+    before = await secrets.get("bob")
+    await secrets.rotate("alice")
+    assert await secrets.get("bob") == before

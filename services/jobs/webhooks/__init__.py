@@ -1,1 +1,0 @@
-"""Webhooks: notify the servers of callers that a job has ended."""
