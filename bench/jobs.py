@@ -45,8 +45,8 @@ class Timed:
     name: str
     p50: float
     p99: float
-    bound: float | None = None
-    """Upper bound of its p50."""
+    goal: float | None = None
+    """Goal for its p50."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,19 +148,19 @@ async def _open_bare_publisher(server: str) -> AsyncIterator[Way]:
         await client.close()
 
 
-def summarize(name: str, seconds: Sequence[float], bound: float | None = None) -> Timed:
+def summarize(name: str, seconds: Sequence[float], goal: float | None = None) -> Timed:
     """Return median and p99 of `seconds`; it must hold two values or more."""
     cuts = quantiles(seconds, n=100, method="inclusive")
-    return Timed(name, cuts[49] * 1000, cuts[98] * 1000, bound)
+    return Timed(name, cuts[49] * 1000, cuts[98] * 1000, goal)
 
 
 def format_table(timed: Sequence[Timed]) -> str:
     """Return one line per operation."""
     lines = [("operation", "p50 ms", "p99 ms", "goal for p50", "")]
     for item in timed:
-        bound = "" if item.bound is None else f"{item.bound:g}"
-        verdict = "" if item.bound is None else "reached" if item.p50 <= item.bound else "not reached"
-        lines.append((item.name, f"{item.p50:.2f}", f"{item.p99:.2f}", bound, verdict))
+        goal = "" if item.goal is None else f"{item.goal:g}"
+        verdict = "" if item.goal is None else "reached" if item.p50 <= item.goal else "not reached"
+        lines.append((item.name, f"{item.p50:.2f}", f"{item.p99:.2f}", goal, verdict))
     return format_columns(lines)
 
 

@@ -26,7 +26,7 @@ def format_targets(targets: Sequence[PerformanceTarget]) -> str:
             (
                 target.name,
                 f"{target.value:,.3g} {target.unit}".rstrip(),
-                f"{target.side} {target.bound:,g} {target.unit}".rstrip(),
+                f"{target.side} {target.goal:,g} {target.unit}".rstrip(),
                 verdict,
             )
         )

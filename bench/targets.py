@@ -15,26 +15,26 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PerformanceTarget:
-    """A measured figure and its bound."""
+    """A measured figure and its goal."""
 
     name: str
     unit: str
-    bound: float
+    goal: float
     side: Literal["at most", "at least"]
     value: float
 
     @property
     def is_reached(self) -> bool:
-        """Whether the figure is within its bound."""
-        return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
+        """Whether the figure is within its goal."""
+        return self.value <= self.goal if self.side == "at most" else self.value >= self.goal
 
 
 def build_targets(rows: Sequence[SummaryRow], idle: IdleSuite | None) -> list[PerformanceTarget]:
     """Return the targets for the measured scenarios."""
     rows_by_target = {(row.scenario, row.target): row for row in rows if row.added is not None}
     found = [
-        PerformanceTarget(name, unit, bound, side, figure(rows_by_target[scenario, suite]))
-        for scenario, suite, name, unit, bound, side, figure in _SCENARIO_TARGETS
+        PerformanceTarget(name, unit, goal, side, figure(rows_by_target[scenario, suite]))
+        for scenario, suite, name, unit, goal, side, figure in _SCENARIO_TARGETS
         if (scenario, suite) in rows_by_target
     ]
     if idle is not None:

@@ -1,4 +1,4 @@
-"""The benchmark of jobs: ways run in turn, and the table compares the median with its bound."""
+"""The benchmark of jobs: ways run in turn, and the table compares the median with its goal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_ways_run_in_turn_the_requested_number_of_times_after_a_warm_up() 
 
 def test_median_and_p99_are_in_milliseconds() -> None:
     timed = summarize("some operation", [number / 1000 for number in range(101)], 10)
-    assert (timed.name, timed.bound) == ("some operation", 10)
+    assert (timed.name, timed.goal) == ("some operation", 10)
     assert timed.p50 == pytest.approx(50)
     assert timed.p99 == pytest.approx(99)
 

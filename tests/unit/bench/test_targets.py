@@ -30,9 +30,9 @@ def test_only_measured_scenarios_have_a_target() -> None:
     ],
 )
 def test_a_target_is_reached_on_one_side_of_its_bound(side: str, value: float, reached: bool) -> None:
-    bound = 2.5 if side == "at most" else 2000
+    goal = 2.5 if side == "at most" else 2000
     assert (
-        PerformanceTarget("some", "ms", bound, "at most" if side == "at most" else "at least", value).is_reached
+        PerformanceTarget("some", "ms", goal, "at most" if side == "at most" else "at least", value).is_reached
         is reached
     )
 

@@ -11,11 +11,11 @@ from typing import Any
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.providers import ProviderHttpClient
+from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.elevenlabs.error_mapping import build_error
 from services.tts.providers.elevenlabs.request import build_voices_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
-from services.tts.voices import NAMED_VOICES
 
 log = logger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.common.errors import Reason, invalid
+from services.tts.named_voices import NAMED_VOICES, NamedVoice
 from services.tts.providers.espeak.languages import LANGUAGES, Language, find_language
 from services.tts.providers.interface import Voice
-from services.tts.voices import NAMED_VOICES, NamedVoice
 
 PROVIDER = "espeak"
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.elevenlabs.provider import open_client
 from services.tts.providers.elevenlabs.settings import PROVIDER
-from services.tts.voices import NAMED_VOICES
 from tests.fakes.elevenlabs import API_KEY, FakeElevenLabs
 from tests.fakes.elevenlabs_answers import (
     Answer,

@@ -13,9 +13,9 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.tts.formats import FORMATS
+from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.espeak.provider import EspeakProvider, get_ignored_fields, open_espeak
 from services.tts.providers.interface import Voice, VoiceSettings
-from services.tts.voices import NAMED_VOICES
 from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, build_spec, speak
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.tts.named_voices import NAMED_VOICES, NamedVoice
 from services.tts.providers.espeak.languages import LANGUAGES, find_language
 from services.tts.providers.espeak.voices import VOICES, VoiceVariant, choose_timbre, get_identifier, resolve
 from services.tts.providers.interface import Voice
-from services.tts.voices import NAMED_VOICES, NamedVoice
 
 HOSTILE = [
     "../../etc/passwd",
