@@ -35,8 +35,8 @@ from services.jobs.record import (
     JobRecord,
     JobRequest,
     StoredJob,
+    format_now,
     make_job_id,
-    now,
     to_owner_token,
     to_request_token,
 )
@@ -75,8 +75,8 @@ class JobStore:
                 principal=principal,
                 kind=request.kind,
                 spec=request.spec,
-                created_at=now(),
-                updated_at=now(),
+                created_at=format_now(),
+                updated_at=format_now(),
                 webhook_url=request.webhook_url,
                 request_id=request.request_id,
             )

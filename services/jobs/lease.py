@@ -10,7 +10,7 @@ from nats.js.errors import KeyWrongLastSequenceError
 
 from services.common.cancellation import raise_if_cancelled
 from services.jobs.jetstream import Streams
-from services.jobs.record import JobRecord, now
+from services.jobs.record import JobRecord, format_now
 
 Result = Mapping[str, Any]
 """Result of a step, as JSON."""
@@ -46,7 +46,7 @@ class Lease:
             asyncio.CancelledError: The record is written, and the current task was cancelled.
             nats.errors.Error: The server does not answer; the record may or may not be written.
         """
-        changed = replace(record, updated_at=now())
+        changed = replace(record, updated_at=format_now())
         try:
             self.revision = await self._streams.state.update(self.key, changed.encode(), last=self.revision)
         except KeyWrongLastSequenceError:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.jobs.record import JobRecord, now
+from services.jobs.record import JobRecord, format_now
 
 _SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600, 14_400)
 
@@ -54,7 +54,7 @@ class JobMetrics:
         """Count a job that has ended."""
         reason = "OK" if record.failure is None else record.failure.reason
         self._ended.labels(record.kind, record.status.value, reason).inc()
-        took = datetime.fromisoformat(now()) - datetime.fromisoformat(record.created_at)
+        took = datetime.fromisoformat(format_now()) - datetime.fromisoformat(record.created_at)
         self._seconds.labels(record.kind, record.status.value).observe(max(0.0, took.total_seconds()))
 
     def count_failure(self, kind: str, reason: str) -> None:

@@ -125,7 +125,7 @@ class JobRecord:
             self,
             status=Status.RUNNING,
             attempt=number,
-            attempts=(*self.attempts, Attempt(number, now()))[-_MAX_ATTEMPTS_LISTED:],
+            attempts=(*self.attempts, Attempt(number, format_now()))[-_MAX_ATTEMPTS_LISTED:],
             worker=worker,
             delivery=delivery,
             failure=None,
@@ -135,14 +135,14 @@ class JobRecord:
         """Return the record with its attempt ended; a final status ends the job as well."""
         attempts = self.attempts
         if attempts and not attempts[-1].ended_at:
-            attempts = (*attempts[:-1], replace(attempts[-1], ended_at=now(), failure=failure))
+            attempts = (*attempts[:-1], replace(attempts[-1], ended_at=format_now(), failure=failure))
         done = status is Status.SUCCEEDED
         return replace(
             self,
             status=status,
             attempts=attempts,
             failed_attempts=self.failed_attempts + (failure is not None),
-            failing_since=self.failing_since or (now() if failure is not None else ""),
+            failing_since=self.failing_since or (format_now() if failure is not None else ""),
             worker="",
             failure=failure,
             percent=100.0 if done else self.percent,
@@ -185,7 +185,7 @@ class JobFilter:
         return self.status is None or record.status is self.status
 
 
-def now() -> str:
+def format_now() -> str:
     """Return the current UTC time as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 

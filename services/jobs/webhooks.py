@@ -15,7 +15,7 @@ from services.jobs.jetstream import Streams
 from services.jobs.job_store import DELIVERIES, JobStore
 from services.jobs.job_type import UNBOUNDED, JobType
 from services.jobs.lease import Lease
-from services.jobs.record import JobRecord, now, to_owner_token
+from services.jobs.record import JobRecord, format_now, to_owner_token
 
 _ACCEPTED = range(200, 300)
 _GONE = 410
@@ -53,7 +53,10 @@ def build_webhook_job_type(job_store: JobStore, secrets: SigningSecrets, poster:
             )
         except MediaError as failure:
             error = failure.reason.name
-        sent = [*record.steps.get(DELIVERIES, {}).get("sent", ()), {"at": now(), "status": status, "error": error}]
+        sent = [
+            *record.steps.get(DELIVERIES, {}).get("sent", ()),
+            {"at": format_now(), "status": status, "error": error},
+        ]
         await lease.save_result(DELIVERIES, {"sent": sent[-_MAX_DELIVERIES:]})
         if status in _ACCEPTED:
             return

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.jobs.lease import LeaseLostError
-from services.jobs.record import JobRecord, Status, now
+from services.jobs.record import JobRecord, Status, format_now
 from tests.integration.jobs.conftest import Jobs
 
 
@@ -47,7 +47,7 @@ async def test_one_of_many_concurrent_writes_succeeds(jobs: Jobs) -> None:
 
 
 async def test_open_lease_creates_the_record_of_a_queued_job(jobs: Jobs) -> None:
-    record = JobRecord("ab" * 16, jobs.owner, "animate", {"video": {}}, now())
+    record = JobRecord("ab" * 16, jobs.owner, "animate", {"video": {}}, format_now())
     lease = await jobs.job_store.open_lease(record)
     assert lease.record == record
     assert await jobs.get_record(record.job_id) == record

@@ -9,7 +9,7 @@ from media.jobs.v1 import jobs_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata
-from services.jobs.record import JobFailure, JobRecord, Status, now
+from services.jobs.record import JobFailure, JobRecord, Status, format_now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
 from tests.integration.jobs.conftest import QUOTA, Jobs
 from tests.integration.jobs.job_service import VIDEO, JobServiceRig, animate, catch_error, open_service_rig
@@ -189,7 +189,7 @@ async def test_jobs_are_listed_page_by_page(rig: JobServiceRig) -> None:
 
 async def test_a_page_has_twenty_jobs_by_default(rig: JobServiceRig) -> None:
     for number in range(21):
-        await rig.jobs.job_store.open_lease(JobRecord(f"{number:032x}", rig.jobs.owner, "animate", {}, now()))
+        await rig.jobs.job_store.open_lease(JobRecord(f"{number:032x}", rig.jobs.owner, "animate", {}, format_now()))
     listed = await rig.stub.ListJobs(jobs_pb2.ListJobsRequest(), metadata=rig.caller)
     assert len(listed.jobs) == 20
     assert listed.next_page_token

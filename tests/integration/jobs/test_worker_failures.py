@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.jetstream import Streams
 from services.jobs.job_store import JobStore
-from services.jobs.record import JobRecord, Status, make_job_id, now
+from services.jobs.record import JobRecord, Status, format_now, make_job_id
 from services.jobs.worker.worker import Worker, WorkerOptions
 from tests.conftest import LogLines
 from tests.fakes.cancelling import lose_cancellation
@@ -131,7 +131,7 @@ async def test_a_superseded_worker_writes_nothing(jobs: Jobs, log_lines: LogLine
 async def test_a_delivery_older_than_the_running_one_is_ignored(jobs: Jobs) -> None:
     """A suspended worker resumes with a message that another worker has received since."""
     pipeline = ScriptedPipeline()
-    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 3)
+    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, format_now()).start_attempt("w-2", 3)
     await jobs.enqueue(record)
     await jobs.job_store.open_lease(record)
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, "w-1", lease_seconds=SHORT_LEASE_SECONDS):
@@ -144,7 +144,7 @@ async def test_a_queued_job_is_pulled_regardless_of_its_deliveries(jobs: Jobs) -
     """A requeued message starts with a delivery count of one."""
     pipeline = ScriptedPipeline()
     record = replace(
-        JobRecord(make_job_id(), jobs.owner, "animate", {}, now()).start_attempt("w-2", 9), status=Status.QUEUED
+        JobRecord(make_job_id(), jobs.owner, "animate", {}, format_now()).start_attempt("w-2", 9), status=Status.QUEUED
     )
     await jobs.enqueue(record)
     await jobs.job_store.open_lease(record)
@@ -174,7 +174,7 @@ async def test_an_unreadable_message_does_not_stop_other_jobs(jobs: Jobs, log_li
 
 async def test_a_job_of_an_unknown_kind_does_not_stop_other_jobs(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
-    stranger = JobRecord(make_job_id(), jobs.owner, "dance", {}, now())
+    stranger = JobRecord(make_job_id(), jobs.owner, "dance", {}, format_now())
     await jobs.streams.jetstream.publish(jobs.build_subject("animate"), stranger.encode())
     async with jobs.run_worker({"animate": pipeline.to_job_type()}, max_jobs=1):
         job_id = await jobs.submit()

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from services.jobs.lease import LeaseLostError, Result
-from services.jobs.record import Status, now
+from services.jobs.record import Status, format_now
 from tests.fakes.cancelling import lose_cancellation
 from tests.unit.jobs.memory_buckets import Bucket, Buckets, make_record
 
@@ -111,7 +111,7 @@ async def test_steps_of_another_worker_do_not_run_again() -> None:
 
 async def test_a_finished_step_resets_failing_since() -> None:
     buckets = Buckets()
-    lease, step = await buckets.lease(make_record(failing_since=now(), failed_attempts=3)), Step(buckets)
+    lease, step = await buckets.lease(make_record(failing_since=format_now(), failed_attempts=3)), Step(buckets)
     await lease.report_progress("video", 30)
     assert lease.record.failing_since
     await lease.run_step("video", step)

@@ -17,8 +17,8 @@ from services.jobs.record import (
     JobFailure,
     JobRecord,
     Status,
+    format_now,
     make_job_id,
-    now,
     to_owner_token,
     to_request_token,
 )
@@ -177,9 +177,9 @@ def test_a_record_is_immutable() -> None:
 
 
 def test_times_are_utc_with_milliseconds() -> None:
-    moment = datetime.fromisoformat(now())
+    moment = datetime.fromisoformat(format_now())
     assert moment.tzinfo == UTC
-    assert now().endswith("+00:00")
+    assert format_now().endswith("+00:00")
     assert moment.microsecond % 1000 == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
-from services.jobs.record import JobFailure, JobRecord, Status, now
+from services.jobs.record import JobFailure, JobRecord, Status, format_now
 from services.jobs.retry_policy import compute_delay_seconds, decide_retry, is_last_attempt
 
 AWAY = [
@@ -32,7 +32,7 @@ JOB_TYPE = JobType(_do_nothing, max_failures=3, wait_budget_seconds=600)
 
 def make_failing_record(times: int, since_seconds: float = 0.0, reason: Reason = Reason.UNAVAILABLE) -> JobRecord:
     """Return the record of a job that failed `times` times, first `since_seconds` ago."""
-    record = JobRecord("1" * 32, "alice", "animate", {}, now())
+    record = JobRecord("1" * 32, "alice", "animate", {}, format_now())
     for _ in range(times):
         record = record.start_attempt("w-1", 1).end_attempt(Status.QUEUED, JobFailure(reason.name, "", "video"))
     since = datetime.now(UTC) - timedelta(seconds=since_seconds)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.jobs.record import Attempt, JobFailure, JobRecord, Status, make_job_id, now
+from services.jobs.record import Attempt, JobFailure, JobRecord, Status, format_now, make_job_id
 from tests.fakes.waiting import until
 from tests.integration.jobs.conftest import SHORT_LEASE_SECONDS, Jobs
 from tests.integration.jobs.scripted_pipelines import ScriptedPipeline, record_acks
@@ -30,9 +30,9 @@ BUSY = MediaError(Reason.PROVIDER_BUSY, "The provider is at its limit.")
 def make_failed_record(times: int, owner: str) -> JobRecord:
     """Return the record of a job with failed attempts."""
     failure = JobFailure(Reason.PROVIDER_BUSY.name, "The provider is at its limit.", "video")
-    attempts = tuple(Attempt(number, now(), now(), failure) for number in range(1, times + 1))
+    attempts = tuple(Attempt(number, format_now(), format_now(), failure) for number in range(1, times + 1))
     return JobRecord(
-        make_job_id(), owner, "animate", {}, now(), attempt=times, attempts=attempts, failed_attempts=times
+        make_job_id(), owner, "animate", {}, format_now(), attempt=times, attempts=attempts, failed_attempts=times
     )
 
 
@@ -70,7 +70,7 @@ async def test_each_kind_runs_its_own_pipeline(jobs: Jobs) -> None:
 async def test_a_job_without_a_record_runs(jobs: Jobs) -> None:
     """The process that accepted the job crashed after publishing its message."""
     pipeline = ScriptedPipeline()
-    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now())
+    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, format_now())
     await jobs.enqueue(record)
     async with jobs.run_worker({"animate": pipeline.to_job_type()}):
         await until(lambda: pipeline.ids == [record.job_id])
@@ -186,8 +186,10 @@ async def test_the_text_of_an_exception_is_not_exposed(jobs: Jobs) -> None:
 async def test_a_crashed_worker_counts_as_an_attempt_but_not_as_a_failure(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     pipeline.always = BUSY
-    lost = tuple(Attempt(number, now()) for number in range(1, 8))
-    record = JobRecord(make_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, attempt=7, attempts=lost)
+    lost = tuple(Attempt(number, format_now()) for number in range(1, 8))
+    record = JobRecord(
+        make_job_id(), jobs.owner, "animate", {}, format_now(), status=Status.RUNNING, attempt=7, attempts=lost
+    )
     async with jobs.run_worker({"animate": pipeline.to_job_type(max_failures=2)}):
         await jobs.enqueue(record)
         await until(lambda: len(pipeline.taken) == 2)
@@ -198,7 +200,7 @@ async def test_a_crashed_worker_counts_as_an_attempt_but_not_as_a_failure(jobs: 
 async def test_a_job_that_crashed_forty_workers_fails(jobs: Jobs) -> None:
     pipeline = ScriptedPipeline()
     record = JobRecord(
-        make_job_id(), jobs.owner, "animate", {}, now(), status=Status.RUNNING, stage="video", attempt=40
+        make_job_id(), jobs.owner, "animate", {}, format_now(), status=Status.RUNNING, stage="video", attempt=40
     )
     await jobs.enqueue(record)
     await jobs.job_store.open_lease(record)
