@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -22,17 +22,21 @@ Lines = AsyncGenerator[Mapping[str, Any]]
 
 
 async def send_lines(
-    request: web.Request, lines: Lines, headers: Mapping[str, str] | None = None
+    request: web.Request,
+    lines: Lines,
+    headers: Mapping[str, str] | None = None,
+    opening: Sequence[Mapping[str, Any]] = (),
 ) -> web.StreamResponse:
-    """Send each of `lines` when it is there, and return the ended response.
+    """Send each of `lines` when it is ready, and return the ended response.
 
-    The status follows the first line, so that an earlier failure is a plain error response. A later failure is the last
-    line, and the response ends without the final chunk.
+    The status is sent when the first line is ready, so that an earlier failure is a plain error response. A later
+    failure is the last line, and the response ends without the final chunk.
 
     Args:
         request: The request to answer.
         lines: The lines; closed on every way out.
         headers: Headers beside Content-Type.
+        opening: Lines that come before `lines`, sent in one write with the first of them.
 
     Raises:
         MediaError: From `lines`.
@@ -40,9 +44,10 @@ async def send_lines(
     async with aclosing(lines):
         first = await anext(lines, None)
         response = await start_stream(request, {**(headers or {}), "Content-Type": NDJSON})
+        ready = [*opening] if first is None else [*opening, first]
         try:
-            if first is not None:
-                await response.write(_encode_line(first))
+            if ready:
+                await response.write(b"".join(map(_encode_line, ready)))
             async for line in lines:
                 await response.write(_encode_line(line))
         except (MediaError, grpc.aio.AioRpcError) as error:
@@ -56,8 +61,8 @@ async def send_lines(
 async def start_stream(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
     """Send status 200 and `headers`, and return the response to write to.
 
-    From here on no error can change the status. `handle_errors` in gateway/errors.py finds the response under STARTED
-    and closes its connection, so that no client takes the answer for complete.
+    From here on an error cannot change the status. `handle_errors` in gateway/errors.py then closes the connection of
+    the response that it finds under STARTED, so that no client takes the answer for complete.
     """
     response = web.StreamResponse(headers={**headers, REQUEST_ID: request_id.get()})
     response.enable_chunked_encoding()

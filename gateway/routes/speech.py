@@ -72,7 +72,9 @@ class SpeechRoutes:
         async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
             header, first = await _read_first_audio(events)
-            return await send_lines(request, _build_lines(header, first, events), build_audio_headers(header))
+            return await send_lines(
+                request, _build_lines(first, events), build_audio_headers(header), opening=[{"header": encode(header)}]
+            )
 
     def _start_call(
         self, request: web.Request, message: tts_pb2.SynthesizeStreamRequest
@@ -116,10 +118,7 @@ def _build_incomplete_error() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The speech service ended the stream before it was complete; retry.")
 
 
-async def _build_lines(
-    header: tts_pb2.SpeechHeader, first: tts_pb2.SpeechChunk, events: AsyncIterator[tts_pb2.SynthesizeStreamResponse]
-) -> Lines:
-    yield {"header": encode(header)}
+async def _build_lines(first: tts_pb2.SpeechChunk, events: AsyncIterator[tts_pb2.SynthesizeStreamResponse]) -> Lines:
     timing = StreamTiming()
     timing.add(first.alignment)
     yield _to_chunk_line(first)

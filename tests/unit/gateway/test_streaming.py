@@ -43,11 +43,11 @@ class Script:
 
 
 @asynccontextmanager
-async def run_script(script: Script) -> AsyncIterator[aiohttp.ClientSession]:
+async def run_script(script: Script, *opening: dict[str, object]) -> AsyncIterator[aiohttp.ClientSession]:
     """Run a server that answers with the lines of a script, and yield a session with its base URL."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await send_lines(request, script.run())
+        return await send_lines(request, script.run(), opening=opening)
 
     app = web.Application(middlewares=[handle_errors])
     app.router.add_get("/", answer)
@@ -78,6 +78,12 @@ async def test_a_line_is_sent_when_it_is_ready() -> None:
         goes_on.set()
         assert orjson.loads(await answer.content.readline()) == {"done": True}
         assert await answer.content.readline() == b""
+
+
+async def test_opening_lines_are_sent_in_one_write_with_the_first_line() -> None:
+    async with run_script(Script({"progress": 1}, {"done": True}), {"header": 1}) as http, http.get("/") as answer:
+        assert await answer.content.readchunk() == (b'{"header":1}\n{"progress":1}\n', True)
+        assert await answer.content.readchunk() == (b'{"done":true}\n', True)
 
 
 async def test_no_lines_are_an_empty_answer() -> None:
