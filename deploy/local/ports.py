@@ -133,8 +133,8 @@ def find_port_owner(port: int) -> str:
             if connection.pid is not None:
                 process = psutil.Process(connection.pid)
                 return f"{_find_program(process)} (process {process.pid})"
-    except psutil.Error:
-        # The process has ended, or this system shows connections to administrators only.
+    except (psutil.Error, OSError):
+        # The process has ended, or the system does not show its connections to this user.
         return ""
     return ""
 
