@@ -26,7 +26,7 @@ class HttpRule:
     path: str
     """Path, with request fields as `{field_name}`: one whole segment each, or several if in `deep_fields`."""
     body: str
-    """`*` if the body has all fields that the path has not; else the name of its one field; empty without a body."""
+    """`*` if the body has all fields that are not in the path; else the name of its one field; empty without a body."""
     rpc: MethodDescriptor
     """The RPC that the route calls."""
     deep_fields: tuple[str, ...] = ()

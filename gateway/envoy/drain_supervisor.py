@@ -148,8 +148,8 @@ def _start_envoy(command: list[str]) -> int:
 def _bind_to_parent(parent: int) -> None:
     """Make this process end when its parent ends, and keep the terminal's Ctrl-C from it, which the parent handles.
 
-    Both need Linux. Elsewhere Envoy stays in the parent's process group, so that a signal to the group also ends an
-    Envoy whose parent was killed.
+    Only Linux can do the first. Elsewhere Envoy stays in the parent's process group, so that a signal to the group
+    also ends an Envoy whose parent was killed.
     """
     if sys.platform != "linux":
         return

@@ -122,7 +122,7 @@ def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
     Several ranges, and headers that are not a range, count as a request for the whole object.
     """
     # Ranges apply to GET only; HEAD describes the whole object.
-    if request.method != "GET" or "Range" not in request.headers or not _is_range_valid(request, info):
+    if request.method != "GET" or "Range" not in request.headers or not _matches_if_range(request, info):
         return None
     if _EMPTY_SUFFIX.fullmatch(request.headers["Range"].strip()):
         return ByteRange(info.size_bytes, info.size_bytes)
@@ -138,8 +138,8 @@ def _parse_range(request: web.Request, info: ObjectInfo) -> ByteRange | None:
     return ByteRange(start, size if stop is None else min(stop, size))
 
 
-def _is_range_valid(request: web.Request, info: ObjectInfo) -> bool:
-    """Return whether the condition of If-Range holds: the caller has a part of the current version."""
+def _matches_if_range(request: web.Request, info: ObjectInfo) -> bool:
+    """Return whether the caller's part is of the current version, by If-Range; true without that header."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == f'"{info.etag}"':
         return True

@@ -58,5 +58,5 @@ async def test_an_error_status_of_the_url_is_returned(http: aiohttp.ClientSessio
 async def test_an_invalid_or_forbidden_url_is_refused(
     http: aiohttp.ClientSession, body: Any, status: int, code: str
 ) -> None:
-    found_status, expected = await post_url(http, body)
-    assert (found_status, expected["error"]["code"]) == (status, code)
+    found_status, found_body = await post_url(http, body)
+    assert (found_status, found_body["error"]["code"]) == (status, code)
