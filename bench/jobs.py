@@ -112,7 +112,7 @@ async def measure_in_turn(ways: Mapping[str, Way], count: int) -> dict[str, list
 
 
 async def _measure_watch(stub: jobs_pb2_grpc.JobServiceAsyncStub, job_store: JobStore, count: int) -> list[float]:
-    """Return the seconds from a worker's write until a watcher of the jobs service receives the change."""
+    """Return the seconds from a worker's write until a watcher of the job service receives the change."""
     taken: list[float] = []
     while len(taken) < count:
         created = await stub.CreateJob(_build_request(), metadata=call_metadata(_OWNER))
