@@ -26,6 +26,8 @@ _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 Body = Mapping[str, Any] | bytes | aiohttp.MultipartWriter | None
 """A request body: an object to send as JSON, JSON as bytes, a form, or None."""
+Origin = tuple[URL, str | None, str | None]
+"""Origin of a URL, with its user and password."""
 
 
 class BuildError(Protocol):
@@ -282,7 +284,8 @@ class ProviderHttpClient:
             target = URL(url, encoded=True)
             suffix = endpoint.host_suffix
             own = bool(suffix) and target.scheme == "https" and (target.host or "").endswith(suffix)
-            if target.user is None and (own or target.origin() in self._origins):
+            has_login = target.raw_user is not None or target.raw_password is not None
+            if (own and not has_login) or _split_origin(target) in self._origins:
                 return target
         except ValueError:
             pass
@@ -319,20 +322,25 @@ def _may_be_charged(method: str, work_started: bool) -> bool:
     return work_started or method == "POST"
 
 
-def _parse_origins(base_urls: Iterable[str]) -> frozenset[URL]:
+def _parse_origins(base_urls: Iterable[str]) -> frozenset[Origin]:
     """Return the origins of the base URLs that are http addresses, each normalized and as written.
 
-    A provider may write its host in lower case where the setting does not; our own URLs repeat the setting.
+    A provider may write its host in lower case where the setting does not; our own URLs repeat the setting, with the
+    user and password that it may have for a proxy.
     """
-    origins: set[URL] = set()
+    origins: set[Origin] = set()
     for base in base_urls:
         try:
-            both = (URL(base).origin(), URL(base, encoded=True).origin())
+            both = (_split_origin(URL(base)), _split_origin(URL(base, encoded=True)))
         except ValueError:
             continue
-        if both[0].scheme in ("http", "https"):
-            origins.update(both)
+        if both[0][0].scheme in ("http", "https"):
+            origins.update(both, ((origin, None, None) for origin, _, _ in both))
     return frozenset(origins)
+
+
+def _split_origin(url: URL) -> Origin:
+    return url.origin(), url.raw_user, url.raw_password
 
 
 async def _read_error_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

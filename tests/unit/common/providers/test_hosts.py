@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from services.common.errors import Reason
 from services.common.providers import ProviderHttpClient, open_session
 from tests.conftest import LogLines
 from tests.fakes.web_host import run_web_host
-from tests.unit.common.providers.rig import RefusedError, build_endpoint, catch_error
+from tests.unit.common.providers.rig import FailedError, RefusedError, build_endpoint, catch_error
 
 
 class NoHosts(AbstractResolver):
@@ -113,6 +114,18 @@ async def test_a_base_url_need_not_be_normalized(base_url: str) -> None:
                 await client.request("GET", url, work_started=True)
             assert caught.value.arguments[0] == 404
     assert host.requests == [("GET", "/v1/things")] * 2
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"), [("", True), ("us%40er:pass@", True), ("us%40er:other@", False), ("us%40er@", False)]
+)
+async def test_a_url_may_have_the_user_and_password_of_the_base_url_only(login: str, sent: bool) -> None:
+    async with run_web_host() as host, open_session() as session:
+        base = host.url("/v1").replace("://", "://us%40er:pass@")
+        client = ProviderHttpClient(session, replace(build_endpoint(base), credentials={"x-key": "KEY"}))
+        with pytest.raises(RefusedError if sent else FailedError):
+            await client.request("GET", host.url("/v1/things").replace("://", f"://{login}"), work_started=True)
+    assert host.requests == ([("GET", "/v1/things")] if sent else [])
 
 
 async def test_the_key_does_not_follow_a_redirect() -> None:

@@ -160,6 +160,15 @@ async def test_the_base_url_may_have_a_path(path: str) -> None:
     assert peer.heads[0].startswith(f"POST {path.rstrip('/')}/v1/text-to-speech/".encode())
 
 
+async def test_the_base_url_may_have_the_user_and_password_of_a_proxy() -> None:
+    async with run_tcp_peer() as peer:
+        settings = ElevenLabsSettings(API_KEY, f"http://user:pass@127.0.0.1:{peer.port}")
+        async with open_elevenlabs(settings) as provider:
+            with pytest.raises(MediaError):
+                await read_all_chunks(provider, build_spec())
+    assert b"Authorization: Basic dXNlcjpwYXNz\r\n" in peer.heads[0]
+
+
 @pytest.mark.parametrize(("voice_id", "sent"), [("a/../b?c", b"a%2F..%2Fb%3Fc"), ("..", b"..")])
 async def test_an_unusual_voice_id_is_sent_as_one_path_segment(voice_id: str, sent: bytes) -> None:
     spec = replace(build_spec(), voice=replace(VOICE, voice_id=voice_id))
