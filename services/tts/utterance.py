@@ -21,7 +21,6 @@ from services.tts.providers.interface import AudioChunk
 
 log = logger(__name__)
 
-
 _CONTEXT = ("previous_text", "next_text")
 _CONTEXT_CHARACTERS = 1000
 """Length of the text before and after a piece that the model receives, for intonation."""

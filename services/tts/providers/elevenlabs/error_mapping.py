@@ -115,7 +115,7 @@ _OUR_FIELDS = {
 build_error = ErrorBuilder(
     PROVIDER,
     {
-        Reason.API_KEY_MISSING: ("No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider."),
+        Reason.API_KEY_MISSING: "No ElevenLabs key is configured; set ELEVENLABS_API_KEY or use another provider.",
         Reason.PROVIDER_TIMEOUT: "ElevenLabs did not answer in time; retry.",
         Reason.PROVIDER_UNAVAILABLE: _DOWN.message,
         Reason.GENERATION_FAILED: (
