@@ -50,7 +50,7 @@ class LoadResult:
     starved_chunks: int
     """Chunks that arrived too late for playback without a pause."""
     first_byte_ms: Percentiles | None
-    """From the request to the first byte of audio; None without a good response."""
+    """Time from the request to the first byte of audio; None without a good response."""
     total_ms: Percentiles | None
     lateness_ms: Percentiles | None
     """Delay of chunks against the provider's schedule; None if they have no schedule."""

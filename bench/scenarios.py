@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BYTES_PER_SECOND = 16_000
-"""Of the suite's default format, MP3 at 128 kbit/s."""
+"""Rate of the suite's default format, MP3 at 128 kbit/s."""
 
 # The load generator replaces the number signs with the number of the text.
 _TEXT = "This is sentence ########## of a measurement."
@@ -25,9 +25,9 @@ class Schedule:
     chunks: int
     chunk_bytes: int
     first_ms: int = 0
-    """From the request to the first chunk."""
+    """Time from the request to the first chunk."""
     gap_ms: int = 0
-    """From one chunk to the next."""
+    """Time from one chunk to the next."""
 
     @property
     def voice(self) -> str:
@@ -41,7 +41,7 @@ class Schedule:
 
     @property
     def duration_ms(self) -> int:
-        """From the request to the last chunk."""
+        """Time from the request to the last chunk."""
         return self.first_ms + (self.chunks - 1) * self.gap_ms
 
     @property
