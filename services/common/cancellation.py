@@ -1,4 +1,4 @@
-"""Cancellations and timeouts that asyncio of Python 3.11 alone does not tell apart or loses.
+"""Detect cancellations and timeouts that asyncio of Python 3.11 loses or confuses.
 
 asyncio.wait_for returns a result that arrives in the moment of a cancellation, and the cancellation is lost.
 """

@@ -8,7 +8,7 @@ from enum import Enum
 
 DOMAIN = "media"
 
-# Keys of `MediaError.metadata` that the retry and the failover of provider calls read.
+# Keys of `MediaError.metadata`: whether a provider call is retried, and whether its limiter lowers the limit.
 LIMIT_KEY = "provider_limit"
 """Key of the limit behind a PROVIDER_BUSY, if the provider names it."""
 CONCURRENCY = "concurrency"

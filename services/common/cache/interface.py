@@ -19,7 +19,7 @@ from services.common.log import logger
 log = logger(__name__)
 
 _MAX_INLINE_DIGEST_BYTES = 512 * 1024
-_SKEW = timedelta(seconds=5)
+_MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ExpiryClock:
         An entry that was created in the future was written with a wrong clock, so its expiry is not trusted.
         """
         now = self.now()
-        if entry.created_at > now + _SKEW:
+        if entry.created_at > now + _MAX_CLOCK_SKEW:
             return 0.0
         return min(entry.expires_at - now, entry.expires_at - entry.created_at).total_seconds()
 

@@ -109,6 +109,12 @@ class Retrier:
         return (error.retry_after_seconds or 0.0) + self._jitter(longest / 2, longest)
 
 
+def _is_safe(error: MediaError) -> bool:
+    if isinstance(error, LimitExceededError):
+        return False
+    return error.reason in _SAFE and MAY_BE_CHARGED_KEY not in error.metadata
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderPolicy:
     """Limits, retries and waits of provider calls; a service has one for all its providers."""
@@ -177,9 +183,3 @@ def report_rejections(limiter: ConcurrencyLimiter) -> Iterator[None]:
         if error.metadata.get(LIMIT_KEY) == CONCURRENCY:
             limiter.record_rejection()
         raise
-
-
-def _is_safe(error: MediaError) -> bool:
-    if isinstance(error, LimitExceededError):
-        return False
-    return error.reason in _SAFE and MAY_BE_CHARGED_KEY not in error.metadata

@@ -1,4 +1,4 @@
-"""Conversions to the shared messages of the contracts, media.common.v1 and the well-known types."""
+"""Convert values to the shared messages of the contracts, media.common.v1 and the well-known types."""
 
 from __future__ import annotations
 
