@@ -17,7 +17,7 @@ import orjson
 WEBHOOK = "webhook"
 """Kind of a job that delivers a webhook. The worker creates it; callers cannot request or list it."""
 _MAX_ATTEMPTS_LISTED = 20
-_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLAIN_PRINCIPAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASHED_LETTERS = 40
 _PARTS = 1 << 16
 """Parts of a millisecond in an id."""
@@ -205,7 +205,7 @@ def to_owner_token(principal: str) -> str:
     Args:
         principal: Name of the owner, as verified at the edge; any text.
     """
-    if _PLAIN.fullmatch(principal):
+    if _PLAIN_PRINCIPAL.fullmatch(principal):
         return principal
     # Hash names with characters that have a meaning in NATS; the equals sign keeps hashes apart from plain names.
     return f"={hashlib.sha256(principal.encode()).hexdigest()[:_HASHED_LETTERS]}"

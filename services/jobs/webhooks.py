@@ -24,8 +24,8 @@ _AT_ONCE = 32
 MAX_FAILURES = 20
 """Attempts before a webhook is given up: 7 to 14 hours, so that a receiver may be down for a night."""
 MAX_DELAY_SECONDS = 7200.0
-_OVERLAP_SECONDS = 86_400.0
-_MAX_PREVIOUS = 4
+_ROTATION_OVERLAP_SECONDS = 86_400.0
+_MAX_PREVIOUS_SECRETS = 4
 
 
 class WebhookPoster(Protocol):
@@ -103,10 +103,10 @@ class SigningSecrets:
         """Return the valid secrets of an owner, newest first; create the first one if needed."""
         key = to_owner_token(principal)
         with suppress(KeyNotFoundError):
-            return _list_valid((await self._bucket.get(key)).value)
+            return _list_valid_secrets((await self._bucket.get(key)).value)
         with suppress(KeyWrongLastSequenceError):
-            await self._bucket.create(key, _encode([(new_secret(), 0.0)]))
-        return _list_valid((await self._bucket.get(key)).value)
+            await self._bucket.create(key, _encode_secrets([(new_secret(), 0.0)]))
+        return _list_valid_secrets((await self._bucket.get(key)).value)
 
     async def rotate(self, principal: str) -> str:
         """Create and return a new secret; webhooks are signed with the previous one as well for a day."""
@@ -114,25 +114,26 @@ class SigningSecrets:
         while True:
             await self.get(principal)
             entry = await self._bucket.get(key)
-            overlap_end = time.time() + _OVERLAP_SECONDS
+            overlap_end = time.time() + _ROTATION_OVERLAP_SECONDS
             # If a reply is lost, the client rotates again: the secret that receivers know must outlive both rotations.
-            before = [(secret, ends or overlap_end) for secret, ends in _parse_valid(entry.value)][:_MAX_PREVIOUS]
+            previous = [(secret, ends or overlap_end) for secret, ends in _parse_valid_secrets(entry.value)]
+            valid = [(new, 0.0), *previous[:_MAX_PREVIOUS_SECRETS]]
             # If another process rotates at the same time, read its secret and try again.
             with suppress(KeyWrongLastSequenceError):
-                await self._bucket.update(key, _encode([(new, 0.0), *before]), last=entry.revision)
+                await self._bucket.update(key, _encode_secrets(valid), last=entry.revision)
                 return new
 
 
-def _encode(secrets: list[tuple[str, float]]) -> bytes:
+def _encode_secrets(secrets: list[tuple[str, float]]) -> bytes:
     return orjson.dumps(secrets)
 
 
-def _list_valid(content: bytes | None) -> list[str]:
+def _list_valid_secrets(content: bytes | None) -> list[str]:
     """Return the secrets that have not expired."""
-    return [secret for secret, _ in _parse_valid(content)]
+    return [secret for secret, _ in _parse_valid_secrets(content)]
 
 
-def _parse_valid(content: bytes | None) -> list[tuple[str, float]]:
+def _parse_valid_secrets(content: bytes | None) -> list[tuple[str, float]]:
     """Return the secrets that have not expired, with their expiry; 0 means no expiry."""
     found = orjson.loads(content or b"[]")
     return [(secret, ends) for secret, ends in found if not ends or ends > time.time()]
