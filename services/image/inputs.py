@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import SourceImage
-from services.image.rendition import normalize
+from services.image.rendition import normalize_source
 
 MAX_SOURCE_BYTES = 20 * 1024 * 1024
 """Largest file of an image to transform."""
@@ -46,7 +46,7 @@ class SourceImages:
                 PERMISSION_DENIED or STORAGE_FAILED.
         """
         data = await self.files.read(url, key, principal, max_bytes=MAX_SOURCE_BYTES)
-        normalized = await self.workers.run(normalize, data, LONGEST_SIDE_PIXELS)
+        normalized = await self.workers.run(normalize_source, data, LONGEST_SIDE_PIXELS)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         return SourceImage(normalized.data, normalized.content_type, normalized.size, digest)
 

@@ -122,7 +122,7 @@ _WITH_TRANSPARENCY = Encoding("png", "low")
 
 
 @dataclass(frozen=True, slots=True)
-class Normalized:
+class NormalizedSource:
     """A source image in the form that is sent to providers."""
 
     data: bytes
@@ -145,13 +145,13 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     shown, fitted = _fit_to_size(image, spec.size or own, spec.fit)
     # From the whole image, not from the main rendition, which may be cropped to another shape.
     variants = tuple(
-        (variant.name, encode_image(_fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
+        (variant.name, _encode_image(_fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(encode_image(shown, spec.encoding, spec.notes), variants, _make_preview(shown), own, fitted)
+    return Rendition(_encode_image(shown, spec.encoding, spec.notes), variants, _make_preview(shown), own, fitted)
 
 
-def normalize(data: bytes, longest_side: int) -> Normalized:
+def normalize_source(data: bytes, longest_side: int) -> NormalizedSource:
     """Return the image in `data` upright, without metadata, in a size for providers.
 
     Args:
@@ -167,8 +167,8 @@ def normalize(data: bytes, longest_side: int) -> Normalized:
     within = own.within(longest_side)
     if within != own:
         image = image.resize((within.width, within.height), _FILTER, reducing_gap=2.0)
-    file = encode_image(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
-    return Normalized(file.data, file.content_type, own)
+    file = _encode_image(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
+    return NormalizedSource(file.data, file.content_type, own)
 
 
 def _fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
@@ -224,7 +224,7 @@ def _make_preview(image: Image.Image) -> str:
     return uri
 
 
-def encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
+def _encode_image(image: Image.Image, encoding: Encoding, notes: Mapping[str, str]) -> Rendered:
     """Return `image` as a file that holds only the pixels and `notes`.
 
     Args:

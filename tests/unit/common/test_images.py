@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from services.common.errors import MediaError, Reason
 from services.common.images import Size, inspect
-from services.image.rendition import normalize
 from tests.fakes.image_provider import make_image
 
 WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
@@ -89,24 +86,3 @@ def test_any_bytes_are_an_image_or_refused(noise: bytes, name: str, at: int) -> 
     except MediaError:
         return
     assert found.size.pixels > 0
-
-
-def test_an_image_for_a_provider_is_upright_small_and_without_metadata() -> None:
-    exif = Image.Exif()
-    exif[274] = 6
-    file = BytesIO()
-    Image.new("RGB", (3000, 1500), "red").save(file, "JPEG", exif=exif)
-    found = normalize(file.getvalue(), 1000)
-    assert (found.content_type, found.size) == ("image/jpeg", Size(1500, 3000))
-    with Image.open(BytesIO(found.data)) as image:
-        assert image.size == (500, 1000)
-        assert not image.getexif()
-
-
-def test_an_image_for_a_provider_may_be_transparent() -> None:
-    file = BytesIO()
-    Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(file, "WEBP")
-    found = normalize(file.getvalue(), 1000)
-    assert found.content_type == "image/png"
-    with Image.open(BytesIO(found.data)) as image:
-        assert image.mode == "RGBA"

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
 from services.common.images import Size
-from services.image.rendition import MAX_PREVIEW_CHARACTERS, Encoding, Fit, RenditionSpec, VariantSpec, render
+from services.image.rendition import (
+    MAX_PREVIEW_CHARACTERS,
+    Encoding,
+    Fit,
+    RenditionSpec,
+    VariantSpec,
+    normalize_source,
+    render,
+)
 from tests.fakes.image_provider import make_image
 
 FORMATS = ["png", "jpeg", "webp", "avif"]
@@ -187,3 +195,24 @@ def test_a_preview_is_a_short_data_uri(width: int, height: int) -> None:
     rendition = render(encode_file(noise), RenditionSpec(None, PNG))
     assert rendition.preview.startswith("data:image/webp;base64,")
     assert len(rendition.preview) <= MAX_PREVIEW_CHARACTERS
+
+
+def test_an_image_for_a_provider_is_upright_small_and_without_metadata() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    file = BytesIO()
+    Image.new("RGB", (3000, 1500), "red").save(file, "JPEG", exif=exif)
+    found = normalize_source(file.getvalue(), 1000)
+    assert (found.content_type, found.size) == ("image/jpeg", Size(1500, 3000))
+    with Image.open(BytesIO(found.data)) as image:
+        assert image.size == (500, 1000)
+        assert not image.getexif()
+
+
+def test_an_image_for_a_provider_may_be_transparent() -> None:
+    file = BytesIO()
+    Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(file, "WEBP")
+    found = normalize_source(file.getvalue(), 1000)
+    assert found.content_type == "image/png"
+    with Image.open(BytesIO(found.data)) as image:
+        assert image.mode == "RGBA"
