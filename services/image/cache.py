@@ -13,7 +13,6 @@ import orjson
 from services.common.cache import Collection, Entry
 from services.common.errors import MediaError, Reason
 from services.common.images import Size
-from services.common.log import logger
 from services.common.storage import ObjectSpec, ObjectStore, read_all
 from services.image.planning import Candidate
 
@@ -24,7 +23,6 @@ _KEY_VERSION = 1
 _LARGEST_INTEGER = 2**63 - 1
 _FIELDS_BYTES = 8000
 """Estimate of the memory that the fields of an entry take."""
-log = logger(__name__)
 BLOB_PREFIX = "cache/images/"
 _BLOB_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 _MAX_BLOB_BYTES = 256 * 1024 * 1024

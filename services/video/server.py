@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from services.common.diagnostics import log_diagnostics
 from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
-from services.common.log import logger
 from services.common.metrics import serve_metrics
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
@@ -42,8 +41,6 @@ from services.video.workspace import Workspaces
 _MAX_QUEUE = 200
 _VIDEO_TIMEOUT_SECONDS = 300.0
 """Timeout for the download of a generated video: longer than for inputs, because the video is large and paid for."""
-
-log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

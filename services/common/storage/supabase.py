@@ -17,7 +17,6 @@ import aiohttp
 import orjson
 
 from services.common.errors import MediaError, invalid
-from services.common.log import logger
 from services.common.storage.interface import (
     ByteRange,
     ObjectInfo,
@@ -33,8 +32,6 @@ from services.common.storage.supabase_errors import build_connection_error, erro
 if TYPE_CHECKING:
     from storage3 import AsyncStorageClient
     from storage3._async.file_api import AsyncBucketProxy
-
-log = logger(__name__)
 
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 256 * 1024
