@@ -24,7 +24,6 @@ from services.image.providers.interface import GeneratedImage, ImageProvider
 
 log = logger(__name__)
 
-
 INLINE_BYTES = 256 * 1024
 """Largest file that a cache entry holds itself; larger files go to the object store."""
 

@@ -1,4 +1,4 @@
-"""Resolve an image request to a plan: providers in order, what each is asked for, and the form of the result."""
+"""Resolve an image request to a plan: providers in order, the request for each, and the form of the result."""
 
 from __future__ import annotations
 

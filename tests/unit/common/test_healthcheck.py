@@ -1,3 +1,5 @@
+"""The health check of containers, over gRPC and HTTP: healthy, unhealthy, and unsupported addresses."""
+
 from __future__ import annotations
 
 import asyncio
