@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line, or readable text for a console; each line has its request id."""
+"""Structured logs with request ids: one JSON object per line, or text for a console; and a throttle for repeats."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Image providers: one package per provider behind one interface."""
+"""Image providers behind one interface: a package for each paid provider, a module for the embedded one."""
