@@ -12,7 +12,7 @@ from deploy.local.fork_server import start_fork_server
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import SuiteError
 from examples.talking_video.demo import DemoOptions, run_demo
-from examples.talking_video.video_client import Script, VideoFailed
+from examples.talking_video.video_client import Script, VideoError
 from services.common.settings import ConfigurationError, load, refuse_to_start
 
 _TEXT = "Hello! I am a cat, and until just now I was only an image. Now I can tell you all about the sea."
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if asyncio.run(run_demo(settings, request, fork_server=fork_server)) else _STOPPED
     except ConfigurationError as error:
         refuse_to_start(error)
-    except (SuiteError, VideoFailed) as error:
+    except (SuiteError, VideoError) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
 

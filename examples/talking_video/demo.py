@@ -26,7 +26,7 @@ from deploy.local.supervisor import Options, run_processes
 from examples.talking_video.progress import Progress
 from examples.talking_video.video_client import (
     Script,
-    VideoFailed,
+    VideoError,
     create_job,
     download,
     fetch_result,
@@ -78,7 +78,7 @@ async def run_demo(
     Raises:
         ConfigurationError: A setting is wrong, or another demo is running.
         SuiteError: A process cannot run.
-        VideoFailed: The suite generated no video.
+        VideoError: The suite generated no video.
     """
     # The demo has its own jobs, keys and logs: two suites must not store jobs in one folder.
     folder = prepare_folder(prepare_folder(settings.run_dir) / "demo-suite")
@@ -134,7 +134,7 @@ async def _generate_video(edge: str, token: str, request: DemoOptions, target: P
 
 def _save_timing(alignment: Mapping[str, Any] | None, file: Path) -> None:
     if alignment is None:
-        raise VideoFailed("The job has no alignment of the speech; the logs of the suite say why. Run it again.")
+        raise VideoError("The job has no alignment of the speech; the logs of the suite say why. Run it again.")
     draft = file.with_name(f"{file.name}.part")
     draft.write_text(json.dumps(alignment, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     draft.replace(file)

@@ -33,7 +33,7 @@ ProgressCallback = Callable[[str, float], None]
 """Called with the current stage and the progress of the whole job in percent."""
 
 
-class VideoFailed(Exception):  # noqa: N818 - reads as what happened
+class VideoError(Exception):
     """Raised when the suite generates no video; the text quotes the error of the suite and says what to do next."""
 
 
@@ -53,7 +53,7 @@ async def generate_image(session: aiohttp.ClientSession, prompt: str) -> dict[st
     """Generate an image and return its description.
 
     Raises:
-        VideoFailed: The suite refused the request or did not answer.
+        VideoError: The suite refused the request or did not answer.
     """
     body = {"prompt": prompt, "imageSize": "landscape_16_9"}
     return await _call(session, "POST", "/api/image/generate", json=body)
@@ -63,7 +63,7 @@ async def upload_image(session: aiohttp.ClientSession, image: bytes) -> dict[str
     """Upload an image and return its description.
 
     Raises:
-        VideoFailed: The suite refused the request or did not answer.
+        VideoError: The suite refused the request or did not answer.
     """
     return await _call(session, "POST", "/api/image/upload", data=image)
 
@@ -72,7 +72,7 @@ async def create_job(session: aiohttp.ClientSession, image_key: str, script: Scr
     """Create a job for a talking video and return its id.
 
     Raises:
-        VideoFailed: The suite refused the request or did not answer.
+        VideoError: The suite refused the request or did not answer.
     """
     spec = {
         "video": {"imageKey": image_key, "prompt": script.motion},
@@ -94,7 +94,7 @@ async def follow_job(
         retry_seconds: Wait before reconnecting after a break, until the suite sends another value.
 
     Raises:
-        VideoFailed: The job failed, or its events are not available.
+        VideoError: The job failed, or its events are not available.
     """
     try:
         job = await _wait_for_end(session, job_id, report, Events(retry_seconds))
@@ -106,14 +106,14 @@ async def follow_job(
         raise
     if job["status"] == "JOB_STATUS_SUCCEEDED":
         return
-    raise VideoFailed(_describe_failure(job))
+    raise VideoError(_describe_failure(job))
 
 
 async def fetch_result(session: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:
     """Return the result of a job that has succeeded.
 
     Raises:
-        VideoFailed: The suite refused the request or did not answer.
+        VideoError: The suite refused the request or did not answer.
     """
     found: dict[str, Any] = (await _call(session, "GET", f"/api/jobs/{job_id}"))["result"]
     return found
@@ -123,7 +123,7 @@ async def download(url: str, file: Path) -> None:
     """Download a link to `file` without a token. The file appears only when it is complete.
 
     Raises:
-        VideoFailed: The download failed or was cut off, or the file cannot be written.
+        VideoError: The download failed or was cut off, or the file cannot be written.
     """
     draft = file.with_name(f"{file.name}.part")
     try:
@@ -135,11 +135,9 @@ async def download(url: str, file: Path) -> None:
                     target.write(piece)
         draft.replace(file)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise VideoFailed(f"The download of {file.name} was cut off ({type(error).__name__}). {_RETRY_HINT}") from None
+        raise VideoError(f"The download of {file.name} was cut off ({type(error).__name__}). {_RETRY_HINT}") from None
     except OSError as error:
-        raise VideoFailed(
-            f"{file} cannot be written ({error.strerror}). Choose another folder with --output."
-        ) from None
+        raise VideoError(f"{file} cannot be written ({error.strerror}). Choose another folder with --output.") from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -169,7 +167,7 @@ async def _wait_for_end(
                         return job
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = type(error).__name__
-    raise VideoFailed(
+    raise VideoError(
         f"The job {job_id} cannot be followed: its event stream breaks each time ({trouble}). {_RETRY_HINT}"
     )
 
@@ -201,12 +199,12 @@ async def _call(session: aiohttp.ClientSession, method: str, path: str, **sent: 
             found: dict[str, Any] = await response.json()
             return found
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise VideoFailed(f"{method} {path} was not answered ({type(error).__name__}). {_RETRY_HINT}") from None
+        raise VideoError(f"{method} {path} was not answered ({type(error).__name__}). {_RETRY_HINT}") from None
 
 
 async def _require_ok(response: aiohttp.ClientResponse) -> None:
     if response.status != HTTPStatus.OK:
-        raise VideoFailed(await _parse_error(response))
+        raise VideoError(await _parse_error(response))
 
 
 async def _parse_error(response: aiohttp.ClientResponse) -> str:

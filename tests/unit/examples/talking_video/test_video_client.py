@@ -15,7 +15,7 @@ import pytest
 from examples.talking_video.video_client import (
     MAX_BREAKS,
     Script,
-    VideoFailed,
+    VideoError,
     create_job,
     download,
     fetch_result,
@@ -120,20 +120,20 @@ async def test_a_short_outage_is_survived(client: Client) -> None:
 
 async def test_repeated_breaks_without_events_are_an_error(client: Client) -> None:
     client.edge.breaks = deque([2] + [0] * MAX_BREAKS)
-    with pytest.raises(VideoFailed, match=r"cannot be followed.*make doctor"):
+    with pytest.raises(VideoError, match=r"cannot be followed.*make doctor"):
         await client.follow_job()
     assert client.edge.last_event_ids == ["", *["2"] * MAX_BREAKS]
 
 
 async def test_the_error_of_a_long_outage_is_quoted(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(503, "UNAVAILABLE")] * (MAX_BREAKS + 1))
-    with pytest.raises(VideoFailed, match="UNAVAILABLE: Not this one"):
+    with pytest.raises(VideoError, match="UNAVAILABLE: Not this one"):
         await client.follow_job()
 
 
 async def test_a_refused_event_stream_is_not_retried(client: Client) -> None:
     client.edge.refusals[EVENTS] = deque([Refusal(404, "JOB_NOT_FOUND")])
-    with pytest.raises(VideoFailed, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
+    with pytest.raises(VideoError, match=r"JOB_NOT_FOUND: Not this one\. \(request r1\)"):
         await client.follow_job()
     assert client.edge.last_event_ids == []
 
@@ -148,7 +148,7 @@ async def test_a_refused_event_stream_is_not_retried(client: Client) -> None:
 )
 async def test_the_error_of_a_failed_job_has_reason_and_remedy(client: Client, end: dict[str, Any], words: str) -> None:
     client.edge.changes = (*CHANGES[:2], end)
-    with pytest.raises(VideoFailed, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
+    with pytest.raises(VideoError, match=f"{JOB_ID} {words}[\\s\\S]*make doctor"):
         await client.follow_job()
 
 
@@ -172,7 +172,7 @@ async def test_cancelling_the_client_cancels_the_job(client: Client) -> None:
 )
 async def test_a_refusal_is_reported_with_its_message(client: Client, refusal: Refusal, words: str) -> None:
     client.edge.refusals["/api/jobs"] = deque([refusal])
-    with pytest.raises(VideoFailed, match=words):
+    with pytest.raises(VideoError, match=words):
         await create_job(client.session, "images/image.png", SCRIPT)
 
 
@@ -180,7 +180,7 @@ async def test_a_suite_that_cannot_be_reached_is_reported() -> None:
     async with run_video_edge() as (_, closed_url):
         pass
     async with aiohttp.ClientSession(closed_url) as session:
-        with pytest.raises(VideoFailed, match=r"POST /api/image/generate was not answered.*make doctor"):
+        with pytest.raises(VideoError, match=r"POST /api/image/generate was not answered.*make doctor"):
             await generate_image(session, "A cat")
 
 
@@ -199,7 +199,7 @@ async def test_a_download_replaces_the_previous_file(client: Client, tmp_path: P
 async def test_a_cut_download_is_an_error_and_leaves_the_previous_file(client: Client, tmp_path: Path) -> None:
     (tmp_path / "talking.mp4").write_bytes(b"previous")
     client.edge.cut = {"c.mp4"}
-    with pytest.raises(VideoFailed, match=r"talking\.mp4 was cut off"):
+    with pytest.raises(VideoError, match=r"talking\.mp4 was cut off"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
     assert (tmp_path / "talking.mp4").read_bytes() == b"previous"
     assert list_files(tmp_path) == ["talking.mp4"]
@@ -207,11 +207,11 @@ async def test_a_cut_download_is_an_error_and_leaves_the_previous_file(client: C
 
 async def test_an_expired_link_is_reported(client: Client, tmp_path: Path) -> None:
     client.edge.refusals["/media/c.mp4"] = deque([Refusal(404, "NOT_FOUND")])
-    with pytest.raises(VideoFailed, match="NOT_FOUND"):
+    with pytest.raises(VideoError, match="NOT_FOUND"):
         await client.download("c.mp4", tmp_path / "talking.mp4")
     assert list_files(tmp_path) == []
 
 
 async def test_a_folder_that_cannot_be_written_names_the_option(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(VideoFailed, match="--output"):
+    with pytest.raises(VideoError, match="--output"):
         await client.download("c.mp4", tmp_path / "nowhere" / "talking.mp4")
