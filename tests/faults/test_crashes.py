@@ -25,6 +25,15 @@ async def wait_until_paid(replicate: FakeReplicate) -> None:
     await replicate.until(lambda: replicate.created == 1)
 
 
+async def submit_pending_video(jobs: Jobs, replicate: FakeReplicate) -> str:
+    """Submit a video that the provider does not finish by itself, and return the job once it is paid for."""
+    replicate.runs.append(make_pending_run())
+    job_id = await jobs.submit_animate()
+    await wait_until_paid(replicate)
+    await jobs.wait_until(job_id, is_generating_video)
+    return job_id
+
+
 async def test_a_talking_video_succeeds(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> None:
     job_id = await jobs.submit_talking_video()
     record = await jobs.wait_until_ended(job_id)
@@ -99,10 +108,7 @@ async def test_nats_killed_right_after_it_accepted_a_job(
 async def test_a_worker_paused_past_its_lease_cannot_write(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(make_pending_run())
-    job_id = await jobs.submit_animate()
-    await wait_until_paid(replicate)
-    await jobs.wait_until(job_id, is_generating_video)
+    job_id = await submit_pending_video(jobs, replicate)
     suite.pause("worker")
     await suite.start("worker2")
     await jobs.wait_until(job_id, lambda record: record.attempt == 2)
@@ -146,10 +152,7 @@ async def test_a_service_killed_during_a_job(
 async def test_a_store_that_is_unavailable_for_some_time(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, tmp_path: Path
 ) -> None:
-    replicate.runs.append(make_pending_run())
-    job_id = await jobs.submit_animate()
-    await jobs.wait_until(job_id, is_generating_video)
-    await wait_until_paid(replicate)
+    job_id = await submit_pending_video(jobs, replicate)
     objects, moved = tmp_path / "objects", tmp_path / "moved"
     objects.rename(moved)
     objects.write_text("a file instead of the folder")
@@ -175,10 +178,7 @@ async def test_a_job_cancelled_while_it_waits_for_a_worker(
 async def test_a_job_cancelled_while_its_video_is_generated(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate
 ) -> None:
-    replicate.runs.append(make_pending_run())
-    job_id = await jobs.submit_animate()
-    await wait_until_paid(replicate)
-    await jobs.wait_until(job_id, is_generating_video)
+    job_id = await submit_pending_video(jobs, replicate)
     await jobs.job_store.cancel(job_id, "alice")
     assert (await jobs.wait_until_ended(job_id)).status is Status.CANCELLED
     await replicate.until(lambda: replicate.cancelled == ["p1"])
