@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -117,12 +117,11 @@ class ProviderResponse:
         Raises:
             MediaError: The connection was lost before the end; GENERATION_FAILED, the body exceeds `max_bytes`.
         """
-        collected = bytearray()
-        while piece := await self.read():
-            collected += piece
-            if len(collected) > max_bytes:
-                raise self._endpoint.build_error(Reason.GENERATION_FAILED, may_be_charged=True)
-        return bytes(collected)
+        content = bytearray()
+        await _collect(self.read, content, max_bytes)
+        if len(content) > max_bytes:
+            raise self._endpoint.build_error(Reason.GENERATION_FAILED, may_be_charged=True)
+        return bytes(content)
 
     async def pause(self, seconds: float) -> None:
         """Leave what arrives in the kernel for `seconds`; return at once if the whole body has arrived."""
@@ -180,8 +179,7 @@ class ProviderHttpClient:
             self.open_response(method, url, body, work_started=work_started, headers=headers) as response,
         ):
             content = bytearray()
-            while len(content) <= max_bytes and (piece := await response.read()):
-                content += piece
+            await _collect(response.read, content, max_bytes)
         found = _parse_object(content) if len(content) <= max_bytes else None
         if found is None:
             # Probably the page of a proxy. A GET changed nothing, so it may be retried.
@@ -346,12 +344,17 @@ def _split_origin(url: URL) -> Origin:
 async def _read_error_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     body = bytearray()
     try:
-        while len(body) <= max_bytes and (piece := await response.content.readany()):
-            body += piece
+        await _collect(response.content.readany, body, max_bytes)
     except _NETWORK_ERRORS:
         # The status alone says enough.
         return bytes(body)
     return bytes(body)
+
+
+async def _collect(read: Callable[[], Awaitable[bytes]], content: bytearray, max_bytes: int) -> None:
+    """Add what `read` returns to `content` until the end, or until there are more than `max_bytes`."""
+    while len(content) <= max_bytes and (piece := await read()):
+        content += piece
 
 
 def _parse_object(content: bytearray) -> dict[str, Any] | None:
