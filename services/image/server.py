@@ -10,7 +10,7 @@ import grpc
 from media.image.v1 import image_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import TieredCache, TieredOptions, open_result_store
+from services.common.cache import TieredCache, open_cache
 from services.common.diagnostics import log_diagnostics
 from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
@@ -63,7 +63,11 @@ async def main(settings: ImageSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        cache = await stack.enter_async_context(_open_cache(settings)) if settings.caching_enabled else None
+        cache = (
+            await stack.enter_async_context(open_cache(settings, COLLECTION, ImageCodec()))
+            if settings.caching_enabled
+            else None
+        )
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         servicer = await stack.enter_async_context(
@@ -137,14 +141,6 @@ async def open_providers(
     async with open_fal(fal_settings, fetcher) as fal, open_gemini(gemini_settings) as gemini:
         embedded = EmbeddedProvider(workers)
         yield {provider.name: provider for provider in (fal, gemini, embedded)}
-
-
-@asynccontextmanager
-async def _open_cache(settings: ImageSettings) -> AsyncIterator[TieredCache[CachedImage]]:
-    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
-    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
-    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, ImageCodec(), options) as cache:
-        yield cache
 
 
 async def _sweep_regularly(blobs: CacheBlobs) -> None:

@@ -10,7 +10,7 @@ import grpc
 from media.tts.v1 import tts_pb2_grpc
 from prometheus_client import CollectorRegistry
 
-from services.common.cache import TieredCache, TieredOptions, open_result_store
+from services.common.cache import TieredCache, open_cache
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
@@ -47,7 +47,11 @@ async def main(settings: TtsSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        cache = await stack.enter_async_context(_open_cache(settings)) if settings.caching_enabled else None
+        cache = (
+            await stack.enter_async_context(open_cache(settings, COLLECTION, SpeechCodec()))
+            if settings.caching_enabled
+            else None
+        )
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         store = await stack.enter_async_context(open_object_store(settings))
@@ -80,14 +84,6 @@ async def _open_providers(settings: TtsSettings) -> AsyncIterator[Mapping[str, S
     )
     async with open_elevenlabs(elevenlabs) as paid, open_espeak() as embedded:
         yield {paid.name: paid, embedded.name: embedded}
-
-
-@asynccontextmanager
-async def _open_cache(settings: TtsSettings) -> AsyncIterator[TieredCache[CachedSpeech]]:
-    uri, file = settings.mongodb_uri.get_secret_value(), settings.database_file
-    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
-    async with open_result_store(uri, file, COLLECTION) as store, TieredCache(store, SpeechCodec(), options) as cache:
-        yield cache
 
 
 def _build_speech_options(settings: TtsSettings) -> SpeechOptions:

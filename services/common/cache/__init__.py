@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.common.cache.interface import CacheStats, CacheStatus, Collection, Entry, ExpiryClock, Store, StoreError
-from services.common.cache.tiered import Codec, TieredCache, TieredOptions, open_result_store
+from services.common.cache.tiered import Codec, TieredCache, TieredOptions, open_cache, open_result_store
 
 __all__ = [
     "CacheStats",
@@ -16,5 +16,6 @@ __all__ = [
     "StoreError",
     "TieredCache",
     "TieredOptions",
+    "open_cache",
     "open_result_store",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from services.common.cache.circuit_breaker import CircuitBreaker, CircuitOptions
 from services.common.cache.coalesced_reads import SLOW, CoalescedReads
 from services.common.cache.interface import CacheStats, Collection, Counts, Entry, ExpiryClock, Store, StoreError
 from services.common.cache.memory import MemoryCache
+from services.common.cache.settings import CacheSettings
 from services.common.cache.sqlite import DEFAULT_MAX_BYTES, open_sqlite_store
 from services.common.cache.write_behind import Write, WriteQueue
 from services.common.log import LogThrottle, logger
@@ -24,6 +25,22 @@ log = logger(__name__)
 T = TypeVar("T")
 
 _LOG_INTERVAL_SECONDS = 60
+
+
+@asynccontextmanager
+async def open_cache(
+    settings: CacheSettings, collection: Collection, codec: Codec[T]
+) -> AsyncIterator[TieredCache[T] | None]:
+    """Open the result cache of a service and its store; yield None if the settings disable caching."""
+    if not settings.caching_enabled:
+        yield None
+        return
+    options = TieredOptions(ttl_seconds=settings.cache_ttl_seconds, memory_bytes=settings.cache_memory_bytes)
+    async with (
+        open_result_store(settings.mongodb_uri.get_secret_value(), settings.database_file, collection) as store,
+        TieredCache(store, codec, options) as cache,
+    ):
+        yield cache
 
 
 def open_result_store(

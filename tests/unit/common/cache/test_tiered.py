@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from services.common.cache import Collection, open_result_store
+from services.common.cache import Collection, open_cache, open_result_store
 from services.common.cache.interface import CacheStats, StoreError
 from services.common.cache.mongo import MongoStore
+from services.common.cache.settings import CacheSettings
 from services.common.cache.sqlite import SqliteStore
 from services.common.settings import ConfigurationError
 from tests.unit.common.cache.conftest import make_entry
-from tests.unit.common.cache.rig import LONG_TIMEOUTS, Rig
+from tests.unit.common.cache.rig import LONG_TIMEOUTS, Rig, TextCodec
 
 
 async def test_a_value_is_available_at_once(rig: Rig) -> None:
@@ -122,6 +123,19 @@ async def test_a_value_from_the_store_expires_in_memory_at_the_same_time(rig: Ri
         assert await cache.get("k") == "value"
         rig.clocks.pass_seconds(1)
         assert await cache.get("k") is None
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+async def test_the_settings_decide_whether_there_is_a_cache(tmp_path: Path, enabled: bool) -> None:
+    settings = CacheSettings(
+        caching_enabled=enabled, cache_ttl_seconds=60, cache_memory_bytes=0, MEDIA_STATE_DIR=tmp_path
+    )
+    async with open_cache(settings, Collection(), TextCodec()) as cache:
+        assert (cache is not None) is enabled
+        if cache is not None:
+            cache.put("k", "value")
+    async with open_result_store("", settings.database_file, Collection()) as store:
+        assert (await store.get("k") is not None) is enabled
 
 
 async def test_without_a_connection_string_the_file_is_used(tmp_path: Path) -> None:
