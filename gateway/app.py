@@ -13,9 +13,10 @@ from media.tts.v1 import tts_pb2
 from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
 
+from gateway import OPENAPI_FILE
 from gateway.errors import handle_errors
 from gateway.routes.captions import CaptionRoutes
-from gateway.routes.docs import OPENAPI_FILE, build_docs_routes
+from gateway.routes.docs import build_docs_routes
 from gateway.routes.images import ImageRoutes
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes

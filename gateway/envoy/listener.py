@@ -71,7 +71,7 @@ def _build_connection_manager(settings: EdgeSettings, keys: Sequence[ApiKey]) ->
         **_build_timeouts(settings),
         http_filters=_build_http_filters(settings, keys),
         route_config=build_route_configuration(settings, with_api_keys=bool(keys)),
-        local_reply_config=build_local_replies(),
+        local_reply_config=build_local_replies(settings),
         access_log=[_build_access_log(settings)],
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.envoy.cors import build_preflight_mapper, build_refusal_headers
+from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_extension
 from services.common.errors import Reason
 
@@ -70,10 +72,18 @@ REPLIES: tuple[Reply, ...] = (
 """All rows; the first that matches decides."""
 
 
-def build_local_replies() -> Config:
+def build_local_replies(settings: EdgeSettings) -> Config:
     """Return the mappers from Envoy's own responses to those of REPLIES."""
+    headers = build_refusal_headers(settings)
     return {
-        "mappers": [mapper for reply in REPLIES for mapper in (_build_rpc_mapper(reply), _build_http_mapper(reply))]
+        "mappers": [
+            build_preflight_mapper(settings),
+            *(
+                {**mapper, "headers_to_add": [*headers, *mapper.get("headers_to_add", [])]}
+                for reply in REPLIES
+                for mapper in (_build_rpc_mapper(reply), _build_http_mapper(reply))
+            ),
+        ]
     }
 
 

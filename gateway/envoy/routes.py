@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gateway.envoy import auth, limits
-from gateway.envoy.cors import build_cors_policy
+from gateway.envoy.cors import build_cors_policy, build_vary_header
 from gateway.envoy.route_table import TABLE, Kind, Route
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, to_duration
@@ -14,6 +14,7 @@ from gateway.envoy.typed_config import Config, to_duration
 # The idle timeout must end after the total timeout, whose error names the cause.
 _IDLE_MARGIN_SECONDS = 5.0
 _NO_LIMIT = "0s"
+_NO_CLUSTER = "none"
 _LIMITED_BODIES = frozenset({Kind.HTTP, Kind.HTTP_STREAM, Kind.HTTP_WAIT})
 
 
@@ -25,8 +26,15 @@ def build_route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Co
         "routes": [*_build_routes(settings, with_api_keys), _build_not_found_route()],
         "typed_per_filter_config": build_cors_policy(settings),
     }
-    # Services receive the principal, never the credential.
-    return {"name": "media", "virtual_hosts": [host], "request_headers_to_remove": list(auth.CREDENTIAL_HEADERS)}
+    return {
+        "name": "media",
+        "virtual_hosts": [host],
+        # Services receive the principal, never the credential.
+        "request_headers_to_remove": list(auth.CREDENTIAL_HEADERS),
+        "response_headers_to_add": [build_vary_header()],
+        # _NO_CLUSTER would not pass.
+        "validate_clusters": False,
+    }
 
 
 def _build_routes(settings: EdgeSettings, with_api_keys: bool) -> Iterator[Config]:
@@ -108,9 +116,13 @@ def _build_deadline(longest_seconds: float) -> Config:
 
 
 def _build_not_found_route() -> Config:
+    """Return the route of all other paths: 404.
+
+    A direct response would be simpler, but the CORS filter ignores it.
+    """
     return {
         "name": "nothing",
         "match": {"prefix": "/"},
-        "direct_response": {"status": 404},
+        "route": {"cluster": _NO_CLUSTER, "cluster_not_found_response_code": "NOT_FOUND"},
         "typed_per_filter_config": {**auth.build_public_route(), **limits.build_unlimited_route()},
     }

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import orjson
 
+from gateway import OPENAPI_FILE
 from gateway.app import SERVICES
 from gateway.openapi.document import HAND_WRITTEN, build_document
-from gateway.routes.docs import OPENAPI_FILE
 from services.common import VERSION
 
 

@@ -55,7 +55,11 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         in_path=(Query("id", "Id of the job.", _TEXT),),
         in_headers=(Header("Last-Event-ID", "Id of the last received event; only later changes are sent."),),
         responses=(
-            Response("Events, chunked.", (Content("text/event-stream"),)),
+            Response(
+                "Events, chunked.",
+                (Content("text/event-stream"),),
+                (Header("Cache-Control", "`no-store`."),),
+            ),
             Response("The job ended with the event of `Last-Event-ID`; there are no later events.", status=204),
         ),
     ),

@@ -26,6 +26,19 @@ _URL_BODY = {
     "additionalProperties": False,
 }
 
+_IF_NONE_MATCH = Header("If-None-Match", "Tags of the versions that the caller has; 304 if the current is one of them.")
+_CONDITIONS = (
+    Header("Range", "A single range of bytes, such as `bytes=0-1023`."),
+    Header("If-Range", "Tag or date of the caller's part; the range is ignored if the file has changed since."),
+    _IF_NONE_MATCH,
+    Header("If-Modified-Since", "Date of the caller's version; ignored beside `If-None-Match`."),
+)
+_TAG = Header("ETag", "Changes with the content.")
+_CACHING = Header("Cache-Control", "How long caches may store the response.")
+_FILE_HEADERS = (_TAG, _CACHING, Header("Last-Modified", "When the file was stored."))
+_CONTENT_RANGE = Header("Content-Range", "The range that is sent, and the bytes of the whole file.")
+_VERSIONED = (_TAG, _CACHING)
+
 SUITE_ROUTES: tuple[HandWritten, ...] = (
     HandWritten(
         method="GET",
@@ -43,16 +56,26 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
             Query("expires", "When the link expires, in seconds since 1970.", INTEGER),
             Query("signature", "Signature of the link.", {"type": "string"}),
         ),
+        in_headers=_CONDITIONS,
         responses=(
             Response(
                 "The file.",
                 (Content("*/*"),),
-                (Header("ETag", "Changes with the content."), Header("Cache-Control", "As stored with the file.")),
+                (
+                    *_FILE_HEADERS,
+                    Header("Accept-Ranges", "`bytes`: a part of the file can be requested."),
+                    Header("Content-Disposition", "`inline` for media, else `attachment`."),
+                    Header("Content-Length", "Bytes of the file.", INTEGER),
+                ),
             ),
-            Response("The requested range.", (Content("*/*"),), status=206),
-            Response("A store that is not local serves the file at `Location`.", status=302),
-            Response("The caller has the current version.", status=304),
-            Response("The range begins after the end of the file.", status=416),
+            Response("The requested range.", (Content("*/*"),), (*_FILE_HEADERS, _CONTENT_RANGE), status=206),
+            Response(
+                "A store that is not local serves the file at `Location`.",
+                headers=(Header("Location", "Address of the file."),),
+                status=302,
+            ),
+            Response("The caller has the current version.", headers=_FILE_HEADERS, status=304),
+            Response("The range begins after the end of the file.", headers=(_CONTENT_RANGE,), status=416),
         ),
     ),
     HandWritten(
@@ -93,7 +116,11 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         summary="Get this document",
         description="",
         public=True,
-        responses=(Response("The OpenAPI 3.1 document.", (Content("application/json", {"type": "object"}),)),),
+        in_headers=(_IF_NONE_MATCH,),
+        responses=(
+            Response("The OpenAPI 3.1 document.", (Content("application/json", {"type": "object"}),), _VERSIONED),
+            Response("The caller has the current version.", headers=_VERSIONED, status=304),
+        ),
     ),
     HandWritten(
         method="GET",
@@ -103,6 +130,10 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         summary="Get this document as a page",
         description="",
         public=True,
-        responses=(Response("The page.", (Content("text/html"),)),),
+        in_headers=(_IF_NONE_MATCH,),
+        responses=(
+            Response("The page.", (Content("text/html"),), _VERSIONED),
+            Response("The caller has the current version.", headers=_VERSIONED, status=304),
+        ),
     ),
 )

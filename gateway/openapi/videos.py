@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from media.video.v1 import video_pb2
 
-from gateway.openapi.route_spec import Content, HandWritten, Response
+from gateway.openapi.route_spec import Content, HandWritten, Header, Response
 
 _VIDEO_TAG = ("Video",)
 _LINES = (Response("Lines of JSON, chunked.", (Content("application/x-ndjson"),)),)
@@ -84,6 +84,11 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         tags=_VIDEO_TAG,
         summary="Receive a webhook of Replicate",
         description="Only for Replicate: no token is needed, but a request without a valid signature is refused.",
+        in_headers=(
+            Header("webhook-id", "Id of the delivery."),
+            Header("webhook-timestamp", "When it was sent, in seconds since 1970."),
+            Header("webhook-signature", "Signatures of id, time and body."),
+        ),
         json_body={"type": "object", "description": "A prediction."},
         public=True,
         responses=(Response("The webhook is accepted.", (Content("application/json"),)),),

@@ -13,9 +13,6 @@ from aiohttp.typedefs import Handler
 
 _GATEWAY = Path(__file__).resolve().parents[1]
 
-OPENAPI_FILE = _GATEWAY / "openapi" / "openapi.json"
-"""The OpenAPI document of the suite; `make openapi` writes it from the contracts."""
-
 SWAGGER_UI = _GATEWAY / "docs_page" / "swagger_ui"
 """Vendored Swagger UI; its README.md names the version and the digests."""
 

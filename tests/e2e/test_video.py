@@ -11,20 +11,18 @@ import aiohttp
 import grpc
 import orjson
 import pytest
-from aiohttp import web
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.rpc.channel import open_stream
+from tests.e2e.browser import CHROMIUM, PageFile, run_page
 from tests.e2e.conftest import Suite
 from tests.fakes.media import FFPROBE, run_ffprobe
 
 SERVICE = "media.video.v1.VideoService"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 GRPCURL = shutil.which("grpcurl")
 TEXT = "Hello! I am a cat, and I live at the sea. Every morning I watch the boats, and tell them all about it."
-PAGE = """<!doctype html><video muted src="/video.mp4"></video><script>
+PAGE = """<video muted src="/video.mp4"></video><script>
 const video = document.querySelector("video");
-const report = (facts) => fetch("/report", {method: "POST", body: JSON.stringify(facts)});
 video.onerror = () => report({error: video.error.message});
 video.ontimeupdate = () => {
   if (video.currentTime < 0.2) return;
@@ -91,40 +89,9 @@ async def test_a_stub_generates_a_video_and_probes_it(suite: Suite, http: aiohtt
 if CHROMIUM is not None:
 
     async def test_chromium_plays_the_video(talking: dict[str, Any], tmp_path: Path) -> None:
-        assert CHROMIUM is not None
-        report: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         async with aiohttp.ClientSession() as anonymous, anonymous.get(talking["file"]["url"]) as response:
-            video = await response.read()
-
-        async def send_page(_: web.Request) -> web.Response:
-            return web.Response(text=PAGE, content_type="text/html")
-
-        async def receive(request: web.Request) -> web.Response:
-            if not report.done():
-                report.set_result(await request.json())
-            return web.Response()
-
-        async def send_video(_: web.Request) -> web.Response:
-            return web.Response(body=video, content_type="video/mp4")
-
-        app = web.Application()
-        app.add_routes([web.get("/", send_page), web.get("/video.mp4", send_video), web.post("/report", receive)])
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-        browser = await asyncio.create_subprocess_exec(
-            *(CHROMIUM, *options, f"--user-data-dir={tmp_path}", f"http://127.0.0.1:{runner.addresses[0][1]}/"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(40):
-                facts = await report
-        finally:
-            browser.terminate()
-            await browser.wait()
-            await runner.cleanup()
+            video = PageFile(await response.read(), "video/mp4")
+        facts = await run_page(PAGE, tmp_path, {"/video.mp4": video})
         assert (facts["width"], facts["height"]) == (talking["file"]["width"], talking["file"]["height"])
         assert facts["seconds"] == pytest.approx(talking["file"]["durationSeconds"], abs=0.1)
         assert facts["frames"] > 0

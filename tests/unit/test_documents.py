@@ -16,10 +16,10 @@ from pydantic import AliasChoices
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import LocalSettings
 from deploy.nats.settings import NatsSettings
+from gateway import OPENAPI_FILE
 from gateway.app import SERVICES
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
-from gateway.routes.docs import OPENAPI_FILE
 from gateway.settings import GatewaySettings
 from services.common.errors import Reason
 from services.common.settings import Settings, variables

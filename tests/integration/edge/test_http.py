@@ -13,8 +13,6 @@ from tests.integration.edge.harness import EdgeHarness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ORIGIN = {"origin": "https://page.example"}
-
 
 async def test_an_unknown_path_is_not_found(harness: EdgeHarness) -> None:
     answer = await harness.send("GET", "/nowhere")
@@ -60,30 +58,6 @@ async def test_the_id_that_a_caller_chose_is_kept(harness: EdgeHarness) -> None:
     chosen = {"x-request-id": "9e107d9d-372b-4b6a-8a3c-1f0f5e0a4c11"}
     answer = await harness.send("GET", "/health", chosen)
     assert answer.headers["x-request-id"] == answer.body["headers"]["x-request-id"] == chosen["x-request-id"]
-
-
-async def test_a_preflight_needs_no_token(harness: EdgeHarness) -> None:
-    preflight = {
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type",
-    }
-    answer = await harness.send("OPTIONS", "/api/speech", ORIGIN | preflight)
-    assert answer.status == 200
-    assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    assert "authorization" in answer.headers["access-control-allow-headers"]
-    assert "access-control-allow-credentials" not in answer.headers
-
-
-async def test_a_page_of_another_origin_can_read_the_error(harness: EdgeHarness) -> None:
-    answer = await harness.send("GET", "/api/voices", ORIGIN)
-    assert answer.status == 401
-    assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
-    assert "x-request-id" in answer.headers["access-control-expose-headers"]
-
-
-async def test_options_without_a_preflight_need_a_token(harness: EdgeHarness) -> None:
-    assert (await harness.send("OPTIONS", "/api/voices")).status == 401
 
 
 async def test_a_stream_is_passed_on_without_buffering(harness: EdgeHarness) -> None:

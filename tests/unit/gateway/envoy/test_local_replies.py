@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from gateway.envoy.local_replies import REPLIES, Reply, build_local_replies
+from gateway.envoy.settings import EdgeSettings
 from services.common.errors import Reason
 
+LISTED = EdgeSettings(_env_file=None, jwt_jwks_file=Path("keys"), allowed_origin="https://a.example, https://b.example")
+MAPPERS: list[dict[str, Any]] = build_local_replies(LISTED)["mappers"]
 HANDLED = {400, 401, 403, 404, 408, 413, 429, 431, 502, 503, 504}
 
 
@@ -23,8 +29,7 @@ def test_a_row_with_a_detail_comes_before_the_general_row(reply: Reply) -> None:
 
 
 def test_over_http_the_status_is_that_of_the_reason() -> None:
-    mappers = build_local_replies()["mappers"][1::2]
-    for reply, mapper in zip(REPLIES, mappers, strict=True):
+    for reply, mapper in zip(REPLIES, MAPPERS[2::2], strict=True):
         body = mapper["body_format_override"]["json_format"]
         assert mapper["status_code"] == reply.reason.info.http_status
         assert body["success"] is False
@@ -33,7 +38,7 @@ def test_over_http_the_status_is_that_of_the_reason() -> None:
 
 
 def test_over_grpc_the_message_is_plain() -> None:
-    for mapper in build_local_replies()["mappers"][::2]:
+    for mapper in MAPPERS[1::2]:
         text = mapper["body_format_override"]["text_format_source"]["inline_string"]
         assert not text.startswith("{")
 
@@ -43,6 +48,24 @@ def test_messages_contain_no_substitution() -> None:
 
 
 def test_a_retryable_reply_has_a_retry_after_header() -> None:
-    mappers = build_local_replies()["mappers"][1::2]
-    retryable = {reply.reason for reply, mapper in zip(REPLIES, mappers, strict=True) if "headers_to_add" in mapper}
+    retryable = {
+        reply.reason
+        for reply, mapper in zip(REPLIES, MAPPERS[2::2], strict=True)
+        if "retry-after" in _list_headers(mapper)
+    }
     assert retryable == {Reason.RATE_LIMITED, Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED}
+
+
+def _list_headers(mapper: dict[str, Any]) -> dict[str, str]:
+    return {item["header"]["key"]: item["header"]["value"] for item in mapper["headers_to_add"]}
+
+
+def test_every_reply_can_be_read_by_pages_of_the_allowed_origins() -> None:
+    values = {_list_headers(mapper)["access-control-allow-origin"] for mapper in MAPPERS}
+    origins = "['https://a.example', 'https://b.example']"
+    assert values == {f"%CEL(request.headers['origin'] in {origins} ? request.headers['origin'] : '')%"}
+
+
+def test_pages_of_all_origins_can_read_every_reply_by_default() -> None:
+    mappers = build_local_replies(EdgeSettings(_env_file=None, jwt_jwks_file=Path("keys")))["mappers"]
+    assert {_list_headers(mapper)["access-control-allow-origin"] for mapper in mappers} == {"*"}

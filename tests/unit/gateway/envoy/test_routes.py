@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import SERVICES
 from gateway.envoy.auth import API_KEY_FILTER, JWT_FILTER
+from gateway.envoy.clusters import build_clusters
 from gateway.envoy.limits import BUFFER_FILTER
 from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, TABLE, USAGE, VIDEO, Kind, Route, Upstream, list_rpc_methods
 from gateway.envoy.routes import build_route_configuration
@@ -66,7 +67,13 @@ def test_public_paths_allow_only_reads_except_the_signed_webhook() -> None:
 
 def test_the_edge_answers_404_to_paths_that_are_not_in_the_table(routes: list[dict[str, Any]]) -> None:
     assert routes[-1]["match"] == {"prefix": "/"}
-    assert routes[-1]["direct_response"] == {"status": 404}
+    assert routes[-1]["route"]["cluster_not_found_response_code"] == "NOT_FOUND"
+
+
+def test_every_route_of_the_table_leads_to_a_cluster(routes: list[dict[str, Any]], tmp_path: Path) -> None:
+    clusters = {cluster["name"] for cluster in build_clusters(make_edge_settings(tmp_path))}
+    assert {route["route"]["cluster"] for route in routes[:-1]} <= clusters
+    assert routes[-1]["route"]["cluster"] not in clusters
 
 
 def test_each_closed_route_follows_its_copy_for_api_keys(routes_with_api_keys: list[dict[str, Any]]) -> None:

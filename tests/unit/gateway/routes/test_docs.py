@@ -12,7 +12,8 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from gateway.routes.docs import OPENAPI_FILE, SWAGGER_UI, build_docs_routes
+from gateway import OPENAPI_FILE
+from gateway.routes.docs import SWAGGER_UI, build_docs_routes
 
 DOCUMENT = {"openapi": "3.1.1", "info": {"title": "ünïcode", "version": "1"}, "paths": {}}
 Client = TestClient[Request, Application]
