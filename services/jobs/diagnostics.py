@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
+from services.common.settings import ConfigurationError
+from services.jobs.nats_credentials import read_credentials
 from services.jobs.settings import QueueSettings
 
 SUBJECT = "jobs"
@@ -41,5 +43,9 @@ def _check_servers(settings: QueueSettings) -> Iterator[Diagnostic]:
 
 
 def _check_credentials(settings: QueueSettings) -> Iterator[Diagnostic]:
-    if settings.nats_credentials and not Path(settings.nats_credentials).is_file():
-        yield problem(SUBJECT, "the file that NATS_CREDENTIALS names does not exist", "correct the path, or unset it")
+    if not settings.nats_credentials:
+        return
+    try:
+        read_credentials(Path(settings.nats_credentials))
+    except ConfigurationError as error:
+        yield problem(SUBJECT, str(error), "correct the path or the file, or unset NATS_CREDENTIALS")

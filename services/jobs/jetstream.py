@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nats
 import nats.errors
@@ -22,6 +23,7 @@ from services.common.cancellation import raise_if_cancelled
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.settings import ConfigurationError
+from services.jobs.nats_credentials import build_credential_callbacks
 
 log = logger(__name__)
 
@@ -50,7 +52,6 @@ _TIMEOUT_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.3
 RETRY_SECONDS = 2.0
 """Retry-After of errors of the job store."""
-_CREDENTIALS_MARKERS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _LOG_INTERVAL_SECONDS = 5.0
 """Shortest time between two log lines about the connection."""
 
@@ -116,32 +117,38 @@ async def connect_nats(
         ConfigurationError: The server is too old; without `reconnect` also: it does not answer or refuses the client.
     """
     servers = _format_servers(options)
+    credentials: Mapping[str, Any] = {}
     if options.credentials:
-        await asyncio.to_thread(_check_credentials, Path(options.credentials))
+        credentials = await asyncio.to_thread(build_credential_callbacks, Path(options.credentials))
+    client = Client()
     try:
-        client = await nats.connect(
-            servers=list(options.servers),
-            name=name,
-            user_credentials=options.credentials or None,
-            allow_reconnect=reconnect,
-            # The library reads 0 as unlimited.
-            max_reconnect_attempts=-1 if reconnect else 1,
-            reconnect_time_wait=_RECONNECT_SECONDS,
-            pending_size=DEFAULT_PENDING_SIZE if buffer_writes else 0,
-            error_cb=_make_error_logger(servers),
-        )
-    except (nats.errors.Error, OSError, TimeoutError, ValueError):
-        raise ConfigurationError(
-            f"NATS_URL must name a server that accepts this client; {servers} does not answer"
-        ) from None
-    try:
-        version = client.connected_server_version
-        if (version.major, version.minor) < _OLDEST_SERVER:
-            oldest = ".".join(map(str, _OLDEST_SERVER))
-            raise ConfigurationError(f"NATS_URL must name a server of version {oldest} or later; this one is {version}")
+        try:
+            await client.connect(
+                servers=list(options.servers),
+                name=name,
+                allow_reconnect=reconnect,
+                # The library reads 0 as unlimited.
+                max_reconnect_attempts=-1 if reconnect else 1,
+                reconnect_time_wait=_RECONNECT_SECONDS,
+                pending_size=DEFAULT_PENDING_SIZE if buffer_writes else 0,
+                error_cb=_make_error_logger(servers),
+                **credentials,
+            )
+        except (nats.errors.Error, OSError, TimeoutError, ValueError):
+            raise ConfigurationError(
+                f"NATS_URL must name a server that accepts this client; {servers} does not answer"
+            ) from None
+        _require_version(client)
         yield client
     finally:
         await client.close()
+
+
+def _require_version(client: Client) -> None:
+    version = client.connected_server_version
+    if (version.major, version.minor) < _OLDEST_SERVER:
+        oldest = ".".join(map(str, _OLDEST_SERVER))
+        raise ConfigurationError(f"NATS_URL must name a server of version {oldest} or later; this one is {version}")
 
 
 async def _wait_for_streams(client: Client, options: StreamOptions) -> Streams:
@@ -272,16 +279,6 @@ async def _create_or_update_stream(jetstream: JetStreamContext, config: api.Stre
         await jetstream.add_stream(config)
     except BadRequestError:
         await jetstream.update_stream(config)
-
-
-def _check_credentials(file: Path) -> None:
-    """Raise ConfigurationError for an unusable credentials file; the library names no reason."""
-    try:
-        is_valid = all(mark in file.read_text() for mark in _CREDENTIALS_MARKERS)
-    except (OSError, UnicodeDecodeError):
-        is_valid = False
-    if not is_valid:
-        raise ConfigurationError("NATS_CREDENTIALS must name a readable file with the credentials of a NATS user")
 
 
 def _format_servers(options: StreamOptions) -> str:

@@ -14,26 +14,25 @@ from deploy.nats.settings import NatsSettings
 from tests.fakes.waiting import eventually
 
 _READY_SECONDS = 60.0
-_ONE_USER = 'authorization {users: [{nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"}]}'
 
 
 @asynccontextmanager
 async def run_nats(
-    folder: Path, *, streams: bool = True, users: bool = False, ports: tuple[int, int] | None = None
+    folder: Path, *, streams: bool = True, authority: str = "", ports: tuple[int, int] | None = None
 ) -> AsyncIterator[str]:
     """Run the server while the context is open; yield its URL.
 
     Args:
         folder: Folder of its configuration and its data.
         streams: Whether JetStream is enabled.
-        users: Whether it accepts only one user, with a key that no test has.
+        authority: Part of the configuration that names the users; empty accepts every client.
         ports: Ports of the server and its monitoring page; None for free ones.
     """
     port, monitor_port = ports or find_free_ports(2)
     text = render_config(NatsSettings(_env_file=None, NATS_PORT=port, NATS_MONITOR_PORT=monitor_port), folder)
     configuration = folder / "nats.conf"
     text = text if streams else text[: text.index("jetstream")]
-    configuration.write_text(f"{text}{_ONE_USER if users else ''}")
+    configuration.write_text(f"{text}{authority}")
     nowhere = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         find_nats_server(), "-c", str(configuration), stdout=nowhere, stderr=nowhere

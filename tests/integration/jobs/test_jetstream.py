@@ -20,6 +20,7 @@ from services.jobs.job_store import JobStore
 from services.jobs.record import JobRequest
 from tests.conftest import LogLines
 from tests.fakes.nats import run_nats
+from tests.fakes.nats_authority import NatsAuthority
 from tests.fakes.waiting import until
 
 
@@ -142,7 +143,20 @@ async def test_invalid_credentials_name_their_variable(tmp_path: Path, content: 
     file = tmp_path / "user.creds"
     if content is not None:
         file.write_text(content)
-    async with run_nats(tmp_path, users=True) as url:
-        with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
-            async with connect_nats(StreamOptions((url,), str(file)), "test", reconnect=False):
-                pass
+    with pytest.raises(ConfigurationError, match="NATS_CREDENTIALS"):
+        async with connect_nats(StreamOptions(("nats://127.0.0.1:1",), str(file)), "test", reconnect=False):
+            pass
+
+
+async def test_a_server_with_users_accepts_its_user_only(tmp_path: Path) -> None:
+    authority = NatsAuthority.create()
+    file = tmp_path / "user.creds"
+    async with run_nats(tmp_path, streams=False, authority=authority.format_configuration()) as url:
+        file.write_text(authority.issue_user())
+        async with connect_nats(StreamOptions((url,), str(file)), "test", reconnect=False) as client:
+            assert client.is_connected
+        file.write_text(NatsAuthority.create().issue_user())
+        for credentials in (str(file), ""):
+            with pytest.raises(ConfigurationError, match="accepts this client"):
+                async with connect_nats(StreamOptions((url,), credentials), "test", reconnect=False):
+                    pass

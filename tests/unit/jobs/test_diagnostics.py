@@ -9,6 +9,7 @@ import pytest
 from services.common.diagnostics import Level
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.settings import QueueSettings
+from tests.fakes.nats_authority import NatsAuthority
 
 ONE, THREE = "nats://a:4222", "nats://a:4222,nats://b:4222,nats://c:4222"
 
@@ -29,9 +30,11 @@ def test_replicas_that_do_not_fit_the_servers_are_a_warning(servers: str, replic
     assert bool(found[0].remedy) is (level is Level.WARNING)
 
 
-def test_credentials_that_are_not_there_are_a_problem(tmp_path: Path) -> None:
+def test_credentials_that_cannot_be_used_are_a_problem(tmp_path: Path) -> None:
     file = tmp_path / "user.creds"
     settings = QueueSettings(_env_file=None, NATS_CREDENTIALS=str(file))
     assert [diagnostic.level for diagnostic in diagnose_jobs(settings)] == [Level.OK, Level.PROBLEM]
     file.touch()
+    assert [diagnostic.level for diagnostic in diagnose_jobs(settings)] == [Level.OK, Level.PROBLEM]
+    file.write_text(NatsAuthority.create().issue_user())
     assert [diagnostic.level for diagnostic in diagnose_jobs(settings)] == [Level.OK]
