@@ -11,7 +11,7 @@ import pybase64
 from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from services.common.images import Size, normalize_image, open_image
+from services.common.images import Size, decode_image
 
 Fit = Literal["cover", "contain", "stretch"]
 """How to fit an image of another shape: crop it evenly, pad it with its mean colour, or stretch it."""
@@ -139,8 +139,7 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     Raises:
         MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
-    with open_image(data) as source:
-        image = normalize_image(source)
+    image = decode_image(data).image
     own = Size(*image.size)
     shown, fitted = _fit_to_size(image, spec.size or own, spec.fit)
     # From the whole image, not from the main rendition, which may be cropped to another shape.
@@ -161,8 +160,7 @@ def normalize_source(data: bytes, longest_side: int) -> NormalizedSource:
     Raises:
         MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
-    with open_image(data) as source:
-        image = normalize_image(source)
+    image = decode_image(data).image
     own = Size(*image.size)
     within = own.within(longest_side)
     if within != own:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from services.common.errors import invalid
-from services.common.images import Size, normalize_image, open_image
+from services.common.images import Size, decode_image
 
 MIN_SIDE_PIXELS = 64
 """Smallest side of a source image."""
@@ -86,8 +86,7 @@ def compute_video_size(size: Size, short_side: int) -> Size:
 
 
 def _open_plain(data: bytes, field: str) -> Image.Image:
-    with open_image(data) as source:
-        image = normalize_image(source)
+    image = decode_image(data).image
     if min(image.size) < MIN_SIDE_PIXELS:
         raise invalid(field, f"must have at least {MIN_SIDE_PIXELS} pixels a side, has {image.width} x {image.height}")
     if image.mode != "RGBA":

@@ -6,12 +6,14 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ExifTags, Image
 
 from services.common.errors import MediaError, Reason
-from services.common.images import Size, inspect
+from services.common.images import ImageInfo, Size, decode_image, inspect
 from tests.fakes.image_provider import make_image
+from tests.fakes.profiles import SRGB, encode_file
 
 WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
 
@@ -76,6 +78,48 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(width: int, height
 def test_an_extreme_aspect_ratio_is_refused() -> None:
     assert "100 times" in catch_refusal(make_image(Size(1010, 10)))
     assert inspect(make_image(Size(1000, 10))).size == Size(1000, 10)
+
+
+def make_rich_file(name: str) -> bytes:
+    """Return an image with all kinds of metadata."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.XResolution] = 72.0
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 0.0)
+    noise = Image.effect_noise((24, 16), 60).convert("RGB")
+    options: dict[str, object] = {"save_all": True, "append_images": [noise]} if name == "MPO" else {}
+    return encode_file(noise, name, exif=exif.tobytes(), icc_profile=SRGB, xmp=b"<x/>", **options)
+
+
+RICH = {name: make_rich_file(name) for name in (*WHOLE, "MPO")}
+
+
+@pytest.mark.parametrize("name", RICH)
+def test_the_size_is_told_as_shown(name: str) -> None:
+    content_type = "image/jpeg" if name == "MPO" else f"image/{name.lower()}"
+    assert inspect(RICH[name]) == ImageInfo(content_type, Size(16, 24))
+    decoded = decode_image(RICH[name])
+    assert (decoded.info, decoded.image.size) == (ImageInfo(content_type, Size(16, 24)), (16, 24))
+    assert decoded.image.info == {}
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_a_damaged_file_is_an_image_or_refused(data: st.DataObject) -> None:
+    whole = RICH[data.draw(st.sampled_from(sorted(RICH)))]
+    file = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(file) - 1))
+        kind = data.draw(st.sampled_from(("change", "insert", "remove", "cut")))
+        noise = data.draw(st.binary(min_size=1, max_size=8))
+        end = {"change": at + len(noise), "insert": at, "remove": at + len(noise), "cut": len(file)}[kind]
+        file[at:end] = b"" if kind in ("remove", "cut") else noise
+        file += b"" if file else b"x"
+    try:
+        found = decode_image(bytes(file))
+    except MediaError:
+        return
+    assert found.image.mode in ("RGB", "RGBA")
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(WHOLE)), st.integers(0, 60))
