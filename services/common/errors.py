@@ -116,6 +116,12 @@ class Reason(Enum):
         False,
         "The object store could not be written or read; no partial file remains. Run `make doctor`.",
     )
+    STORAGE_REFUSED = ReasonInfo(
+        "FAILED_PRECONDITION",
+        500,
+        False,
+        "The object store refuses this until its configuration changes; the message names what to change.",
+    )
     INTERNAL = ReasonInfo("INTERNAL", 500, False, "An unexpected error in the suite; report the request id.")
     UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or down; retry.")
     PROVIDER_UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")

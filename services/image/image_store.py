@@ -16,7 +16,7 @@ from services.common.storage.keys import (
     belongs_to,
     build_content_key,
     check_input_key,
-    check_key,
+    check_new_key,
     check_own_key,
     new_key,
 )
@@ -150,7 +150,7 @@ class ImageStore:
 
     async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
         try:
-            check_key(key)
+            check_new_key(key)
         except MediaError:
             raise invalid("output.object_key", f"is too long{context}: choose a shorter key") from None
         if not overwrite and await self._find(key) is not None:

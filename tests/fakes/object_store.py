@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ByteRange, ObjectInfo, ObjectPage, ObjectSpec, ObjectStore, ObjectUrl, OpenObject
-from services.common.storage.keys import check_key
+from services.common.storage.keys import check_key, check_new_key
 
 EXPIRES = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ class FakeObjectStore(ObjectStore):
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
         """Store an object."""
-        check_key(key)
+        check_new_key(key)
         if self.puts_until_failure is not None:
             if self.puts_until_failure == 0:
                 raise MediaError(Reason.STORAGE_FAILED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,13 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.supabase_tus import TusUploads
+
 SERVICE_ROLE = "sb_secret_TESTKEY"
 BUCKET = "media"
+VALID_KEY = re.compile(r"[\w/!\-.*'() &$@=;:+,?]+", re.ASCII)
+"""The rule of the server for the keys of new objects."""
+_BROWSER = re.compile(r"Mozilla|Chrome|Safari|Firefox")
 
 
 @dataclass
@@ -55,6 +61,8 @@ class FakeSupabase:
         """All requests, in order."""
         self.refusal: tuple[str, str, str, str] | None = None
         """statusCode, error, message and code of the response to every request, while it is set."""
+        self.tus = TusUploads(self.find_refusal, self.finish_upload)
+        """Resumable uploads."""
         self.broken = False
         """Whether responses come from a broken proxy instead of Supabase."""
 
@@ -62,6 +70,7 @@ class FakeSupabase:
         """Return the server."""
         app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[self._check])
         prefix = "/storage/v1/object"
+        self.tus.add_routes(app, "/storage/v1/upload/resumable")
         app.router.add_get(prefix + "/info/{bucket}/{name:.+}", self._info)
         app.router.add_get(prefix + "/authenticated/{bucket}/{name:.+}", self._download)
         app.router.add_get(prefix + "/public/{bucket}/{name:.+}", self._download)
@@ -81,7 +90,9 @@ class FakeSupabase:
         public = "/object/public/" in request.path
         if not public and request.headers.get("apikey") != SERVICE_ROLE:
             return _build_error("403", "Unauthorized", "invalid signature", "AccessDenied")
-        if request.match_info.get("bucket") != BUCKET:
+        if not public and (refusal := _check_credential(request)) is not None:
+            return refusal
+        if "bucket" in request.match_info and request.match_info["bucket"] != BUCKET:
             await request.read()
             return _build_error("404", "Bucket not found", "Bucket not found", "NoSuchBucket")
         answer: web.StreamResponse = await handler(request)
@@ -102,8 +113,9 @@ class FakeSupabase:
                 form[str(part.name)] = text  # type: ignore[union-attr]  # as above
                 parts.append((str(part.name), text))  # type: ignore[union-attr]  # as above
         self._record(request, parts=tuple(parts))
-        if name in self.objects and request.headers.get("x-upsert") != "true":
-            return _build_error("409", "Duplicate", "The resource already exists", "KeyAlreadyExists")
+        refusal = self.find_refusal(BUCKET, name, overwrite=request.headers.get("x-upsert") == "true")
+        if refusal is not None:
+            return _build_error(*refusal)
         self.objects[name] = StoredObject(
             form["file"],
             dict(parts)["file"],
@@ -111,6 +123,26 @@ class FakeSupabase:
             json.loads(form.get("metadata", "{}")),
         )
         return web.json_response({"Id": "1", "Key": f"{BUCKET}/{name}"})
+
+    def find_refusal(self, bucket: str, name: str, *, overwrite: bool) -> tuple[str, str, str, str] | None:
+        """Return statusCode, error, message and code of the refusal of a new object; None if it may be stored."""
+        if bucket != BUCKET:
+            return "404", "Bucket not found", "Bucket not found", "NoSuchBucket"
+        if not VALID_KEY.fullmatch(name):
+            return "400", "InvalidKey", f"Invalid key: {name}", "InvalidKey"
+        if name in self.objects and not overwrite:
+            return "409", "Duplicate", "The resource already exists", "KeyAlreadyExists"
+        return None
+
+    def finish_upload(self, data: bytes, values: Mapping[str, str]) -> None:
+        """Store the object of a complete resumable upload."""
+        seconds = values.get("cacheControl", "")
+        self.objects[values["objectName"]] = StoredObject(
+            data,
+            values.get("contentType", "application/octet-stream"),
+            f"max-age={seconds}" if re.fullmatch(r"-?\d+", seconds) else "no-cache",
+            json.loads(values.get("metadata", "{}")),
+        )
 
     async def _info(self, request: web.Request) -> web.Response:
         self._record(request)
@@ -195,6 +227,16 @@ async def run_supabase() -> AsyncIterator[FakeSupabase]:
         yield fake
     finally:
         await runner.cleanup()
+
+
+def _check_credential(request: web.Request) -> web.Response | None:
+    """Return the refusal of a credential: a bearer token must be a JWT, and secret keys are not for browsers."""
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if bearer and bearer.count(".") != 2:
+        return _build_error("403", "Unauthorized", "Invalid Compact JWS", "AccessDenied")
+    if _BROWSER.search(request.headers.get("User-Agent", "")):
+        return web.json_response({"message": "Forbidden use of secret API key in browser"}, status=401)
+    return None
 
 
 def _build_missing_error() -> web.Response:

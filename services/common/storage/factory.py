@@ -16,6 +16,7 @@ from services.common.storage.supabase import SupabaseOptions, SupabaseStore
 
 _SIGNING_FILE = "signing.key"
 _SUBJECT = "object store"
+_SUPABASE_KEY = "SUPABASE_SECRET_KEY (or SUPABASE_SERVICE_ROLE)"
 
 
 @asynccontextmanager
@@ -64,7 +65,7 @@ def list_missing(name: StoreName, settings: StorageSettings) -> list[str]:
         },
         "supabase": {
             "SUPABASE_URL": bool(settings.supabase_url),
-            "SUPABASE_SERVICE_ROLE": bool(settings.supabase_service_role.get_secret_value()),
+            _SUPABASE_KEY: bool(settings.supabase_service_role.get_secret_value()),
             "SUPABASE_BUCKET": bool(settings.supabase_bucket),
         },
     }
@@ -103,7 +104,11 @@ def _build_s3(settings: StorageSettings) -> ObjectStore:
             public_url=settings.s3_public_url.rstrip("/"),
             virtual_hosted=settings.s3_virtual_hosted,
             url_lifetime_seconds=settings.url_lifetime_seconds,
-            variables={"bucket": "S3_BUCKET", "credentials": "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"},
+            variables={
+                "bucket": "S3_BUCKET",
+                "region": "S3_REGION and S3_ENDPOINT",
+                "credentials": "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
+            },
         )
     )
 
@@ -123,6 +128,7 @@ def _build_spaces(settings: StorageSettings) -> ObjectStore:
             url_lifetime_seconds=settings.url_lifetime_seconds,
             variables={
                 "bucket": "DIGITALOCEAN_SPACES_BUCKET",
+                "region": "DIGITALOCEAN_SPACES_REGION",
                 "credentials": "DIGITALOCEAN_SPACES_KEY and DIGITALOCEAN_SPACES_SECRET",
             },
         )
@@ -154,7 +160,7 @@ def _check_partial_settings(settings: StorageSettings) -> Iterator[Diagnostic]:
     """Yield a warning for each store that is only partly configured."""
     supabase = bool(settings.supabase_url), bool(settings.supabase_service_role.get_secret_value())
     if supabase[0] != supabase[1] and settings.store_name != "supabase":
-        missing = "SUPABASE_SERVICE_ROLE" if supabase[0] else "SUPABASE_URL"
+        missing = _SUPABASE_KEY if supabase[0] else "SUPABASE_URL"
         yield warning(
             _SUBJECT, f"Supabase is only partly configured and not used: {missing} is missing", f"set {missing}"
         )

@@ -97,8 +97,9 @@ class ObjectStore(ABC):
     """Objects that are shared by all processes that open the same store.
 
     Writes are atomic: a process that dies while it writes leaves no partial object. Every method raises MediaError:
-    VALIDATION_ERROR for a key that `services.common.storage.keys` refuses, and STORAGE_FAILED if the store fails. The
-    message of STORAGE_FAILED names what to check (bucket, credentials, reachability) and never quotes the store.
+    VALIDATION_ERROR for a key that `services.common.storage.keys` refuses, STORAGE_FAILED if the store fails for a
+    time, and STORAGE_REFUSED if it refuses until its configuration changes. The messages name what to check (bucket,
+    credentials, reachability) and never quote the store.
     """
 
     name: str

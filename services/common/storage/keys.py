@@ -17,17 +17,22 @@ MAX_SEGMENT_BYTES = 200
 USERS = "users"
 """First segment of the keys that belong to one caller."""
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_~=+@-][A-Za-z0-9._~=+@-]*")
+# Every store takes these signs: local folders, S3, and Supabase, whose list has no tilde.
+_SEGMENT = re.compile(r"[A-Za-z0-9_=+@-][A-Za-z0-9._=+@-]*")
+# Objects that were stored earlier may have a tilde.
+_STORED_SEGMENT = re.compile(r"[A-Za-z0-9_~=+@-][A-Za-z0-9._~=+@-]*")
 _PLAIN_PRINCIPAL = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}")
-_NO_PRINCIPAL = "~internal"
+_NO_PRINCIPAL = "internal"
+_MARK, _OLD_MARK = "=", "~"
+"""First sign of the segment of a principal that is not plain, today and in objects that were stored earlier."""
 _SHAPE = (
-    "must be a key such as users/me/goals/first.png: segments of letters, digits and ._~=+@- that do not begin with a"
+    "must be a key such as users/me/goals/first.png: segments of letters, digits and ._=+@- that do not begin with a"
     " dot, separated by single slashes, at most 1,024 bytes in all and 200 in a segment"
 )
 
 
 def check_key(key: str, field: str = "key") -> str:
-    """Return `key` if its syntax is valid.
+    """Return `key` if a stored object may have it.
 
     Args:
         key: Key from a caller or a service.
@@ -36,11 +41,20 @@ def check_key(key: str, field: str = "key") -> str:
     Raises:
         MediaError: VALIDATION_ERROR, the key is not valid.
     """
-    segments = key.split("/")
-    fits = all(_SEGMENT.fullmatch(segment) and len(segment) <= MAX_SEGMENT_BYTES for segment in segments)
-    if not fits or len(key) > MAX_KEY_BYTES:
-        raise invalid(field, _SHAPE)
-    return key
+    return _check_segments(key, field, _STORED_SEGMENT)
+
+
+def check_new_key(key: str, field: str = "key") -> str:
+    """Return `key` if a new object may have it, in any store.
+
+    Args:
+        key: Key from a caller or a service.
+        field: Name of the request field with the key.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, the key is not valid.
+    """
+    return _check_segments(key, field, _SEGMENT)
 
 
 def prefix_for(principal: str) -> str:
@@ -49,30 +63,25 @@ def prefix_for(principal: str) -> str:
     Args:
         principal: Caller, as verified by the edge; empty for calls that did not pass the edge.
     """
-    if not principal:
-        return f"{USERS}/{_NO_PRINCIPAL}/"
-    if _PLAIN_PRINCIPAL.fullmatch(principal):
-        return f"{USERS}/{principal}/"
-    # A plain principal cannot begin with a tilde, so the digest cannot collide with one.
-    return f"{USERS}/~{hashlib.sha256(principal.encode()).hexdigest()[:32]}/"
+    return _build_prefix(principal, _MARK)
+
+
+def list_prefixes(principal: str) -> tuple[str, ...]:
+    """Return all prefixes of the objects of `principal`: that of new ones, then that of objects stored earlier."""
+    return tuple(dict.fromkeys(_build_prefix(principal, mark) for mark in (_MARK, _OLD_MARK)))
 
 
 def check_own_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if it is valid and under the prefix of `principal`.
+    """Return `key` if a new object of `principal` may have it: it is valid and under the prefix of `principal`.
 
     Raises:
         MediaError: VALIDATION_ERROR, the key is not valid or has no owner; PERMISSION_DENIED, it has another owner.
     """
-    check_key(key, field)
     prefix = prefix_for(principal)
+    check_new_key(key, field)
     if key.startswith(prefix):
         return key
-    what = f"must begin with {prefix}"
-    if key.startswith(f"{USERS}/"):
-        raise MediaError(
-            Reason.PERMISSION_DENIED, f"{field}: {what}, which is yours", violations=[FieldViolation(field, what)]
-        )
-    raise invalid(field, what)
+    raise _build_owner_error(key, prefix, field)
 
 
 def check_input_key(key: str, principal: str, field: str) -> str:
@@ -82,7 +91,9 @@ def check_input_key(key: str, principal: str, field: str) -> str:
         MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it has another owner.
     """
     check_key(key, field)
-    return check_own_key(key, principal, field) if key.startswith(f"{USERS}/") else key
+    if key.startswith(f"{USERS}/") and not key.startswith(list_prefixes(principal)):
+        raise _build_owner_error(key, prefix_for(principal), field)
+    return key
 
 
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
@@ -120,4 +131,30 @@ def build_record_key(kind: str, principal: str, record_id: str) -> str:
 
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
     """Return whether `principal` owns an object, by its key or by the metadata of the object."""
-    return info.key.startswith(prefix_for(principal)) or info.metadata.get(OWNER) == principal
+    return info.key.startswith(list_prefixes(principal)) or info.metadata.get(OWNER) == principal
+
+
+def _check_segments(key: str, field: str, segment: re.Pattern[str]) -> str:
+    segments = key.split("/")
+    fits = all(segment.fullmatch(text) and len(text) <= MAX_SEGMENT_BYTES for text in segments)
+    if not fits or len(key) > MAX_KEY_BYTES:
+        raise invalid(field, _SHAPE)
+    return key
+
+
+def _build_prefix(principal: str, mark: str) -> str:
+    if not principal:
+        return f"{USERS}/{mark}{_NO_PRINCIPAL}/"
+    if _PLAIN_PRINCIPAL.fullmatch(principal):
+        return f"{USERS}/{principal}/"
+    # A plain principal cannot begin with a mark, so the digest cannot collide with one.
+    return f"{USERS}/{mark}{hashlib.sha256(principal.encode()).hexdigest()[:32]}/"
+
+
+def _build_owner_error(key: str, prefix: str, field: str) -> MediaError:
+    what = f"must begin with {prefix}"
+    if not key.startswith(f"{USERS}/"):
+        return invalid(field, what)
+    return MediaError(
+        Reason.PERMISSION_DENIED, f"{field}: {what}, which is yours", violations=[FieldViolation(field, what)]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import secrets
 import threading
@@ -36,6 +37,8 @@ T = TypeVar("T")
 CHUNK_BYTES = 1024 * 1024
 _OBJECTS = "objects"
 _DRAFTS = "unfinished"
+_PERMANENT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""Errors that last until the folder is changed."""
 
 log = logger(__name__)
 
@@ -136,7 +139,7 @@ class LocalStore(ObjectStore):
         overwrite: bool,
     ) -> ObjectInfo:
         """Store the data that `fill` writes into the draft that `open_draft` opens; `fill` returns the digest."""
-        path = self._get_path(key)
+        path = self._objects / check_key(key)
         draft = self._drafts / secrets.token_hex(16)
         resource = _ThreadOpened(partial(open_draft, draft), partial(local_files.drop_draft, draft=draft))
         file = await resource.open()
@@ -165,7 +168,7 @@ async def _run_in_thread(work: Callable[..., T], *args: object) -> T:
     except OSError as error:
         log.warning("the local object store failed", error_type=type(error).__name__, errno=error.errno)
         raise MediaError(
-            Reason.STORAGE_FAILED,
+            Reason.STORAGE_REFUSED if error.errno in _PERMANENT else Reason.STORAGE_FAILED,
             "The local object store cannot be used; check the free space and the permissions of MEDIA_STORAGE_DIR.",
         ) from None
 

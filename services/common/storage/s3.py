@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import obstore
 import pybase64
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    NotFoundError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-)
 from obstore.store import S3Store as Client
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.log import logger
 from services.common.storage.interface import (
     ByteRange,
     ObjectInfo,
@@ -32,8 +24,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
-
-log = logger(__name__)
+from services.common.storage.s3_errors import S3ErrorTranslator
 
 _CHUNK_BYTES = 1024 * 1024
 _HEADERS = {"Content-Type", "Cache-Control"}
@@ -60,7 +51,7 @@ class S3Options:
     url_lifetime_seconds: float = 86_400
     """Default lifetime of signed links."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Names of the environment variables of `bucket` and `credentials`, for error messages."""
+    """Names of the environment variables of `bucket`, `region`, `credentials` and `encryption`, for error messages."""
 
 
 class S3Store(ObjectStore):
@@ -69,6 +60,7 @@ class S3Store(ObjectStore):
     def __init__(self, options: S3Options) -> None:
         self.name = options.name
         self._options = options
+        self._errors = S3ErrorTranslator(options.name, options.variables)
         config: dict[str, object] = {
             "bucket": options.bucket,
             "region": options.region,
@@ -100,7 +92,7 @@ class S3Store(ObjectStore):
         if not overwrite and not isinstance(data, bytes):
             # A multipart upload cannot require that the key is free, so this checks first.
             await self._check_free(key)
-        with self._translate_errors():
+        with self._errors.translate():
             await obstore.put_async(
                 self._client,
                 key,
@@ -115,7 +107,7 @@ class S3Store(ObjectStore):
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[OpenObject]:
         """Open an object; its data is read while it arrives."""
         check_key(key)
-        with self._translate_errors():
+        with self._errors.translate():
             found = await obstore.get_async(
                 self._client,
                 key,
@@ -127,7 +119,7 @@ class S3Store(ObjectStore):
     async def head(self, key: str) -> ObjectInfo:
         """Request the properties of an object."""
         check_key(key)
-        with self._translate_errors():
+        with self._errors.translate():
             found = await obstore.get_async(self._client, key, options={"head": True})
         return _to_info(found.meta, found.attributes)
 
@@ -137,14 +129,14 @@ class S3Store(ObjectStore):
         if self._options.public_url:
             return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
         lifetime = timedelta(seconds=lifetime_seconds or self._options.url_lifetime_seconds)
-        with self._translate_errors():
+        with self._errors.translate():
             signed = await obstore.sign_async(self._client, "GET", key, lifetime)
         return ObjectUrl(signed, datetime.now(UTC) + lifetime)
 
     async def delete(self, key: str) -> bool:
         """Delete an object; S3 does not report whether it existed."""
         check_key(key)
-        with self._translate_errors():
+        with self._errors.translate():
             try:
                 await obstore.delete_async(self._client, key)
             except FileNotFoundError:
@@ -158,7 +150,7 @@ class S3Store(ObjectStore):
         if page_token and not page_token.startswith(prefix):
             raise invalid("page_token", "must be the next_page_token of the previous page")
         found: list[ObjectInfo] = []
-        with self._translate_errors():
+        with self._errors.translate():
             stream = obstore.list(
                 self._client, prefix or None, offset=page_token or None, chunk_size=min(page_size + 1, 1000)
             )
@@ -179,47 +171,11 @@ class S3Store(ObjectStore):
         raise MediaError(Reason.ALREADY_EXISTS)
 
     async def _read_chunks(self, found: obstore.GetResult) -> AsyncIterator[bytes]:
-        with self._translate_errors():
+        with self._errors.translate():
             async for chunk in found.stream(min_chunk_size=_CHUNK_BYTES // 4):
                 view = memoryview(chunk)
                 for start in range(0, len(view), _CHUNK_BYTES):
                     yield bytes(view[start : start + _CHUNK_BYTES])
-
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        """Translate the errors of the client, without quoting them."""
-        bucket = self._options.variables.get("bucket", "the bucket")
-        credentials = self._options.variables.get("credentials", "the credentials")
-        try:
-            yield
-        except (NotFoundError, FileNotFoundError) as error:
-            if "NoSuchBucket" in str(error):
-                raise _build_storage_error(
-                    f"The bucket of {bucket} does not exist; create it or set another one."
-                ) from None
-            raise MediaError(Reason.NOT_FOUND, "No object has this key.") from None
-        except AlreadyExistsError:
-            raise MediaError(Reason.ALREADY_EXISTS) from None
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError):
-            raise _build_storage_error(
-                f"The store refuses {credentials}; check them and their permissions on the bucket."
-            ) from None
-        except (BaseError, OSError, ValueError) as error:
-            log.warning("the object store failed", store=self.name, error_type=type(error).__name__)
-            text = str(error)
-            if any(code in text for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")):
-                raise _build_storage_error(
-                    f"The store refuses {credentials}; check them and their permissions on the bucket."
-                ) from None
-            if "NoSuchBucket" in text:
-                raise _build_storage_error(
-                    f"The bucket of {bucket} does not exist; create it or set another one."
-                ) from None
-            raise _build_storage_error("The object store cannot be reached or fails; run `make doctor`.") from None
-
-
-def _build_storage_error(message: str) -> MediaError:
-    return MediaError(Reason.STORAGE_FAILED, message)
 
 
 def _to_info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 
 from services.common.settings import Settings
 
@@ -99,7 +99,9 @@ class StorageSettings(Settings):
         "", pattern=_OPTIONAL_URL, validation_alias="SUPABASE_URL", description="Address of the Supabase project."
     )
     supabase_service_role: SecretStr = Field(
-        SecretStr(""), validation_alias="SUPABASE_SERVICE_ROLE", description="Service role key of the project."
+        SecretStr(""),
+        validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE"),
+        description="Secret key (sb_secret_...) of the project, or its older service role key.",
     )
     supabase_bucket: str = Field("pets", validation_alias="SUPABASE_BUCKET", description="Bucket in Supabase.")
     supabase_bucket_public: bool = Field(

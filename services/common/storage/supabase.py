@@ -16,7 +16,8 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from services.common.errors import MediaError, invalid
+from services.common import VERSION
+from services.common.errors import MediaError, Reason, invalid
 from services.common.storage.interface import (
     ByteRange,
     ObjectInfo,
@@ -26,8 +27,9 @@ from services.common.storage.interface import (
     ObjectUrl,
     OpenObject,
 )
-from services.common.storage.keys import check_key
+from services.common.storage.keys import check_key, check_new_key
 from services.common.storage.supabase_errors import build_connection_error, error_from_body, error_from_client
+from services.common.storage.supabase_upload import RESUMABLE_ABOVE_BYTES, ResumableUploader, UploadTarget
 
 if TYPE_CHECKING:
     from storage3 import AsyncStorageClient
@@ -40,6 +42,7 @@ _MAX_INLINE_BYTES = 1024 * 1024
 _FOLDER_PAGE_SIZE = 100
 _MAX_AGE = re.compile(r"max-age=([0-9]+)")
 _OK, _PARTIAL = 200, 206
+_JWT_DOTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class SupabaseOptions:
     url: str
     """Address of the project for this process."""
     service_role: str = field(repr=False)
-    """Service role key of the project."""
+    """Secret key of the project, or its older service role key."""
     bucket: str = "pets"
     public: bool = True
     """Whether the bucket is public; if not, links are signed."""
@@ -68,7 +71,7 @@ class SupabaseStore(ObjectStore):
         self._options = options
         self._base = f"{options.url.rstrip('/')}/storage/v1"
         self._public_base = f"{(options.public_url or options.url).rstrip('/')}/storage/v1"
-        self._headers = {"apikey": options.service_role, "Authorization": f"Bearer {options.service_role}"}
+        self._headers = build_headers(options.service_role)
         self._connecting = asyncio.Lock()
         self._client: AsyncStorageClient | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -77,22 +80,45 @@ class SupabaseStore(ObjectStore):
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
     ) -> ObjectInfo:
         """Upload an object; large data and iterators are spooled to a temporary file first."""
-        check_key(key)
-        max_age = _MAX_AGE.search(spec.cache_control)
+        check_new_key(key)
+        if isinstance(data, bytes) and len(data) <= _MAX_INLINE_BYTES:
+            return await self._upload(key, data, spec, overwrite=overwrite)
+        async with _spool(data) as file:
+            return await self._put_complete_file(key, file, spec, overwrite=overwrite)
+
+    async def put_file(
+        self, key: str, path: Path, sha256: str, spec: ObjectSpec, *, overwrite: bool = False
+    ) -> ObjectInfo:
+        """Upload a file from where it is."""
+        del sha256
+        check_new_key(key)
+        return await self._put_complete_file(key, path, spec, overwrite=overwrite)
+
+    async def _put_complete_file(self, key: str, path: Path, spec: ObjectSpec, *, overwrite: bool) -> ObjectInfo:
+        size_bytes = (await asyncio.to_thread(path.stat)).st_size
+        if size_bytes <= RESUMABLE_ABOVE_BYTES:
+            return await self._upload(key, path, spec, overwrite=overwrite)
+        target = UploadTarget(
+            self._options.bucket, key, spec.content_type, _get_max_age(spec), spec.metadata, overwrite
+        )
+        uploader = ResumableUploader(await self._open_session(), f"{self._base}/upload/resumable", self._headers)
+        await uploader.upload(path, target)
+        info = await self.head(key)
+        if info.size_bytes != size_bytes:
+            # The answer to the last chunk was lost, and the object is that of another writer.
+            raise MediaError(Reason.STORAGE_FAILED, "Another writer stored an object with this key; try again.")
+        return info
+
+    async def _upload(self, key: str, data: bytes | Path, spec: ObjectSpec, *, overwrite: bool) -> ObjectInfo:
         options: Any = {
             "content-type": spec.content_type,
-            # The server turns the number into max-age.
-            "cache-control": max_age[1] if max_age else "0",
+            "cache-control": _get_max_age(spec),
             "upsert": "true" if overwrite else "false",
             "metadata": dict(spec.metadata),
         }
         bucket = await self._open_bucket()
         with self._translate_errors():
-            if isinstance(data, bytes) and len(data) <= _MAX_INLINE_BYTES:
-                await bucket.upload(key, data, options)
-            else:
-                async with _spool(data) as file:
-                    await bucket.upload(key, file, options)
+            await bucket.upload(key, data, options)
         return await self.head(key)
 
     @asynccontextmanager
@@ -199,6 +225,24 @@ class SupabaseStore(ObjectStore):
         # The client raises its own errors and those of httpx. Both are imported on first use only.
         except Exception as error:  # noqa: BLE001 - see above
             raise error_from_client(error) from None
+
+
+def build_headers(secret_key: str) -> dict[str, str]:
+    """Return the headers with the credential of each request.
+
+    A secret key (`sb_secret_...`) is no JWT, so as a bearer token it is refused. It is also refused with the
+    User-Agent of a browser.
+    """
+    headers = {"apikey": secret_key, "User-Agent": f"media-suite/{VERSION}"}
+    if secret_key.count(".") == _JWT_DOTS:
+        headers["Authorization"] = f"Bearer {secret_key}"
+    return headers
+
+
+def _get_max_age(spec: ObjectSpec) -> str:
+    """Return the seconds that the server turns into max-age."""
+    max_age = _MAX_AGE.search(spec.cache_control)
+    return max_age[1] if max_age else "0"
 
 
 def _create_client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:

@@ -16,8 +16,11 @@ from services.common.storage.keys import (
     MAX_KEY_BYTES,
     belongs_to,
     build_content_key,
+    check_input_key,
     check_key,
+    check_new_key,
     check_own_key,
+    list_prefixes,
     new_key,
     prefix_for,
 )
@@ -49,9 +52,16 @@ def test_no_key_leads_out_of_the_folder(key: str) -> None:
     assert str(inside.resolve()) == f"/store/{key}"
 
 
-@pytest.mark.parametrize("key", ["a", "a/b.png", "users/~internal/x", "A-1_2~3=4+5@6.7", "x" * 200, "a/" * 511 + "ab"])
+@pytest.mark.parametrize("key", ["a", "a/b.png", "users/=internal/x", "A-1_2=3+4@5.6", "x" * 200, "a/" * 511 + "ab"])
 def test_hierarchical_keys_of_plain_letters_are_accepted(key: str) -> None:
-    assert check_key(key) == key
+    assert check_key(key) == check_new_key(key) == key
+
+
+def test_a_tilde_stays_readable_and_is_refused_in_new_keys() -> None:
+    assert check_key("users/~internal/a~b.png") == "users/~internal/a~b.png"
+    with pytest.raises(MediaError) as caught:
+        check_new_key("users/alice/a~b.png", "object_key")
+    assert "._=+@-" in caught.value.violations[0].description
 
 
 @pytest.mark.parametrize(
@@ -64,21 +74,35 @@ def test_other_keys_are_refused_by_field(key: str) -> None:
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
+@example("", "=internal")
 @example("", "~internal")
 @example("a/b", "a")
 @example("..", ".")
 def test_two_principals_never_share_a_prefix(first: str, second: str) -> None:
-    mine, theirs = prefix_for(first), prefix_for(second)
-    assert check_key(f"{mine}x") == f"{mine}x"
+    mine, theirs = list_prefixes(first), list_prefixes(second)
+    assert mine[0] == prefix_for(first)
+    assert check_new_key(f"{mine[0]}x") == f"{mine[0]}x"
     if first != second:
-        assert not mine.startswith(theirs)
-        assert not theirs.startswith(mine)
+        assert not any(prefix.startswith(theirs) for prefix in mine)
+        assert not any(prefix.startswith(mine) for prefix in theirs)
 
 
 def test_a_plain_principal_is_part_of_the_prefix() -> None:
     assert prefix_for("alice@example.com") == "users/alice@example.com/"
-    assert prefix_for("") == "users/~internal/"
-    assert re.fullmatch(r"users/~[0-9a-f]{32}/", prefix_for("auth0|123"))
+    assert prefix_for("") == "users/=internal/"
+    assert re.fullmatch(r"users/=[0-9a-f]{32}/", prefix_for("auth0|123"))
+
+
+def test_objects_under_earlier_prefixes_stay_with_their_owners() -> None:
+    current, earlier = list_prefixes("auth0|123")
+    assert earlier == current.replace("=", "~")
+    assert check_input_key(f"{earlier}x.png", "auth0|123", "key") == f"{earlier}x.png"
+    assert belongs_to(make_info(f"{earlier}x.png"), "auth0|123")
+    assert not belongs_to(make_info(f"{earlier}x.png"), "auth0|124")
+    with pytest.raises(MediaError) as caught:
+        check_input_key(f"{earlier}x.png", "auth0|124", "key")
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    assert list_prefixes("alice") == ("users/alice/",)
 
 
 def test_an_own_key_is_under_the_prefix_of_its_owner() -> None:

@@ -18,7 +18,7 @@ from services.common.storage.signed_urls import UrlSigner
 from tests.fakes.object_store import FakeObjectStore
 from tests.unit.common.storage.conftest import PUBLIC_URL, make_local_settings
 
-KEY = "images/2026/11/a~b=c+d@e.png"
+KEY = "images/2026/11/a-b=c+d@e.png"
 IMAGE = b"\x89PNG" + bytes(1000)
 SIGNER = UrlSigner(b"k" * 32)
 NOW = 1_800_000_000

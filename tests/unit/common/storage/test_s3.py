@@ -37,7 +37,7 @@ async def test_a_missing_bucket_is_named(s3_url: str) -> None:
         for work in (store.put("a", b"x", SPEC), store.list("")):
             with pytest.raises(MediaError) as caught:
                 await work
-            assert caught.value.reason is Reason.STORAGE_FAILED
+            assert caught.value.reason is Reason.STORAGE_REFUSED
             assert "S3_BUCKET" in caught.value.message
 
 
@@ -52,9 +52,42 @@ async def test_refused_credentials_are_named_without_quoting_the_server(code: st
             for work in (store.put("a/b", b"x", SPEC), store.head("a/b"), store.list(""), store.delete("a/b")):
                 with pytest.raises(MediaError) as caught:
                     await work
-                assert caught.value.reason is Reason.STORAGE_FAILED
+                assert caught.value.reason is Reason.STORAGE_REFUSED
                 assert "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY" in caught.value.message
                 assert "AKIA" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "quoted"),
+    [
+        (403, "RequestTimeTooSkewed", Reason.STORAGE_REFUSED, "clock"),
+        (400, "AuthorizationHeaderMalformed", Reason.STORAGE_REFUSED, "S3_REGION"),
+        (301, "PermanentRedirect", Reason.STORAGE_REFUSED, "S3_REGION"),
+        (400, "ExpiredToken", Reason.STORAGE_REFUSED, "S3_ACCESS_KEY_ID"),
+        (400, "KMS.DisabledException", Reason.STORAGE_REFUSED, "encryption"),
+        (400, "EntityTooLarge", Reason.PAYLOAD_TOO_LARGE, "size"),
+        (400, "KeyTooLongError", Reason.VALIDATION_ERROR, "key"),
+        (400, "CodeOfTomorrow", Reason.STORAGE_REFUSED, "refuses"),
+        (403, "QuotaExceeded", Reason.STORAGE_REFUSED, "account"),
+        (409, "OperationAborted", Reason.STORAGE_FAILED, "make doctor"),
+        (429, "CodeOfTomorrow", Reason.STORAGE_FAILED, "make doctor"),
+        (400, "RequestTimeout", Reason.STORAGE_FAILED, "make doctor"),
+    ],
+)
+async def test_refusals_for_good_are_told_from_failures_that_pass(
+    status: int, code: str, reason: Reason, quoted: str
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=f"<Error><Code>{code}</Code><Message>secret</Message></Error>")
+
+    async with run_web_host() as host:
+        host.pages["/any/a/b"] = refuse
+        async with open_object_store(make_s3_settings(f"http://127.0.0.1:{host.port}", bucket="any")) as store:
+            with pytest.raises(MediaError) as caught:
+                await store.put("a/b", b"x", SPEC)
+    assert caught.value.reason is reason
+    assert quoted in caught.value.message
+    assert "secret" not in caught.value.message
 
 
 async def test_an_unreachable_server_is_an_error() -> None:
