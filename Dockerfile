@@ -14,7 +14,7 @@ COPY services /app/services
 COPY gateway /app/gateway
 COPY protos/gen /app/protos/gen
 # Compiled here because containers run read-only; unchecked-hash because the sources in the image never change.
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
+RUN python -W ignore -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
 
 
 FROM python:3.13-slim

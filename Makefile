@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo doctor token test check lint types protos protos-check imports prose docs-check openapi openapi-check bench lock clean
+.PHONY: help run demo doctor token test check lint types protos protos-check imports prose docs-check openapi openapi-check image-check bench lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ openapi: $(DEVELOPMENT) ## Generate gateway/openapi/openapi.json from the contra
 
 openapi-check: $(DEVELOPMENT)
 	$(BIN)/python -m gateway.openapi --check
+
+image-check: $(DEVELOPMENT) ## Check that the image can install its packages, for all its platforms (needs a network)
+	$(BIN)/python -m tools.image_install
 
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench

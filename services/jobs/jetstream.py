@@ -129,7 +129,7 @@ async def connect_nats(
                 allow_reconnect=reconnect,
                 # The library reads 0 as unlimited.
                 max_reconnect_attempts=-1 if reconnect else 1,
-                reconnect_time_wait=_RECONNECT_SECONDS,
+                reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # sleeps for it, so fractions work
                 pending_size=DEFAULT_PENDING_SIZE if buffer_writes else 0,
                 error_cb=_make_error_logger(servers),
                 **credentials,

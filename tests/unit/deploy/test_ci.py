@@ -21,8 +21,20 @@ def test_the_script_stops_at_the_first_failure() -> None:
     assert "set -euo pipefail" in SCRIPT.read_text()
 
 
-def test_the_script_ends_with_the_checks_and_then_the_tests() -> None:
-    assert SCRIPT.read_text().rstrip().splitlines()[-2:] == ["make check", "make test"]
+def test_the_script_ends_with_the_checks_the_image_and_then_the_tests() -> None:
+    assert SCRIPT.read_text().rstrip().splitlines()[-4:] == [
+        "make check",
+        "make image-check",
+        "build_image",
+        "make test",
+    ]
+
+
+def test_the_script_builds_the_image_on_the_base_of_the_dockerfile() -> None:
+    command = re.search(r"sed -nE '[^']+' Dockerfile \| head -1", SCRIPT.read_text())
+    assert command is not None
+    base = subprocess.run(["bash", "-c", command[0]], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert base == "python:3.13-slim\n"
 
 
 def test_every_target_of_the_script_is_in_the_makefile() -> None:
