@@ -1,4 +1,7 @@
-"""`python -m tools.docs_reference`: write or check docs/configuration.md and docs/errors.md."""
+"""`python -m tools.docs_reference`: write or check what is derived from settings and errors.
+
+The files are docs/configuration.md, docs/errors.md and deploy/compose/environment.yml.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from services.image.settings import ImageSettings
 from services.jobs.settings import JobsSettings, WorkerSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
+from tools.compose import ENVIRONMENT_FILE, build_environment
 
 _PROCESSES: tuple[tuple[str, type[Settings]], ...] = (
     ("Edge (`python -m gateway.envoy`)", EdgeSettings),
@@ -43,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the documents, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.docs_reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="print a diff and exit with 1 if one is stale")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs", help="folder of the documents (default: docs)")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="root of the files (default: the repository)")
     options = parser.parse_args(arguments)
     documents = {
-        options.folder / "configuration.md": build_configuration(),
-        options.folder / "errors.md": build_errors(),
+        options.folder / "docs/configuration.md": build_configuration(),
+        options.folder / "docs/errors.md": build_errors(),
+        options.folder / ENVIRONMENT_FILE: build_environment(),
     }
     if options.check:
         return _check_documents(documents)

@@ -1,7 +1,8 @@
 """`python -m tools.image_install`: check that the packages of the image install as the Dockerfile installs them.
 
-For each platform of the image, pip resolves requirements.lock into an empty folder, with the options that the Dockerfile
-gives to pip, for the Python of its base image. Nothing is installed; pip downloads the packages to compare the hashes.
+For each platform of the image, pip resolves requirements.lock into an empty folder, with the options that the
+Dockerfile gives to pip, for the Python of its base image. Nothing is installed; pip downloads the
+packages to compare the hashes.
 """
 
 from __future__ import annotations

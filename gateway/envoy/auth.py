@@ -68,7 +68,7 @@ def build_jwt_filter(settings: EdgeSettings) -> Config:
 
 
 def _build_key_source(settings: EdgeSettings) -> Config:
-    if settings.jwt_jwks_file is not None:
+    if settings.jwt_jwks_uri is None and settings.jwt_jwks_file is not None:
         return {"local_jwks": {"inline_string": read_jwks(settings.jwt_jwks_file)}}
     http_uri = {"uri": settings.jwt_jwks_uri, "cluster": JWKS_CLUSTER, "timeout": to_duration(_JWKS_FETCH_SECONDS)}
     # Envoy fetches the keys at start and before they expire, so that no caller waits for them.

@@ -107,7 +107,7 @@ class EdgeSettings(Settings):
         None,
         pattern=r"^https://[^/\s]+(/\S*)?$",
         validation_alias="MEDIA_JWT_JWKS_URI",
-        description="https URL of the public keys (JWKS), in place of the file.",
+        description="https URL of the public keys (JWKS); it counts in place of the file, even if both are set.",
     )
     ca_file: Path | None = Field(
         None,
@@ -214,9 +214,9 @@ class EdgeSettings(Settings):
 
     @model_validator(mode="after")
     def _check_key_source(self) -> Self:
-        if (self.jwt_jwks_file is None) == (self.jwt_jwks_uri is None):
+        if self.jwt_jwks_file is None and self.jwt_jwks_uri is None:
             raise ValueError(
-                "set exactly one of MEDIA_JWT_JWKS_FILE (a file) and MEDIA_JWT_JWKS_URI (an https URL):"
+                "set MEDIA_JWT_JWKS_FILE (a file) or MEDIA_JWT_JWKS_URI (an https URL):"
                 " the edge needs public keys to verify tokens, and authentication cannot be turned off"
             )
         return self

@@ -56,6 +56,13 @@ def variables(kind: type[Settings]) -> dict[str, FieldInfo]:
     return {_list_variable_names(kind, name, info)[0]: info for name, info in kind.model_fields.items()}
 
 
+def list_names(kind: type[Settings]) -> frozenset[str]:
+    """Return every variable that `kind` reads, with the other names that some of them have."""
+    return frozenset(
+        variable for name, info in kind.model_fields.items() for variable in _list_variable_names(kind, name, info)
+    )
+
+
 def refuse_to_start(error: ConfigurationError) -> NoReturn:
     """Print the error to standard error and end the process with EXIT_CONFIGURATION."""
     sys.stderr.write(f"{error}\n")

@@ -6,19 +6,17 @@ import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
-import yaml
 
 from deploy.nats.server import find_nats_server
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
 from services.common import VERSION
-from services.common.settings import Settings, load, variables
+from services.common.settings import Settings, list_names, load
 from services.image.service import SERVICE_NAME as IMAGE_SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.jobs.server import build_stream_options
@@ -29,28 +27,25 @@ from services.tts.service import SERVICE_NAME
 from services.tts.settings import TtsSettings
 from services.video.service import SERVICE_NAME as VIDEO_SERVICE_NAME
 from services.video.settings import VideoSettings
+from tools.compose import CONTAINERS, build_environment, read_compose_file, resolve_environment
 
 ROOT = Path(__file__).parents[3]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE = read_compose_file()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SETTINGS: dict[str, type[Settings]] = {
-    "envoy": EdgeSettings,
-    "gateway": GatewaySettings,
-    "tts": TtsSettings,
-    "image": ImageSettings,
-    "video": VideoSettings,
-    "jobs": JobsSettings,
-    "worker": WorkerSettings,
-}
+FIXED = re.compile(r"(MEDIA|GATEWAY|TTS|IMAGE|VIDEO|JOBS|WORKER)_(HOST|PORT|GRPC_PORT|ADMIN_PORT|ADDRESS|GRPC_ADDRESS)")
+FIXED_FOLDERS = {"MEDIA_STORAGE_DIR", "MEDIA_STATE_DIR", "VIDEO_TEMP_DIR"}
 STORING = ("gateway", "tts", "image", "video", "jobs", "worker")
 QUEUE = ("jobs", "worker")
-DRAINING = sorted(set(SETTINGS) - {"worker"})
+DRAINING = sorted(set(CONTAINERS) - {"worker"})
 STORES = {"mongo", "nats"}
 NATS = ROOT / "deploy" / "nats" / "nats.conf"
 BYTES = {"m": 1024**2, "g": 1024**3}
 
 S = TypeVar("S", bound=Settings)
-SettingsReader = Callable[[str, type[S]], S]
+
+
+class SettingsReader(Protocol[S]):
+    def __call__(self, name: str, settings_type: type[S], **outside: str) -> S: ...
 
 
 @pytest.fixture
@@ -58,19 +53,14 @@ def read_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SettingsRe
     """Return a function that reads the settings of a container without variables from outside."""
     monkeypatch.chdir(tmp_path)
 
-    def read(name: str, settings_type: type[S]) -> S:
-        for variable in variables(settings_type):
+    def read(name: str, settings_type: type[S], **outside: str) -> S:
+        for variable in list_names(settings_type):
             monkeypatch.delenv(variable, raising=False)
-        for variable, text in SERVICES[name]["environment"].items():
-            monkeypatch.setenv(variable, resolve_defaults(text))
+        for variable, text in resolve_environment(SERVICES[name]["environment"], outside).items():
+            monkeypatch.setenv(variable, text)
         return load(settings_type)
 
     return read
-
-
-def resolve_defaults(text: str) -> str:
-    """Return `text` as compose reads it if no variable is set."""
-    return re.sub(r"\$\{[A-Z0-9_]+:-([^}]*)\}", r"\1", text)
 
 
 def parse_seconds(duration: str) -> float:
@@ -91,7 +81,7 @@ def read_nats_option(key: str) -> str:
 
 
 def test_the_services_are_the_suite_and_two_stores() -> None:
-    assert set(SERVICES) == set(SETTINGS) | STORES
+    assert set(SERVICES) == set(CONTAINERS) | STORES
 
 
 def test_only_envoy_publishes_a_port_and_is_in_the_front_network() -> None:
@@ -125,19 +115,67 @@ def test_every_address_is_the_one_that_its_service_listens_on(read_settings: Set
     assert (worker.image_address, worker.video_address) == (str(edge.image_address), str(edge.video_address))
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_every_variable_is_read_by_the_process_that_gets_it(name: str) -> None:
-    assert set(SERVICES[name]["environment"]) <= set(variables(SETTINGS[name]))
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_a_container_gets_exactly_the_variables_that_its_process_reads(name: str) -> None:
+    assert SERVICES[name]["environment"].keys() == list_names(CONTAINERS[name]) - {"WORKER_NAME"}
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_every_variable_from_outside_has_the_same_name_and_may_be_unset(name: str) -> None:
-    for variable, text in SERVICES[name]["environment"].items():
-        if "$" in text:
-            assert text == f"${{{variable}:-}}"
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
+def test_every_variable_can_be_set_unless_the_containers_depend_on_it(name: str) -> None:
+    declared = SERVICES[name]["environment"]
+    for variable in declared:
+        is_fixed = FIXED.fullmatch(variable) is not None or variable in FIXED_FOLDERS
+        is_set = resolve_environment(declared, {variable: "from outside"}).get(variable) == "from outside"
+        assert is_set is not is_fixed, variable
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_the_environments_are_those_of_the_settings() -> None:
+    assert (ROOT / "deploy" / "compose" / "environment.yml").read_text() == build_environment()
+
+
+@pytest.mark.parametrize("name", STORING)
+@pytest.mark.parametrize(
+    ("outside", "url"),
+    [
+        ({}, "http://localhost:8080"),
+        ({"MEDIA_PORT": "9000"}, "http://localhost:9000"),
+        ({"MEDIA_PORT": "9000", "MEDIA_PUBLIC_URL": "https://media.example"}, "https://media.example"),
+    ],
+)
+def test_links_begin_with_the_published_address(
+    name: str, outside: dict[str, str], url: str, read_settings: SettingsReader[Any]
+) -> None:
+    assert read_settings(name, CONTAINERS[name], **outside).public_url == url
+
+
+def test_caching_is_on_and_can_be_switched_off(read_settings: SettingsReader[Any]) -> None:
+    assert read_settings("tts", TtsSettings).caching_enabled is True
+    assert read_settings("tts", TtsSettings, TTS_CACHING_ENABLED="false").caching_enabled is False
+    assert read_settings("image", ImageSettings).caching_enabled is True
+    assert read_settings("image", ImageSettings, IMAGE_CACHING_ENABLED="false").caching_enabled is False
+
+
+def test_results_are_in_the_database_or_on_the_volume(read_settings: SettingsReader[Any]) -> None:
+    for name in ("tts", "image", "video"):
+        assert read_settings(name, CONTAINERS[name]).mongodb_uri.get_secret_value() == "mongodb://mongo:27017/media"
+        without = read_settings(name, CONTAINERS[name], MONGODB_URI="")
+        assert without.mongodb_uri.get_secret_value() == ""
+        assert str(without.state_dir) == "/var/lib/media/state"
+
+
+def test_the_keys_of_an_identity_provider_count_in_place_of_the_local_ones(
+    read_settings: SettingsReader[EdgeSettings],
+) -> None:
+    uri = "https://issuer.example/keys"
+    assert read_settings("envoy", EdgeSettings, MEDIA_JWT_JWKS_URI=uri).jwt_jwks_uri == uri
+
+
+def test_a_health_check_that_needs_a_new_engine_says_so() -> None:
+    uses_start_interval = any("start_interval" in service["healthcheck"] for service in SERVICES.values())
+    assert uses_start_interval == ("Docker Engine 25 or newer" in (ROOT / "docker-compose.yml").read_text())
+
+
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
 def test_every_command_prints_its_help(name: str) -> None:
     program, *arguments = SERVICES[name]["command"]
     assert (program, arguments[0]) == ("python", "-m")
@@ -147,7 +185,7 @@ def test_every_command_prints_its_help(name: str) -> None:
     assert f"usage: python -m {arguments[1]}" in result.stdout
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
 def test_every_health_command_is_a_module_of_the_suite(name: str) -> None:
     program, flag, module, *_ = get_health_command(name)
     assert (program, flag) == ("python", "-m")
@@ -175,7 +213,7 @@ def test_nats_is_reached_at_its_own_addresses(read_settings: SettingsReader[Any]
     assert read_nats_option("http") == "0.0.0.0:8222"
     assert get_health_command("nats")[-1] == "http://127.0.0.1:8222/healthz"
     assert read_nats_option("listen") == "0.0.0.0:4222"
-    assert {read_settings(name, SETTINGS[name]).nats_url for name in QUEUE} == {"nats://nats:4222"}
+    assert {read_settings(name, CONTAINERS[name]).nats_url for name in QUEUE} == {"nats://nats:4222"}
 
 
 def test_nats_writes_to_its_volume_before_it_acknowledges(tmp_path: Path) -> None:
@@ -191,13 +229,8 @@ def test_nats_writes_to_its_volume_before_it_acknowledges(tmp_path: Path) -> Non
 
 
 def test_all_processes_that_create_the_streams_use_the_same_settings(read_settings: SettingsReader[Any]) -> None:
-    options = [build_stream_options(read_settings(name, SETTINGS[name])) for name in QUEUE]
+    options = [build_stream_options(read_settings(name, CONTAINERS[name])) for name in QUEUE]
     assert options[0] == options[1]
-    from_outside = [
-        {variable for variable, text in SERVICES[name]["environment"].items() if "$" in text} for name in QUEUE
-    ]
-    about_streams = {"NATS_URL", "NATS_CREDENTIALS", "JOBS_REPLICAS", "JOBS_QUOTA", "JOBS_RETENTION_DAYS"}
-    assert from_outside[0] & about_streams == from_outside[1] & about_streams
 
 
 def test_any_number_of_workers_may_run() -> None:
@@ -211,7 +244,7 @@ def test_a_worker_has_time_to_release_its_jobs() -> None:
 
 @pytest.mark.parametrize("name", DRAINING)
 def test_a_drain_ends_before_the_process_is_killed(name: str, read_settings: SettingsReader[Any]) -> None:
-    settings = read_settings(name, SETTINGS[name])
+    settings = read_settings(name, CONTAINERS[name])
     drain_seconds = settings.drain_notice_seconds + settings.drain_grace_seconds
     assert parse_seconds(SERVICES[name]["stop_grace_period"]) > drain_seconds
 
@@ -247,7 +280,7 @@ def test_every_image_is_pinned(name: str) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(-alpine)?", tag)
 
 
-@pytest.mark.parametrize("name", sorted(SETTINGS))
+@pytest.mark.parametrize("name", sorted(CONTAINERS))
 def test_the_image_of_the_suite_is_built_with_the_version_of_the_code(name: str) -> None:
     assert SERVICES[name]["image"] == f"media-suite:{VERSION}"
     assert SERVICES[name]["build"] == "."
@@ -276,7 +309,7 @@ def test_every_service_waits_for_the_health_of_the_services_that_it_calls() -> N
 
 
 def test_all_services_that_store_or_serve_media_mount_the_same_folder(read_settings: SettingsReader[Any]) -> None:
-    stores = {name: read_settings(name, SETTINGS[name]) for name in STORING}
+    stores = {name: read_settings(name, CONTAINERS[name]) for name in STORING}
     assert {settings.store_name for settings in stores.values()} == {"local"}
     (folder,) = {settings.storage_dir for settings in stores.values()}
     for name in STORING:

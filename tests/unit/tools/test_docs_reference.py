@@ -60,7 +60,7 @@ def test_a_stale_document_fails_the_check_with_a_diff(tmp_path: Path, capsys: py
     folder = ["--folder", str(tmp_path)]
     assert reference.main(folder) == 0
     assert reference.main([*folder, "--check"]) == 0
-    stale = tmp_path / "errors.md"
+    stale = tmp_path / "docs" / "errors.md"
     stale.write_text(stale.read_text().replace("VOICE_NOT_FOUND", "VOICE_LOST"))
     assert reference.main([*folder, "--check"]) == 1
     printed = capsys.readouterr().out

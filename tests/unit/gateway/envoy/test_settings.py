@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.envoy.auth import build_jwt_filter
 from gateway.envoy.settings import Address, EdgeSettings
 from services.common.settings import ConfigurationError, load
 
@@ -94,11 +95,12 @@ def test_without_public_keys_the_edge_does_not_start(jwks: pytest.MonkeyPatch) -
         load(EdgeSettings)
 
 
-def test_two_sources_of_public_keys_are_refused(jwks: pytest.MonkeyPatch) -> None:
-    jwks.setenv("MEDIA_JWT_JWKS_FILE", "jwks.json")
+def test_a_url_of_public_keys_counts_in_place_of_a_file(jwks: pytest.MonkeyPatch) -> None:
+    jwks.setenv("MEDIA_JWT_JWKS_FILE", "missing.json")
     jwks.setenv("MEDIA_JWT_JWKS_URI", "https://keys.example.com/jwks.json")
-    with pytest.raises(ConfigurationError, match="exactly one"):
-        load(EdgeSettings)
+    jwt_filter = build_jwt_filter(load(EdgeSettings))
+    assert "remote_jwks" in str(jwt_filter)
+    assert "local_jwks" not in str(jwt_filter)
 
 
 def test_every_setting_has_a_description() -> None:
