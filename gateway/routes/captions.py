@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +29,8 @@ class CaptionFormat:
     """Value of the Content-Type header."""
     media_types: frozenset[str]
     """Media types of an Accept header that select the format."""
-    write: Callable[[Alignment], str]
-    """Called with the timing of the speech; returns the text of the file."""
+    write: Callable[[Alignment, float], str]
+    """Called with the timing of the speech and its length in seconds; returns the text of the file."""
 
 
 FORMATS: Mapping[str, CaptionFormat] = {
@@ -70,7 +71,9 @@ class CaptionRoutes:
             )
         timing = StreamTiming()
         timing.add(reply.alignment)
-        file = await run_off_loop(caption_format.write, timing.build_alignment())
+        # Without a known length, nothing is cut.
+        seconds = reply.done.duration_seconds or math.inf
+        file = await run_off_loop(lambda timed: caption_format.write(timed, seconds), timing.build_alignment())
         headers = {**build_whole_audio_headers(reply), "Content-Type": caption_format.content_type}
         return web.Response(body=file.encode(), headers=headers)
 

@@ -65,6 +65,8 @@ class Accounting:
             status = _get_cache_status(header)
             seconds = self._clock() - began
             self._metrics.record_call(header.provider if header else "", status, outcome, first_audio_seconds)
+            if header is not None and done is not None:
+                self._metrics.record_timing_repairs(header.provider, done.timing_repairs)
             if self._usage is not None:
                 self._usage.record(
                     _build_usage_record(principal, len(text), header, done, seconds, first_audio_seconds, outcome)

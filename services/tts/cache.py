@@ -18,7 +18,7 @@ from services.tts.providers.interface import AudioChunk, SpeechSpec, VoiceSettin
 
 COLLECTION = Collection(name="TTSCache", data_field="audioData")
 
-_KEY_VERSION = 1
+_KEY_VERSION = 2
 """Increase it when the same request may sound different from what older versions stored."""
 _DOCUMENT_FIELDS = ("contentType", "voiceId", "voiceName", "textLength", "parameters")
 _SETTINGS = tuple(item.name for item in fields(VoiceSettings))

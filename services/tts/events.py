@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.common.cache import CacheStatus
+from services.common.text.mapping import MappedText
 from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, SpeechProvider, SpeechSpec
 
@@ -26,6 +27,8 @@ class Plan:
     """Whether the caller plays the speech while it is generated."""
     fallbacks: tuple[Plan, ...] = ()
     """Plans of other providers to try if this one fails, in order."""
+    caller_text: MappedText | None = None
+    """The text as the caller wrote it, and what `spec.text` is made of; None if they are the same."""
 
 
 class CostReport:
@@ -94,6 +97,8 @@ class Done:
     """What the cached part cost when it was generated."""
     stored: StoredAudio | None = None
     """The stored audio; None if it was not stored."""
+    timing_repairs: frozenset[str] = frozenset()
+    """What was wrong with the timing of the providers: names of piece_timing.Repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,12 @@ def with_cache_status(event: SpeechEvent, status: CacheStatus) -> SpeechEvent:
         case Done():
             cached_characters = event.characters if status == "hit" else 0
             saved_cost_units = event.saved_cost_units + (event.cost_units or 0)
-            return replace(event, cost_units=0, cached_characters=cached_characters, saved_cost_units=saved_cost_units)
+            return replace(
+                event,
+                cost_units=0,
+                cached_characters=cached_characters,
+                saved_cost_units=saved_cost_units,
+                timing_repairs=frozenset(),
+            )
         case _:
             return event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -27,6 +27,13 @@ class SpeechMetrics:
             ("provider", "cache", "outcome"),
             registry=registry,
         )
+        self._timing_repairs = Counter(
+            "media_speech_timing_repairs",
+            "Calls whose timing from the provider was repaired, by provider and by what was wrong: respelled, foreign, "
+            "incomplete, beyond_audio.",
+            ("provider", "repair"),
+            registry=registry,
+        )
         self._first_audio = Histogram(
             "media_speech_first_audio_seconds",
             "Time from the request to the first audio.",
@@ -40,6 +47,11 @@ class SpeechMetrics:
         self._calls.labels(provider, cache, outcome).inc()
         if first_audio_seconds is not None:
             self._first_audio.labels(cache).observe(first_audio_seconds)
+
+    def record_timing_repairs(self, provider: str, repairs: Iterable[str]) -> None:
+        """Count one call for each kind of repair of its timing."""
+        for repair in repairs:
+            self._timing_repairs.labels(provider, repair).inc()
 
     def watch_cache(self, stats: Callable[[], CacheStats]) -> None:
         """Expose the statistics of the cache at every scrape."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason, invalid
+from services.common.text.normalization import clean_text, normalize_text
 from services.tts.events import Plan
 from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice, VoiceSettings
@@ -67,7 +68,15 @@ class Planner:
             raise invalid("text", f"must be at most {limit} characters, has {len(request.text)}", Reason.TEXT_TOO_LONG)
         provider = self.find_provider(request.provider)
         voice = self.find_voice(request.voice or DEFAULT_VOICE, provider)
-        return self._build_plan(request, provider, voice, self._plan_fallbacks(request, provider, voice))
+        caller_text = normalize_text(request.text)
+        normalized = replace(
+            request,
+            text=caller_text.text,
+            previous_text=clean_text(request.previous_text),
+            next_text=clean_text(request.next_text),
+        )
+        plan = self._build_plan(normalized, provider, voice, self._plan_fallbacks(normalized, provider, voice))
+        return replace(plan, caller_text=caller_text if caller_text.starts is not None else None)
 
     def find_provider(self, name: str) -> SpeechProvider:
         """Return the provider of this name, or the default one for an empty name.

@@ -10,8 +10,10 @@ from functools import partial
 from services.common.cache import TieredCache
 from services.common.resilience.retry import ProviderPolicy
 from services.common.singleflight import SingleFlight
+from services.common.text.mapping import map_text
 from services.common.timing.sentences import TextSpan, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech
+from services.tts.caller_text import CallerText
 from services.tts.events import Plan, SpeechEvent
 from services.tts.pieces import open_call, open_sentence
 from services.tts.planning import get_max_call_characters
@@ -64,10 +66,11 @@ class Synthesizer:
             source = self._shared.stream(plan, self._speak_for_all)
         else:
             source = self._speak(_with_timing_for_resume(plan))
+        caller_text = CallerText(plan.caller_text or map_text(plan.spec.text))
         async with aclosing(source) as events:
             async for event in events:
                 if (wanted := _strip_unwanted_timing(event, plan)) is not None:
-                    yield wanted
+                    yield caller_text.convert(wanted)
 
     def _speak_for_all(self, plan: Plan) -> AsyncGenerator[SpeechEvent, None]:
         """Speak with timing, because any of the callers that share the speech may want it."""

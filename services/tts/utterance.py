@@ -7,17 +7,20 @@ import struct
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.timing.alignment import Alignment, shift_alignment
+from services.common.timing.alignment import Alignment
 from services.common.timing.sentences import TextSpan, split_sentences
 from services.tts.audio_duration import build_duration_meter
 from services.tts.events import CostReport, Done, Header, Plan, Seam, SpeechEvent
+from services.tts.piece_timing import PieceTiming
 from services.tts.pieces import OpenPiece, Piece
 from services.tts.providers.interface import AudioChunk
+from services.tts.utterance_timing import UtteranceTiming
 
 log = logger(__name__)
 
@@ -80,8 +83,7 @@ class UtteranceStream:
         self._digest = hashlib.sha256()
         self._audio_bytes = 0
         self._clock_seconds = 0.0
-        self._timing_from_seconds = 0.0
-        self._timed_until_seconds = 0.0
+        self._timing = UtteranceTiming(plan.spec.text)
         self._cost_report = CostReport()
         self._cost_units: int | None = None
         self._cached_characters = 0
@@ -107,26 +109,42 @@ class UtteranceStream:
             async with self._open_piece(plans) as opened:
                 for event in self._start_piece(opened, piece):
                     yield event
-                meter = build_duration_meter(opened.plan.spec.output_format)
-                spoken = _SpokenCharacters()
-                try:
-                    async for chunk in self._read_chunks(opened):
-                        meter.feed(chunk.audio)
-                        spoken.feed(chunk.alignment)
-                        if rebased := self._rebase_chunk(chunk):
-                            yield rebased
-                        await self._pause_reading(opened, chunk, meter.seconds)
-                except MediaError as failure:
-                    if not self._resume_after(piece, spoken.count_characters_until(meter.seconds), failure):
-                        raise
-                    if filler := self._count(meter.build_padding()):
-                        meter.feed(filler)
-                        yield AudioChunk(filler)
-                self._clock_seconds += meter.seconds
+                async with aclosing(self._speak_piece(opened, piece)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
                 self._finish_piece(opened)
+        if unspoken := self._timing.finish():
+            yield unspoken
         if self._wav_files:
             yield AudioChunk(self._count(join_wav(self._wav_files)))
         yield self._build_done()
+
+    async def _speak_piece(self, opened: Piece, piece: TextSpan) -> AsyncGenerator[AudioChunk, None]:
+        """Yield the chunks of one piece; queue the rest of its text if it is interrupted."""
+        meter = build_duration_meter(opened.plan.spec.output_format)
+        timing = PieceTiming(opened.plan.spec.text)
+        spoken = _SpokenCharacters()
+        try:
+            async for chunk in self._read_chunks(opened):
+                meter.feed(chunk.audio)
+                if chunk.alignment is not None:
+                    spoken.feed(chunk.alignment)
+                    timing.feed(chunk.alignment)
+                if placed := self._build_chunk(chunk.audio, timing.release(meter.seconds), piece):
+                    yield placed
+                await self._pause_reading(opened, chunk, meter.seconds)
+            rest = timing.finish(meter.seconds)
+        except MediaError as failure:
+            if not self._resume_after(piece, spoken.count_characters_until(meter.seconds), failure):
+                raise
+            rest = timing.cut(meter.seconds)
+            meter.feed(filler := meter.build_padding())
+            if filler:
+                yield AudioChunk(self._count(filler))
+        if placed := self._build_chunk(b"", rest, piece):
+            yield placed
+        self._timing.end_piece(timing)
+        self._clock_seconds += meter.seconds
 
     def _build_piece_plan(self, plan: Plan, piece: TextSpan) -> Plan:
         if piece.start == 0 and piece.end == len(self._plan.spec.text):
@@ -147,7 +165,7 @@ class UtteranceStream:
 
     def _start_piece(self, opened: Piece, piece: TextSpan) -> list[SpeechEvent]:
         self._add_cost(opened)
-        self._timing_from_seconds = self._timed_until_seconds
+        self._timing.begin_piece(self._clock_seconds)
         provider, before = opened.plan.provider.name, self._current_provider
         self._current_provider = provider
         if self._interruption is None and before not in ("", provider):
@@ -181,20 +199,14 @@ class UtteranceStream:
         while (chunk := await _read_chunk(chunks, self._options.stall_seconds)) is not None:
             yield chunk
 
-    def _rebase_chunk(self, chunk: AudioChunk) -> AudioChunk | None:
+    def _build_chunk(self, audio: bytes, alignment: Alignment | None, piece: TextSpan) -> AudioChunk | None:
         """Return the chunk on the clock of the whole utterance; None if nothing can be sent yet."""
-        audio = chunk.audio
         if self._joins_wav:
             self._wav += audio
             audio = b""
-        alignment = self._rebase(chunk.alignment) if chunk.alignment else None
-        return AudioChunk(self._count(audio), alignment) if audio or alignment else None
-
-    def _rebase(self, alignment: Alignment) -> Alignment:
-        """Return timing on the clock of the whole utterance, not earlier than timing that was sent already."""
-        rebased_alignment = _clamp_times(shift_alignment(alignment, self._clock_seconds), self._timing_from_seconds)
-        self._timed_until_seconds = rebased_alignment.ends_seconds[-1]
-        return rebased_alignment
+        if alignment is not None:
+            return replace(self._timing.place(alignment, piece), audio=self._count(audio))
+        return AudioChunk(self._count(audio)) if audio else None
 
     def _count(self, audio: bytes) -> bytes:
         self._digest.update(audio)
@@ -246,6 +258,7 @@ class UtteranceStream:
             seams=tuple(self._seams),
             cached_characters=self._cached_characters,
             saved_cost_units=self._saved_cost_units,
+            timing_repairs=frozenset(self._timing.repairs),
         )
 
 
@@ -285,9 +298,8 @@ class _SpokenCharacters:
     def __init__(self) -> None:
         self._ends: list[tuple[int, float]] = []
 
-    def feed(self, alignment: Alignment | None) -> None:
-        if alignment is not None:
-            self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
+    def feed(self, alignment: Alignment) -> None:
+        self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
     def count_characters_until(self, seconds: float) -> int:
         """Return how many code points are spoken completely at this time."""
@@ -302,16 +314,6 @@ async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -
             Reason.PROVIDER_TIMEOUT,
             f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",
         ) from None
-
-
-def _clamp_times(alignment: Alignment, seconds: float) -> Alignment:
-    if alignment.starts_seconds[0] >= seconds:
-        return alignment
-    return Alignment(
-        alignment.characters,
-        tuple(max(seconds, start) for start in alignment.starts_seconds),
-        tuple(max(seconds, end) for end in alignment.ends_seconds),
-    )
 
 
 def join_wav(files: Sequence[bytes]) -> bytes:

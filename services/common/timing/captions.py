@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -39,29 +39,40 @@ _CLAUSE_END = re.compile(rf"[{CLAUSE_MARKS}{STRONG_CLAUSE_MARKS}{WEAK_STOPS}{STR
 _CLAUSE_BONUS_CHARACTERS = 12
 
 
-def to_webvtt(alignment: Alignment) -> str:
-    """Return the captions of `alignment` as a WebVTT file; without text it contains only the header."""
+def to_webvtt(alignment: Alignment, until_seconds: float = math.inf) -> str:
+    """Return the captions of `alignment` as a WebVTT file; without text it contains only the header.
+
+    Args:
+        alignment: Timing of the characters.
+        until_seconds: End of the media: captions are cut at this time, and later ones are dropped.
+    """
     blocks = ["WEBVTT\n"]
-    for cue in build_cues(alignment):
+    for cue in _cut_cues(build_cues(alignment), until_seconds):
         text = "\n".join(line.translate(_WEBVTT_ESCAPES) for line in cue.lines)
         blocks.append(f"{_format_times(cue, '.')}\n{text}\n")
     return "\n".join(blocks)
 
 
-def to_srt(alignment: Alignment, *, until_seconds: float = math.inf) -> str:
+def to_srt(alignment: Alignment, until_seconds: float = math.inf) -> str:
     """Return the captions of `alignment` as an SRT file, to be encoded in UTF-8; without text it is empty.
 
     Args:
         alignment: Timing of the characters.
         until_seconds: End of the media: captions are cut at this time, and later ones are dropped.
     """
-    until = until_seconds * 1000
     blocks = []
-    shown = (replace(cue, end_milliseconds=int(min(cue.end_milliseconds, until))) for cue in build_cues(alignment))
-    for number, cue in enumerate((cue for cue in shown if cue.start_milliseconds < cue.end_milliseconds), start=1):
+    for number, cue in enumerate(_cut_cues(build_cues(alignment), until_seconds), start=1):
         text = "\n".join(_SUBRIP_MARKUP.sub(_WORD_JOINER, line) for line in cue.lines)
         blocks.append(f"{number}\n{_format_times(cue, ',')}\n{text}\n")
     return "\n".join(blocks)
+
+
+def _cut_cues(cues: Iterable[Cue], until_seconds: float) -> Iterator[Cue]:
+    """Yield the captions that begin before the end of the media, none of them longer."""
+    for cue in cues:
+        end_milliseconds = int(min(cue.end_milliseconds, until_seconds * 1000))
+        if cue.start_milliseconds < end_milliseconds:
+            yield replace(cue, end_milliseconds=end_milliseconds)
 
 
 def _format_times(cue: Cue, decimal_mark: str) -> str:

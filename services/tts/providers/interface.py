@@ -93,6 +93,8 @@ class AudioChunk:
     """The next bytes; empty if only timing arrived."""
     alignment: Alignment | None = None
     """Timing of the next characters, on the clock of the whole stream."""
+    text_offset: int | None = None
+    """Code points of the text before those that `alignment` times; None if they follow the last ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from tests.unit.common.timing.subtitles import read_srt, read_webvtt
 TEXT = "Hi! All is <well>."
 ALIGNMENT = align_evenly(TEXT, 0.125)
 FIRST = AudioChunk(
-    b"\x01\x02" * 500, Alignment(tuple(TEXT[:3]), ALIGNMENT.starts_seconds[:3], ALIGNMENT.ends_seconds[:3])
+    b"\x01\x02" * 6000, Alignment(tuple(TEXT[:3]), ALIGNMENT.starts_seconds[:3], ALIGNMENT.ends_seconds[:3])
 )
 SECOND = AudioChunk(
-    b"\x03\x04" * 300, Alignment(tuple(TEXT[3:]), ALIGNMENT.starts_seconds[3:], ALIGNMENT.ends_seconds[3:])
+    b"\x03\x04" * 30_000, Alignment(tuple(TEXT[3:]), ALIGNMENT.starts_seconds[3:], ALIGNMENT.ends_seconds[3:])
 )
 AUDIO = FIRST.audio + SECOND.audio
 REQUEST = {"text": TEXT, "outputFormat": "pcm_16000"}
@@ -40,6 +40,13 @@ async def test_captions_are_webvtt_and_name_their_audio(gateway: Gateway) -> Non
         assert float(answer.headers["X-Media-Duration-Seconds"]) == len(AUDIO) / 2 / 16000
         (cue,) = read_webvtt(await answer.text())
     assert (cue.start_milliseconds, cue.end_milliseconds, cue.lines) == (0, 2250, (TEXT,))
+
+
+async def test_captions_end_with_the_audio(gateway: Gateway) -> None:
+    engine = FakeSpeechProvider(AudioChunk(bytes(16_000), align_evenly("Hi!", 0.2)))
+    async with gateway(engine) as http, http.post(PATH, json={**REQUEST, "text": "Hi!"}) as answer:
+        (cue,) = read_webvtt(await answer.text())
+    assert (cue.start_milliseconds, cue.end_milliseconds) == (0, 500)
 
 
 async def test_captions_have_the_headers_of_the_audio(gateway: Gateway) -> None:
@@ -129,8 +136,8 @@ async def test_without_timing_there_are_no_words(gateway: Gateway) -> None:
 
 async def test_a_long_text_has_all_its_words(gateway: Gateway) -> None:
     text = "A sentence of some words. " * 380
-    engine = FakeSpeechProvider(AudioChunk(AUDIO, align_evenly(text)))
-    body: dict[str, Any] = {**REQUEST, "text": text}
+    engine = FakeSpeechProvider(AudioChunk(bytes(len(text) * 80), align_evenly(text, 0.005)))
+    body: dict[str, Any] = {"outputFormat": "pcm_8000", "text": text}
     async with gateway(engine) as http:
         async with http.post("/api/speech/timestamps", json=body) as answer:
             lines = (await answer.read()).splitlines()

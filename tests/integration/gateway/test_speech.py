@@ -13,8 +13,8 @@ from services.tts.providers.interface import AudioChunk
 from tests.fakes.speech import FakeSpeechProvider
 from tests.integration.gateway.conftest import Gateway
 
-FIRST = AudioChunk(b"\x01\x02" * 500, Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2)))
-SECOND = AudioChunk(b"\x03\x04" * 300, Alignment(("!",), (0.2,), (0.3,)))
+FIRST = AudioChunk(b"\x01\x02" * 3200, Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2)))
+SECOND = AudioChunk(b"\x03\x04" * 1600, Alignment(("!",), (0.2,), (0.3,)))
 AUDIO = FIRST.audio + SECOND.audio
 REQUEST = {"text": "Hi!", "outputFormat": "pcm_16000"}
 

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
+from services.common.text.mapping import MappedText
+from services.common.text.normalization import fold_for_speech
 from services.common.timing.alignment import Alignment
+from services.common.timing.mapping import AlignmentMapper
 from services.tts.providers.espeak import voices
 from services.tts.providers.espeak.encoding import FAMILIES
 from services.tts.providers.espeak.engine_process import EngineProcess, EspeakSettings
@@ -57,7 +60,8 @@ class EspeakProvider(SpeechProvider):
                 GENERATION_FAILED if the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
                 without an engine.
         """
-        request = _build_request(spec, with_alignment=with_alignment)
+        spoken = fold_for_speech(spec.text)
+        request = _build_request(spec, spoken.text, with_alignment=with_alignment)
         connection: _Connection | None = None
         try:
             connection = _Connection(await self._engine.connect())
@@ -68,7 +72,7 @@ class EspeakProvider(SpeechProvider):
                 connection = _Connection(await self._engine.connect())
                 first = await connection.send_request(request)
             yield SpeechStream(
-                chunks=_Chunks(connection, _to_audio(first), spec.text),
+                chunks=_Chunks(connection, _to_audio(first), spoken),
                 cost_units=0,
                 ignored_fields=get_ignored_fields(spec),
             )
@@ -126,13 +130,13 @@ def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     return tuple(name for name, value in values.items() if value is not None)
 
 
-def _build_request(spec: SpeechSpec, *, with_alignment: bool) -> SpeakRequest:
+def _build_request(spec: SpeechSpec, text: str, *, with_alignment: bool) -> SpeakRequest:
     if spec.output_format.family not in FAMILIES:
         raise invalid("output_format", "must be a format of the embedded engine: mp3, pcm or wav")
     timbre = voices.choose_timbre(spec.voice, spec.language_code)
     speed = 1.0 if spec.settings.speed is None else spec.settings.speed
     return SpeakRequest(
-        text=spec.text,
+        text=text,
         language=timbre.language,
         variant=timbre.variant,
         words_per_minute=round(_WORDS_PER_MINUTE * speed),
@@ -171,10 +175,11 @@ class _Connection:
 class _Chunks(AsyncIterator[AudioChunk]):
     """The audio of one request."""
 
-    def __init__(self, connection: _Connection, first: AudioFrame, text: str) -> None:
+    def __init__(self, connection: _Connection, first: AudioFrame, spoken: MappedText) -> None:
         self._connection = connection
         self._next: AudioFrame | None = first
-        self._text = text
+        self._spoken = spoken
+        self._mapper = AlignmentMapper(spoken)
         self._timed = 0
 
     async def __anext__(self) -> AudioChunk:
@@ -190,9 +195,10 @@ class _Chunks(AsyncIterator[AudioChunk]):
         count = len(frame.starts_seconds)
         if not count:
             return AudioChunk(frame.audio)
-        characters = tuple(self._text[self._timed : self._timed + count])
+        characters = tuple(self._spoken.text[self._timed : self._timed + count])
         self._timed += count
-        return AudioChunk(frame.audio, Alignment(characters, tuple(frame.starts_seconds), tuple(frame.ends_seconds)))
+        timing = Alignment(characters, tuple(frame.starts_seconds), tuple(frame.ends_seconds))
+        return AudioChunk(frame.audio, self._mapper.map_piece(timing))
 
 
 def _to_audio(frame: Frame | None) -> AudioFrame:

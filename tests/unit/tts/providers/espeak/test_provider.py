@@ -107,6 +107,26 @@ async def test_the_times_of_mp3_include_its_lead_in(provider: EspeakProvider) ->
     assert shifts == pytest.approx([1105 / 44100] * len(SENTENCE))
 
 
+@pytest.mark.parametrize(
+    ("text", "equal"),
+    [
+        ("scho\u0308n", "sch\u00f6n"),
+        ("\uff21\uff22\uff23\u3000\uff48\uff45\uff4c\uff4c\uff4f", "ABC hello"),
+        ("so\u00adft ze\u200bro\ufeff", "soft zero"),
+        ("\ufb01ne", "fine"),
+        ("\u2764\ufe0f", "\u2764"),
+    ],
+)
+async def test_equal_texts_sound_equal_and_keep_their_own_characters(
+    provider: EspeakProvider, text: str, equal: str
+) -> None:
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
+    plain = await speak(provider, build_spec(equal), with_alignment=True)
+    assert spoken.audio == plain.audio
+    assert spoken.alignment.characters == tuple(text)
+    assert spoken.alignment.ends_seconds[-1] == plain.alignment.ends_seconds[-1]
+
+
 async def test_timing_is_absent_unless_requested(provider: EspeakProvider) -> None:
     assert len((await speak(provider, build_spec())).alignment) == 0
 
