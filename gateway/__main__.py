@@ -16,7 +16,7 @@ from services.common.fetch import open_fetcher
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import RunningServer, ServerOptions, run_server, stop_signal
 from services.common.runtime import run
-from services.common.storage import open_object_store
+from services.common.storage import load_route_links, open_object_store
 
 
 async def main(settings: GatewaySettings) -> None:
@@ -30,7 +30,8 @@ async def main(settings: GatewaySettings) -> None:
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
     ):
-        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs, store=store, fetcher=fetcher)
+        links = load_route_links(settings)
+        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs, store=store, links=links, fetcher=fetcher)
         app = build_app(
             upstreams,
             health,

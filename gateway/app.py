@@ -26,7 +26,7 @@ from gateway.routes.suite import DebugRoutes, Health
 from gateway.routes.sync_jobs import SyncJobRoutes
 from gateway.routes.videos import VideoRoutes
 from services.common.fetch import Fetcher
-from services.common.storage import ObjectStore
+from services.common.storage import ObjectStore, RouteLinks
 
 SPEECH: ServiceDescriptor = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"]
 IMAGE: ServiceDescriptor = image_pb2.DESCRIPTOR.services_by_name["ImageService"]
@@ -47,6 +47,8 @@ class Upstreams:
     jobs: grpc.aio.Channel
     store: ObjectStore
     """Holds the stored media."""
+    links: RouteLinks
+    """Signs and checks links to routes."""
     fetcher: Fetcher
     """Downloads from the URLs that callers name."""
 
@@ -76,7 +78,7 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).build_routes())
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).build_routes())
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).build_routes())
-    app.router.add_routes(JobRoutes(upstreams.jobs).build_routes())
+    app.router.add_routes(JobRoutes(upstreams.jobs, upstreams.links).build_routes())
     app.router.add_routes(SyncJobRoutes(upstreams.jobs, call_seconds).build_routes())
     app.router.add_routes(MediaRoutes(upstreams.store).build_routes())
     app.router.add_routes(DebugRoutes(upstreams.fetcher).build_routes())

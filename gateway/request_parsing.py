@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from gateway.codec import decode
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.metadata import PRINCIPAL
+from services.common.storage import RouteLinks
+from services.common.storage.signed_urls import SIGNATURE
 
 M = TypeVar("M", bound=Message)
 
@@ -98,3 +100,15 @@ def read_header(request: web.Request, name: str) -> str:
 def get_principal(request: web.Request) -> str:
     """Return the caller that the edge has verified; empty for a public route."""
     return request.headers.get(PRINCIPAL, "")
+
+
+def get_reader(request: web.Request, links: RouteLinks) -> str:
+    """Return the caller for which the request reads: the owner in a signed link, else the one that the edge verified.
+
+    Raises:
+        MediaError: PERMISSION_DENIED, the signature is wrong or the link has expired.
+    """
+    if SIGNATURE not in request.query:
+        return get_principal(request)
+    owner, _ = links.check(request.path, request.query)
+    return owner

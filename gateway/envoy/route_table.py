@@ -101,6 +101,16 @@ TABLE: tuple[Route, ...] = (
     Route("/api/video/mux", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
     Route("/api/video/mux/stream", Upstream.GATEWAY, Kind.HTTP_UPLOAD_STREAM),
     Route("/api/video/probe", Upstream.GATEWAY, Kind.HTTP_UPLOAD),
+    # Its credential may be the signature in the link, which the gateway verifies: EventSource sends no header.
+    Route(
+        "/api/jobs/{id}/events",
+        Upstream.GATEWAY,
+        Kind.HTTP_STREAM,
+        _READ,
+        public=True,
+        query="signature",
+        safe=True,
+    ),
     Route("/api/jobs/{id}/events", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
     Route("/jobs_prompt_only", Upstream.GATEWAY, Kind.HTTP_WAIT),
     Route("/jobs_prompt_tts", Upstream.GATEWAY, Kind.HTTP_WAIT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
+from gateway.openapi.route_spec import SIGNED_QUERY, Content, HandWritten, Header, Query, Response
 
 _JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}
@@ -50,9 +50,10 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         description=(
             "Server-sent events: `job` at each change, with the whole job, and last `end`. Each has an `id`; a client"
             " that reconnects with `Last-Event-ID`, to any replica, gets the later events. Comments keep an idle"
-            " connection open."
+            " connection open. A token is not needed with the signed query of a job's `eventsUrl`, for EventSource."
         ),
         in_path=(Query("id", "Id of the job.", _TEXT),),
+        query=SIGNED_QUERY,
         in_headers=(Header("Last-Event-ID", "Id of the last received event; only later changes are sent."),),
         responses=(
             Response(

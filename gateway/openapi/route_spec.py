@@ -45,6 +45,14 @@ class Query:
     """Schema of its value."""
 
 
+SIGNED_QUERY: tuple[Query, ...] = (
+    Query("owner", "Owner in a signed link; only with `signature`.", {"type": "string"}),
+    Query("expires", "Seconds since 1970 at which a signed link expires; only with `signature`.", {"type": "integer"}),
+    Query("signature", "Signature of a link, in the place of a token.", {"type": "string"}),
+)
+"""The parameters of a signed link to a route."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """One response of a route, other than the errors of the error table."""

@@ -12,10 +12,11 @@ from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec import encode
-from gateway.request_parsing import get_principal
+from gateway.request_parsing import get_reader
 from gateway.streaming import start_stream
 from services.common.errors import invalid
 from services.common.rpc.channel import call_metadata, open_stream
+from services.common.storage import RouteLinks
 
 HEARTBEAT_SECONDS = 15.0
 FINAL_STATUSES = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})
@@ -29,10 +30,14 @@ class JobRoutes:
 
     Args:
         channel: Channel to the job service.
+        links: Checks the signed links to events.
         heartbeat_seconds: Longest time without a line in an event stream.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, links: RouteLinks, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    ) -> None:
+        self._links = links
         self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -41,9 +46,12 @@ class JobRoutes:
         return [web.get("/api/jobs/{id}/events", self.send_events, allow_head=False)]
 
     async def send_events(self, request: web.Request) -> web.StreamResponse:
-        """Send every change of a job as a server-sent event; Last-Event-ID resumes without a gap."""
+        """Send every change of a job as a server-sent event; Last-Event-ID resumes without a gap.
+
+        A signed link needs no credential, since an EventSource cannot send one.
+        """
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_parse_last_event_id(request))
-        call = self._stub.WatchJob(watch, metadata=call_metadata(get_principal(request)))
+        call = self._stub.WatchJob(watch, metadata=call_metadata(get_reader(request, self._links)))
         async with open_stream(call), aclosing(_add_heartbeats(call, self._heartbeat_seconds)) as changes:
             try:
                 first = await anext(changes)

@@ -17,7 +17,7 @@ from media.jobs.v1 import jobs_pb2
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.converters import to_timestamp
 from services.common.rpc.validation import validate
-from services.common.storage import ObjectStore
+from services.common.storage import ObjectStore, RouteLinks
 from services.jobs.pipelines.requests import (
     build_image_request,
     build_narration_spec,
@@ -146,9 +146,10 @@ def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> N
         raise MediaError(error.reason, summary, violations=violations) from None
 
 
-async def to_job(stored: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
+async def to_job(stored: StoredJob, store: ObjectStore, links: RouteLinks) -> jobs_pb2.Job:
     """Return the message of a job."""
     record = stored.record
+    events = links.build(f"/api/jobs/{record.job_id}/events", record.principal)
     job = jobs_pb2.Job(
         id=record.job_id,
         kind=KINDS[record.kind],
@@ -163,7 +164,10 @@ async def to_job(stored: StoredJob, store: ObjectStore) -> jobs_pb2.Job:
         create_time=_to_timestamp(record.created_at),
         update_time=_to_timestamp(record.updated_at or record.created_at),
         revision=stored.revision,
+        events_url=events.url,
     )
+    if events.expires_at is not None:
+        job.events_url_expire_time.FromDatetime(events.expires_at)
     if record.failure is not None and record.status.is_final:
         job.error.CopyFrom(to_job_error(record.failure))
     for name in _MEDIA:

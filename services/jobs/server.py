@@ -10,7 +10,7 @@ from media.jobs.v1 import jobs_pb2_grpc
 from services.common.diagnostics import log_diagnostics
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import serve
-from services.common.storage import open_object_store
+from services.common.storage import load_route_links, open_object_store
 from services.jobs.clients import ServiceClients
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import StreamOptions, open_streams
@@ -32,6 +32,7 @@ async def main(settings: JobsSettings) -> None:
         servicer = JobServicer(
             JobStore(streams),
             store,
+            load_route_links(settings),
             ServiceClients.from_channels(tts, tts, tts),
             SigningSecrets(streams),
             settings.max_characters,

@@ -12,7 +12,7 @@ from services.common.errors import MediaError
 from services.common.fetch.addresses import AddressPolicy, parse_target
 from services.common.log import logger
 from services.common.rpc.metadata import get_principal
-from services.common.storage import ObjectStore
+from services.common.storage import ObjectStore, RouteLinks
 from services.common.storage.keys import check_input_key
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.converters import list_addresses, list_keys, to_delivery, to_job, to_job_filter, to_job_request
@@ -38,6 +38,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     Args:
         job_store: Accepts, reads, lists and cancels jobs.
         store: Signs the URLs of results.
+        links: Signs the URLs of events.
         services: Returns the alignment of a job's speech.
         secrets: Secrets that sign webhooks.
         max_characters: Maximum length of the text of a job's speech.
@@ -48,6 +49,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         self,
         job_store: JobStore,
         store: ObjectStore,
+        links: RouteLinks,
         services: ServiceClients,
         secrets: SigningSecrets,
         max_characters: int,
@@ -55,6 +57,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     ) -> None:
         self._job_store = job_store
         self._store = store
+        self._links = links
         self._services = services
         self._secrets = secrets
         self._max_characters = max_characters
@@ -136,7 +139,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         )
 
     async def _to_message(self, stored: StoredJob) -> jobs_pb2.Job:
-        return await to_job(stored, self._store)
+        return await to_job(stored, self._store, self._links)
 
     async def _align(self, job: jobs_pb2.Job, principal: str) -> None:
         """Add the alignment of the speech; a job without it is still a valid reply."""

@@ -16,7 +16,7 @@ from gateway.routes.suite import Health
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import open_channel
-from services.common.storage import StorageSettings, open_object_store
+from services.common.storage import StorageSettings, load_route_links, open_object_store
 
 _NOWHERE = "127.0.0.1:9"
 
@@ -59,6 +59,7 @@ async def run_gateway(
                 video=video or nowhere,
                 jobs=jobs or nowhere,
                 store=store,
+                links=load_route_links(storage),
                 fetcher=fetcher,
             ),
             health or Health(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.common.storage.factory import open_object_store
+from services.common.storage.factory import load_route_links, open_object_store
 from services.common.storage.interface import (
     IMMUTABLE,
     OWNER,
@@ -16,6 +16,7 @@ from services.common.storage.interface import (
     OpenObject,
     read_all,
 )
+from services.common.storage.route_links import RouteLinks
 from services.common.storage.settings import StorageSettings
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "ObjectStore",
     "ObjectUrl",
     "OpenObject",
+    "RouteLinks",
     "StorageSettings",
+    "load_route_links",
     "open_object_store",
     "read_all",
 ]

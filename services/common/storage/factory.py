@@ -10,6 +10,7 @@ from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
 from services.common.storage.interface import ObjectStore
 from services.common.storage.local import LocalStore
+from services.common.storage.route_links import RouteLinks
 from services.common.storage.settings import StorageSettings, StoreName
 from services.common.storage.signed_urls import UrlSigner, load_shared_secret
 from services.common.storage.supabase import SupabaseOptions, SupabaseStore
@@ -44,6 +45,13 @@ def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
         )
     else:
         yield ok(_SUBJECT, f"media are stored in {name}")
+    if name != "local" and not settings.url_signing_key.get_secret_value():
+        yield warning(
+            _SUBJECT,
+            "MEDIA_URL_SIGNING_KEY is not set: links to events and speech work only if gateway and services share"
+            " MEDIA_STORAGE_DIR",
+            "set MEDIA_URL_SIGNING_KEY to the same long random text for all processes",
+        )
     if settings.storage is None and len(configured) > 1:
         yield warning(
             _SUBJECT,
@@ -80,14 +88,35 @@ def _check_complete(name: StoreName, settings: StorageSettings) -> None:
         )
 
 
-def _build_local(settings: StorageSettings) -> ObjectStore:
+def load_signer(settings: StorageSettings) -> UrlSigner:
+    """Return the signer of links; all processes of a suite that share MEDIA_STORAGE_DIR or the key sign alike.
+
+    Raises:
+        ConfigurationError: No key is configured, and MEDIA_STORAGE_DIR cannot hold a generated one.
+    """
     secret = settings.url_signing_key.get_secret_value().encode()
     folder = settings.storage_dir
     try:
-        signer = UrlSigner(secret or load_shared_secret(folder / _SIGNING_FILE))
+        return UrlSigner(secret or load_shared_secret(folder / _SIGNING_FILE))
     except OSError as error:
-        raise ConfigurationError(f"MEDIA_STORAGE_DIR: {folder} cannot be used ({error.strerror}).") from None
-    return LocalStore(folder, settings.public_url.rstrip("/"), signer, settings.url_lifetime_seconds)
+        raise ConfigurationError(
+            f"MEDIA_STORAGE_DIR: {folder} cannot be used ({error.strerror}). Set MEDIA_URL_SIGNING_KEY if the media are"
+            " stored elsewhere."
+        ) from None
+
+
+def load_route_links(settings: StorageSettings) -> RouteLinks:
+    """Return the links to routes of the suite.
+
+    Raises:
+        ConfigurationError: As `load_signer`.
+    """
+    return RouteLinks(load_signer(settings), settings.public_url.rstrip("/"), settings.url_lifetime_seconds)
+
+
+def _build_local(settings: StorageSettings) -> ObjectStore:
+    public_url = settings.public_url.rstrip("/")
+    return LocalStore(settings.storage_dir, public_url, load_signer(settings), settings.url_lifetime_seconds)
 
 
 def _build_s3(settings: StorageSettings) -> ObjectStore:

@@ -39,7 +39,7 @@ class StorageSettings(Settings):
     url_signing_key: SecretStr = Field(
         SecretStr(""),
         validation_alias="MEDIA_URL_SIGNING_KEY",
-        description="Secret that signs links to local objects. Unset: a generated secret in MEDIA_STORAGE_DIR.",
+        description="Secret of links to local objects, events and speech. Unset: a generated one in MEDIA_STORAGE_DIR.",
     )
     url_lifetime_seconds: float = Field(
         86_400,

@@ -33,7 +33,7 @@ class UrlSigner:
 
     def build_path(self, key: str, expires_at: int) -> str:
         """Return path and query of a link to `key` that expires at `expires_at`, in seconds since 1970."""
-        query = urlencode({EXPIRES: expires_at, SIGNATURE: self._sign(key, expires_at)})
+        query = urlencode({EXPIRES: expires_at, SIGNATURE: self.sign(key, expires_at)})
         return f"/media/{quote(key, safe='/')}?{query}"
 
     def key_from_url(self, url: str, public_url: str, now: float) -> str | None:
@@ -68,12 +68,13 @@ class UrlSigner:
             MediaError: PERMISSION_DENIED, the signature is wrong or the link has expired.
         """
         expires_at = int(expires) if _SECONDS.fullmatch(expires) else -1
-        if not hmac.compare_digest(self._sign(key, expires_at), signature.encode("ascii", "replace").decode()):
+        if not hmac.compare_digest(self.sign(key, expires_at), signature.encode("ascii", "replace").decode()):
             raise MediaError(Reason.PERMISSION_DENIED, "The link is not valid; request a new one.")
         if now >= expires_at:
             raise MediaError(Reason.PERMISSION_DENIED, "The link has expired; request a new one.")
 
-    def _sign(self, key: str, expires_at: int) -> str:
+    def sign(self, key: str, expires_at: int) -> str:
+        """Return the signature of `key` with a time of expiry, in hexadecimal."""
         return hmac.new(self._secret, f"{expires_at}\n{key}".encode(), hashlib.sha256).hexdigest()
 
 

@@ -13,16 +13,20 @@ import orjson
 import pytest
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2
+from yarl import URL
 
 from gateway.envoy.settings import EdgeSettings
 from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
 from services.common.errors import MediaError, Reason
+from services.common.storage import RouteLinks
+from services.common.storage.signed_urls import UrlSigner
 from tests.fakes.jobs import JOB_ID, FakeJobService, make_failed_job, make_job, make_succeeded_job, serve_jobs
 from tests.fakes.waiting import until
 
 PATH = f"/api/jobs/{JOB_ID}/events"
+LINKS = RouteLinks(UrlSigner(b"secret"), "", 60)
 ALICE = {"X-Media-Principal": "alice"}
 RUNNING = make_job(jobs_pb2.JOB_STATUS_RUNNING, 2, stage="video", percent=1.0)
 DONE = make_succeeded_job(3, video="https://example.com/video.mp4")
@@ -52,7 +56,7 @@ async def run_with_heartbeats(jobs: FakeJobService, seconds: float) -> AsyncIter
     """Run the job routes with a heartbeat every `seconds`, and yield a session with their base URL."""
     async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
-        app.router.add_routes(JobRoutes(service.channel, heartbeat_seconds=seconds).build_routes())
+        app.router.add_routes(JobRoutes(service.channel, LINKS, heartbeat_seconds=seconds).build_routes())
         async with (
             run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,
@@ -274,3 +278,18 @@ async def test_events_allow_only_get(jobs_http: aiohttp.ClientSession, jobs: Fak
 async def _read_events(http: aiohttp.ClientSession) -> str:
     async with http.get(PATH) as answer:
         return await answer.text()
+
+
+async def test_a_signed_link_reads_the_events_as_its_owner_without_a_header(jobs: FakeJobService) -> None:
+    jobs.watch_steps = (RUNNING, DONE)
+    link = LINKS.build(PATH, "auth0|123").url
+    async with run_with_heartbeats(jobs, HEARTBEAT_SECONDS) as http:
+        async with http.get(URL(link, encoded=True), headers={"Last-Event-ID": "1"}) as answer:
+            assert answer.status == 200
+            assert [event.event_id for event in parse_events(await answer.text())] == ["2", "3"]
+        assert (jobs.calls[0].principal, jobs.calls[0].request.after_revision) == ("auth0|123", 1)
+        for wrong in (link.replace("123", "124"), link.replace(JOB_ID, "f" * 32), link[:-1]):
+            # A caller that the edge named does not make a wrong signature right.
+            async with http.get(URL(wrong, encoded=True), headers=ALICE) as answer:
+                assert answer.status == 403
+    assert len(jobs.calls) == 1

@@ -15,6 +15,8 @@ from services.common.errors import MediaError
 from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
+from services.common.storage import RouteLinks
+from services.common.storage.signed_urls import UrlSigner
 from services.jobs.lease import Lease
 from services.jobs.service import SERVICE_NAME, JobServicer
 from services.jobs.webhooks import SigningSecrets
@@ -65,13 +67,22 @@ async def catch_error(call: Awaitable[Any]) -> MediaError:
     return from_rpc_error(caught.value)
 
 
+LINKS = RouteLinks(UrlSigner(b"secret"), "https://media.example.com", 3600)
+
+
 @asynccontextmanager
 async def open_service_rig(jobs: Jobs) -> AsyncIterator[JobServiceRig]:
     """Run the service on the job store of a test."""
     fake = FakeServices()
     async with serve_fake_services(fake) as services:
         servicer = JobServicer(
-            jobs.job_store, FakeObjectStore(), services, SigningSecrets(jobs.streams), MAX_CHARACTERS, AddressPolicy()
+            jobs.job_store,
+            FakeObjectStore(),
+            LINKS,
+            services,
+            SigningSecrets(jobs.streams),
+            MAX_CHARACTERS,
+            AddressPolicy(),
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

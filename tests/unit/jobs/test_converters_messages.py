@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 from media.jobs.v1 import jobs_pb2
+from yarl import URL
 
 from services.common.errors import MediaError, Reason
-from services.common.storage import ObjectUrl
+from services.common.storage import ObjectUrl, RouteLinks
+from services.common.storage.signed_urls import UrlSigner
 from services.jobs.converters import to_delivery, to_job, to_job_error
 from services.jobs.record import Attempt, JobFailure, JobRecord, Status, StoredJob
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
 from tests.unit.jobs.memory_buckets import CREATED_AT, JOB_ID, make_record
+
+LINKS = RouteLinks(UrlSigner(b"secret"), "https://media.example.com", 3600)
 
 FAILURE = JobFailure("PROVIDER_BUSY", "The provider is at its limit of calls; retry after the delay.", "video")
 BEGAN_AT, ENDED_AT = "2026-11-21T09:00:01.000+00:00", "2026-11-21T09:00:02.500+00:00"
@@ -63,7 +67,7 @@ class BrokenStore(FakeObjectStore):
 
 
 async def convert(record: JobRecord, revision: int = 9) -> jobs_pb2.Job:
-    return await to_job(StoredJob(record, revision), FakeObjectStore())
+    return await to_job(StoredJob(record, revision), FakeObjectStore(), LINKS)
 
 
 def parse_time(text: str) -> datetime:
@@ -113,14 +117,14 @@ async def test_urls_are_built_from_keys_with_their_expiry() -> None:
 
 
 async def test_a_permanent_url_has_no_expiry() -> None:
-    job = await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), LastingStore())
+    job = await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), LastingStore(), LINKS)
     assert job.result.video.url == "https://cdn.example/videos/1.mp4"
     assert not job.result.video.HasField("url_expire_time")
 
 
 async def test_an_error_of_the_store_is_raised() -> None:
     with pytest.raises(MediaError) as caught:
-        await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), BrokenStore())
+        await to_job(StoredJob(make_record(steps={"video": VIDEO}), 1), BrokenStore(), LINKS)
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 
@@ -157,3 +161,13 @@ def test_a_delivery_has_its_time_and_response() -> None:
     assert (delivery.send_time.ToDatetime(UTC), delivery.status, delivery.error) == (parse_time(BEGAN_AT), 503, "")
     unheard = to_delivery({"at": BEGAN_AT, "status": 0, "error": "URL_UNREACHABLE"})
     assert (unheard.status, unheard.error) == (0, "URL_UNREACHABLE")
+
+
+async def test_a_job_has_a_signed_link_to_its_events() -> None:
+    job = await to_job(StoredJob(make_record(principal="auth0|123"), 1), FakeObjectStore(), LINKS)
+    link = URL(job.events_url)
+    assert str(link.with_query(None)) == f"https://media.example.com/api/jobs/{JOB_ID}/events"
+    owner, left_seconds = LINKS.check(link.path, link.query)
+    assert owner == "auth0|123"
+    assert job.events_url_expire_time.seconds == int(link.query["expires"])
+    assert 3590 < left_seconds <= 3600

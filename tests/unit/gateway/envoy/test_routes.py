@@ -18,7 +18,9 @@ from tests.fakes.edge import make_edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
-PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/media/*", "/webhooks/replicate"}
+SIGNED = {"/media/*", "/api/jobs/{id}/events"}
+"""Paths that a signature in the link opens."""
+PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/webhooks/replicate", *SIGNED}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,9 @@ def test_only_the_public_paths_need_no_credential(routes: list[dict[str, Any]]) 
     assert {route["name"] for route in routes if _is_open(route)} == {*PUBLIC, "nothing"}
 
 
-def test_media_needs_no_credential_with_a_signed_link(routes: list[dict[str, Any]]) -> None:
-    signed, owned = (route for route in routes if route["name"] == "/media/*")
+@pytest.mark.parametrize("path", sorted(SIGNED))
+def test_a_signed_link_needs_no_credential(routes: list[dict[str, Any]], path: str) -> None:
+    signed, owned = (route for route in routes if route["name"] == path)
     assert signed["match"]["query_parameters"] == [{"name": "signature", "present_match": True}]
     assert _is_open(signed)
     assert "query_parameters" not in owned["match"]
@@ -181,8 +184,9 @@ def test_a_route_that_waits_for_a_job_has_the_time_limit_of_a_stream(routes: lis
     ],
 )
 def test_a_variable_of_a_path_matches_one_segment(routes: list[dict[str, Any]], path: str, fits: bool) -> None:
-    match = next(route["match"] for route in routes if route["name"] == "/api/jobs/{id}/events")
+    signed, match = (route["match"] for route in routes if route["name"] == "/api/jobs/{id}/events")
     assert match.keys() == {"safe_regex", "headers"}
+    assert signed["safe_regex"] == match["safe_regex"]
     # Envoy matches the whole path, without the query.
     assert bool(re.fullmatch(match["safe_regex"]["regex"], path)) is fits
 

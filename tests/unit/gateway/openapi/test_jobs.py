@@ -16,6 +16,8 @@ from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError
 from services.common.rpc.channel import open_channel
 from services.common.rpc.validation import validate
+from services.common.storage import RouteLinks
+from services.common.storage.signed_urls import UrlSigner
 
 Json = dict[str, Any]
 WAITING = ("/jobs_prompt_only", "/jobs_prompt_tts")
@@ -62,9 +64,12 @@ def test_every_call_of_the_contract_is_described_with_its_answer(
     assert fields == {"$ref": f"#/components/schemas/media.jobs.v1.{answer}"}
 
 
+LINKS = RouteLinks(UrlSigner(b"secret"), "", 60)
+
+
 async def test_every_hand_written_route_is_served_and_described() -> None:
     async with open_channel("127.0.0.1:9") as nowhere:
-        routes = [*JobRoutes(nowhere).build_routes(), *SyncJobRoutes(nowhere, 30).build_routes()]
+        routes = [*JobRoutes(nowhere, LINKS).build_routes(), *SyncJobRoutes(nowhere, 30).build_routes()]
     served = {(route.method, route.path) for route in routes}
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
 
@@ -80,13 +85,13 @@ def test_jobs_have_one_tag(document: Json) -> None:
     [
         ("/jobs_prompt_only", ["Prefer", "Idempotency-Key"]),
         ("/jobs_prompt_tts", ["Prefer", "Idempotency-Key"]),
-        ("/api/jobs/{id}/events", ["id", "Last-Event-ID"]),
+        ("/api/jobs/{id}/events", ["id", "owner", "expires", "signature", "Last-Event-ID"]),
     ],
 )
 def test_request_headers_are_parameters(document: Json, path: str, names: list[str]) -> None:
     (operation,) = document["paths"][path].values()
     assert [item["name"] for item in operation["parameters"]] == names
-    assert {item["in"] for item in operation["parameters"]} <= {"header", "path"}
+    assert {item["in"] for item in operation["parameters"]} <= {"header", "path", "query"}
 
 
 @pytest.mark.parametrize("path", WAITING)
