@@ -41,8 +41,9 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         summary="Upload an image",
         description=(
             "The body is the file, or a form with the file as its part `file`: PNG, JPEG, WebP or AVIF of at most 20"
-            " MiB and 20 million pixels. The service detects the type from the bytes, not from the name, turns the"
-            " image upright, encodes it again and removes all metadata, such as location and camera."
+            " MiB and 64 million pixels (a JPEG: 200 million). The service detects the type from the bytes, not from"
+            " the name, turns the image upright, reduces it to 20 million pixels, encodes it again and removes all"
+            " metadata, such as location and camera."
         ),
         files=_FILES,
         query=(

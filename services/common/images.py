@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,14 @@ from services.common.image_metadata import (
 )
 
 MAX_PIXELS = 20_000_000
-"""Most pixels of any image, generated, fetched or uploaded."""
+"""Most pixels of any image, generated or decoded; a larger file is reduced."""
+MAX_FILE_PIXELS = 64_000_000
+"""Most pixels of a file: cameras take photos of 24 to 61 million pixels.
+
+Decoding takes at most 1.2 GB, which a transparent WebP needs; a JPEG of 48 million pixels takes 0.1 to 0.5 GB.
+"""
+MAX_JPEG_PIXELS = 200_000_000
+"""Most pixels of a JPEG, which is decoded at a half of its size or less: phones take photos of up to 200 million."""
 MAX_ASPECT = 100
 """Largest ratio of the longer side to the shorter one."""
 CONTENT_TYPES: Mapping[str, str] = {
@@ -36,6 +44,9 @@ ACCEPTED = "PNG, JPEG, WebP or AVIF"
 """The accepted formats, for error messages."""
 _JPEG_BEGIN = b"\xff\xd8"
 _BMFF_TYPE = b"ftyp"
+_FILTER = Image.Resampling.LANCZOS
+# How much larger than its target an image must at least be before the filter reduces it, for the filter's quality.
+_GAP = 1.5
 _TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,12 +75,30 @@ class Size:
         """Number of pixels."""
         return self.width * self.height
 
+    @property
+    def longest(self) -> int:
+        """The longer side."""
+        return max(self.width, self.height)
+
+    @property
+    def turned(self) -> Size:
+        """This size with width and height exchanged."""
+        return Size(self.height, self.width)
+
     def within(self, longest_side: int) -> Size:
         """Return this size, or the largest with the same proportions and sides of at most `longest_side`."""
-        longest = max(self.width, self.height)
-        if longest <= longest_side:
+        if self.longest <= longest_side:
             return self
-        return Size(max(1, self.width * longest_side // longest), max(1, self.height * longest_side // longest))
+        return Size(
+            max(1, self.width * longest_side // self.longest), max(1, self.height * longest_side // self.longest)
+        )
+
+    def within_pixels(self, most: int) -> Size:
+        """Return this size, or the largest with the same proportions and at most `most` pixels."""
+        if self.pixels <= most:
+            return self
+        longest = math.isqrt(most * self.longest // min(self.width, self.height))
+        return self.within(longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +121,16 @@ class DecodedImage:
     """Type and size of the file."""
 
 
+def identify(data: bytes) -> ImageInfo:
+    """Return the type and size of an image by its header.
+
+    Raises:
+        MediaError: MEDIA_INVALID; the image is of another format, or too large.
+    """
+    with _refuse_undecodable():
+        return _describe(_open(data))
+
+
 def inspect(data: bytes) -> ImageInfo:
     """Decode `data` completely and return its type and size.
 
@@ -100,29 +139,52 @@ def inspect(data: bytes) -> ImageInfo:
     """
     with _refuse_undecodable():
         image = _open(data)
-        image.load()
-        return _describe(image)
+        info = _describe(image)
+        _load(image, Size(*image.size).within_pixels(MAX_PIXELS))
+        return info
 
 
-def decode_image(data: bytes) -> DecodedImage:
-    """Return the first frame of the image in `data`, as shown.
+def decode_image(data: bytes, longest_side: int | None = None) -> DecodedImage:
+    """Return the first frame of the image in `data`, as shown, with at most MAX_PIXELS.
 
-    Every call of a library on the bytes of a caller is in here and in `inspect`: the result is an image of our own.
+    Every call of a library on the bytes of a caller's image is in here, in `identify` and in `inspect`: the result is
+    an image of our own.
+
+    Args:
+        data: The file.
+        longest_side: Most pixels of a side; a larger image is reduced.
 
     Raises:
         MediaError: MEDIA_INVALID; the image is incomplete, of another format, or too large.
     """
     with _refuse_undecodable():
         image = _open(data)
-        image.load()
-        shown = convert_to_srgb(flatten_mode(image), image.info.get("icc_profile"))
+        info = _describe(image)
         turn = _TURNS.get(_find_orientation(image))
-        if turn is not None:
-            shown = shown.transpose(turn)
-        # Copy the pixels to a new image, which leaves the metadata behind.
-        bare = Image.new(shown.mode, shown.size)
-        bare.paste(shown)
-        return DecodedImage(bare, _describe(image))
+        stored = Size(*image.size)
+        reduced = stored.within_pixels(MAX_PIXELS).within(longest_side or stored.longest)
+        profile = image.info.get("icc_profile")
+        shown = convert_to_srgb(_reduce(image, reduced), profile)
+        upright = shown if turn is None else shown.transpose(turn)
+        # All that is left of the metadata: a conversion always returns a new image.
+        upright.info.clear()
+        return DecodedImage(upright, info)
+
+
+def _reduce(image: Image.Image, size: Size) -> Image.Image:
+    """Decode `image`, which is not yet loaded, and return it in `size`."""
+    gap = _GAP if size.pixels * _GAP**2 < MAX_PIXELS else 1
+    _load(image, Size(math.ceil(size.width * gap), math.ceil(size.height * gap)))
+    pixels = flatten_mode(image)
+    wanted = (size.width, size.height)
+    return pixels if pixels.size == wanted else pixels.resize(wanted, _FILTER, reducing_gap=2.0)
+
+
+def _load(image: Image.Image, smallest: Size) -> None:
+    """Decode `image` completely, in its own size or, if the format allows it, one nearer to `smallest`."""
+    # A JPEG is decoded at a half, a quarter or an eighth of its size, which takes a fraction of memory and time.
+    image.draft(None, (smallest.width, smallest.height))
+    image.load()
 
 
 @contextmanager
@@ -143,7 +205,7 @@ def _refuse_undecodable() -> Iterator[None]:
 def _open(data: bytes) -> Image.Image:
     """Return the image with its size checked, not yet decoded."""
     image = Image.open(BytesIO(_drop_metadata(data)), formats=tuple(CONTENT_TYPES))
-    _check_size(Size(*image.size))
+    _check_size(Size(*image.size), MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_FILE_PIXELS)
     return image
 
 
@@ -160,9 +222,9 @@ def _drop_metadata(data: bytes) -> bytes:
 
 
 def _describe(image: Image.Image) -> ImageInfo:
-    width, height = image.size
-    size = Size(height, width) if _find_orientation(image) in _SIDEWAYS else Size(width, height)
-    return ImageInfo(CONTENT_TYPES[str(image.format)], size)
+    size = Size(*image.size)
+    is_turned = _find_orientation(image) in _SIDEWAYS
+    return ImageInfo(CONTENT_TYPES[str(image.format)], size.turned if is_turned else size)
 
 
 def _find_orientation(image: Image.Image) -> int:
@@ -180,9 +242,9 @@ def _decode_raw_profile(raw: str) -> bytes | None:
         return None
 
 
-def _check_size(size: Size) -> None:
-    if size.pixels > MAX_PIXELS:
-        raise _build_invalid_image_error(f"must have at most {MAX_PIXELS:,} pixels, has {size.width} x {size.height}")
+def _check_size(size: Size, most: int) -> None:
+    if size.pixels > most:
+        raise _build_invalid_image_error(f"must have at most {most:,} pixels, has {size.width} x {size.height}")
     if max(size.width, size.height) > MAX_ASPECT * min(size.width, size.height):
         raise _build_invalid_image_error(
             f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}"

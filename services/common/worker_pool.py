@@ -30,7 +30,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_WORKER_BYTES = 3 * 1024 * 1024 * 1024
-"""Address space of a worker. An image of 20 million pixels needs less than a fifth of it at its peak."""
+"""Address space of a worker. The largest image, `MAX_FILE_PIXELS`, needs less than a half of it at its peak."""
 _RETRY_SECONDS = 1.0
 _NICENESS = 10
 """Lowers the priority of workers, so that the event loop runs first when cores are scarce."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from services.common.images import Size, inspect
+from services.common.images import Size, identify
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
@@ -126,7 +126,7 @@ class ImagePipeline:
             # Before the file is received.
             await self._image_store.check(output, principal, output.format)
         data = await receive()
-        info = await self._workers.run(inspect, data)
+        info = await self._workers.run(identify, data)
         file_format = info.content_type.removeprefix("image/")
         if not output.format:
             await self._image_store.check(output, principal, file_format)

@@ -81,7 +81,7 @@ class RenditionSpec:
     """What to make of an image."""
 
     size: Size | None
-    """Exact size; None keeps the size of the source."""
+    """Exact size; None keeps the size of the source, up to MAX_PIXELS."""
     encoding: Encoding
     """Encoding of the image and its variants."""
     fit: Fit = "cover"
@@ -111,7 +111,7 @@ class Rendition:
     preview: str
     """A tiny copy as a data URI of at most 1,000 characters."""
     source_size: Size
-    """Upright size of the source."""
+    """Upright size of the file; a file of more than MAX_PIXELS is reduced first."""
     fitted: Fitted
     """How the image was fitted to its size."""
 
@@ -139,15 +139,18 @@ def render(data: bytes, spec: RenditionSpec) -> Rendition:
     Raises:
         MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
-    image = decode_image(data).image
-    own = Size(*image.size)
+    decoded = decode_image(data)
+    image, own = decoded.image, Size(*decoded.image.size)
     shown, fitted = _fit_to_size(image, spec.size or own, spec.fit)
+    if fitted == "none" and own != decoded.info.size:
+        fitted = "resized"
     # From the whole image, not from the main rendition, which may be cropped to another shape.
     variants = tuple(
         (variant.name, _encode_image(_fit_to_size(image, variant.size, spec.fit)[0], spec.encoding, spec.notes))
         for variant in spec.variants
     )
-    return Rendition(_encode_image(shown, spec.encoding, spec.notes), variants, _make_preview(shown), own, fitted)
+    main = _encode_image(shown, spec.encoding, spec.notes)
+    return Rendition(main, variants, _make_preview(shown), decoded.info.size, fitted)
 
 
 def normalize_source(data: bytes, longest_side: int) -> NormalizedSource:
@@ -160,13 +163,10 @@ def normalize_source(data: bytes, longest_side: int) -> NormalizedSource:
     Raises:
         MediaError: MEDIA_INVALID, `data` is not a complete image of a supported format, or is too large.
     """
-    image = decode_image(data).image
-    own = Size(*image.size)
-    within = own.within(longest_side)
-    if within != own:
-        image = image.resize((within.width, within.height), _FILTER, reducing_gap=2.0)
+    decoded = decode_image(data, longest_side)
+    image = decoded.image
     file = _encode_image(image, _WITH_TRANSPARENCY if image.mode == "RGBA" else _PHOTOGRAPH, {})
-    return NormalizedSource(file.data, file.content_type, own)
+    return NormalizedSource(file.data, file.content_type, decoded.info.size)
 
 
 def _fit_to_size(image: Image.Image, size: Size, fit: Fit) -> tuple[Image.Image, Fitted]:
@@ -212,8 +212,8 @@ def _pad(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
 def _make_preview(image: Image.Image) -> str:
     """Return a tiny copy of `image` as a data URI of at most MAX_PREVIEW_CHARACTERS."""
     for side in _PREVIEW_SIDES:
-        small = image.copy()
-        small.thumbnail((side, side), Image.Resampling.BOX)
+        size = Size(*image.size).within(side)
+        small = image.resize((size.width, size.height), Image.Resampling.BOX)
         file = BytesIO()
         small.save(file, "WEBP", quality=40, method=4)
         uri = f"data:image/webp;base64,{pybase64.b64encode(file.getvalue()).decode()}"

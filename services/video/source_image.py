@@ -50,8 +50,11 @@ def prepare_source_image(data: bytes, field: str, max_bytes: int) -> SourceImage
     Raises:
         MediaError: MEDIA_INVALID, not a complete image of a supported type, or too large; VALIDATION_ERROR, too small.
     """
-    image = _open_plain(data, field)
-    size = Size(*image.size)
+    decoded = decode_image(data)
+    size = decoded.info.size
+    if min(size.width, size.height) < MIN_SIDE_PIXELS:
+        raise invalid(field, f"must have at least {MIN_SIDE_PIXELS} pixels a side, has {size.width} x {size.height}")
+    image = _put_on_white(decoded.image)
     while max(image.size) > 1:
         for quality in _JPEG_QUALITIES:
             file = io.BytesIO()
@@ -69,7 +72,7 @@ def build_scene(data: bytes, short_side: int) -> Scene:
         data: A JPEG from `prepare_source_image`.
         short_side: Shorter side of the video, in pixels.
     """
-    image = _open_plain(data, "image_url")
+    image = _put_on_white(decode_image(data).image)
     size = compute_video_size(Size(*image.size), short_side)
     # A very long image is cropped to its middle.
     image = ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
@@ -85,10 +88,7 @@ def compute_video_size(size: Size, short_side: int) -> Size:
     return Size(width // 2 * 2, height // 2 * 2)
 
 
-def _open_plain(data: bytes, field: str) -> Image.Image:
-    image = decode_image(data).image
-    if min(image.size) < MIN_SIDE_PIXELS:
-        raise invalid(field, f"must have at least {MIN_SIDE_PIXELS} pixels a side, has {image.width} x {image.height}")
+def _put_on_white(image: Image.Image) -> Image.Image:
     if image.mode != "RGBA":
         return image
     background = Image.new("RGB", image.size, "white")

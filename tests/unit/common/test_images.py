@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -70,7 +72,7 @@ def test_a_cut_file_is_refused(name: str, share: float) -> None:
     catch_refusal(WHOLE[name][: int(len(WHOLE[name]) * share)])
 
 
-@pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (20_000, 20_000), (10_000, 2_001)])
+@pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (20_000, 20_000), (10_000, 6_401)])
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(width: int, height: int) -> None:
     assert f"{width} x {height}" in catch_refusal(make_png(width, height))
 
@@ -130,3 +132,47 @@ def test_any_bytes_are_an_image_or_refused(noise: bytes, name: str, at: int) -> 
     except MediaError:
         return
     assert found.size.pixels > 0
+
+
+@pytest.mark.parametrize(
+    ("size", "format_name", "shown"),
+    [
+        (Size(5712, 4284), "JPEG", Size(5163, 3872)),
+        (Size(6000, 4000), "PNG", Size(5477, 3651)),
+        (Size(12_000, 9000), "JPEG", Size(5163, 3872)),
+    ],
+    ids=str,
+)
+def test_a_large_photo_is_reduced(size: Size, format_name: str, shown: Size) -> None:
+    decoded = decode_image(make_image(size, "teal", format_name))
+    assert (decoded.info.size, Size(*decoded.image.size)) == (size, shown)
+    assert decoded.image.getpixel((7, 7)) == pytest.approx((0, 128, 128), abs=6)
+
+
+@pytest.mark.parametrize("format_name", WHOLE)
+@pytest.mark.parametrize("longest", [1, 20, 63, 64, 65, 1000])
+def test_an_image_is_reduced_to_its_longest_side(format_name: str, longest: int) -> None:
+    decoded = decode_image(WHOLE[format_name], longest)
+    assert decoded.info.size == Size(64, 48)
+    assert Size(*decoded.image.size) == Size(64, 48).within(longest)
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(1, 30_000_000))
+def test_a_size_within_pixels_is_the_largest_of_its_shape(width: int, height: int, most: int) -> None:
+    size = Size(width, height)
+    found = size.within_pixels(most)
+    assert found == size if size.pixels <= most else found.pixels <= max(most, size.longest)
+    assert found.longest <= size.longest
+    assert abs(found.width * height - found.height * width) <= max(width, height)
+
+
+def test_a_photo_of_48_million_pixels_takes_bounded_memory() -> None:
+    file = encode_file(Image.new("RGBA", (8064, 6048), "teal"), compress_level=1)
+    code = (
+        "import resource, sys; from services.common.images import decode_image;"
+        "decode_image(sys.stdin.buffer.read(), 1536); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=file, capture_output=True, check=True)
+    # macOS counts bytes, Linux kibibytes.
+    peak_bytes = int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+    assert peak_bytes < 800_000_000
