@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 import grpc
 
-from gateway.app import Upstreams, build_app
+from gateway.app import IMAGE, JOBS, SPEECH, VIDEO, Upstreams, build_app
+from gateway.envoy.route_table import DIRECTORY
 from gateway.http_server import RunningHttp, run_http
 from gateway.reflection_and_health import AggregateHealth, add_reflection
 from gateway.routes.suite import Health
@@ -23,10 +24,10 @@ async def main(settings: GatewaySettings) -> None:
     """Serve HTTP, and gRPC reflection and health, until a stop signal arrives; then drain both."""
     health = Health()
     async with (
-        open_channel(settings.tts_address) as tts,
-        open_channel(settings.image_address) as image,
-        open_channel(settings.video_address) as video,
-        open_channel(settings.jobs_address) as jobs,
+        open_channel(settings.tts_address.target, SPEECH.full_name) as tts,
+        open_channel(settings.image_address.target, IMAGE.full_name) as image,
+        open_channel(settings.video_address.target, VIDEO.full_name) as video,
+        open_channel(settings.jobs_address.target, JOBS.full_name) as jobs,
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
     ):
@@ -55,7 +56,7 @@ def build_directory_server(
 
     def register(server: grpc.aio.Server) -> list[str]:
         add_reflection(server, list(channels))
-        return []
+        return [DIRECTORY]
 
     options = ServerOptions(
         host=settings.host,

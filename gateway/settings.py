@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from services.common.fetch import FetchSettings
+from services.common.rpc.addresses import ServiceAddress, ServiceAddressSetting
 from services.common.storage import StorageSettings
 
 
@@ -20,17 +21,25 @@ class GatewaySettings(StorageSettings, FetchSettings):
         validation_alias="GATEWAY_GRPC_PORT",
         description="Port of the gateway for gRPC reflection and health of all services.",
     )
-    tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
+    tts_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50051"),
+        validation_alias="TTS_ADDRESS",
+        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
     )
-    image_address: str = Field(
-        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Address of the image service: host:port."
+    image_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50052"),
+        validation_alias="IMAGE_ADDRESS",
+        description="Address of the image service: host:port of one name, or ip:port of each replica with commas.",
     )
-    video_address: str = Field(
-        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Address of the video service: host:port."
+    video_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50053"),
+        validation_alias="VIDEO_ADDRESS",
+        description="Address of the video service: host:port of one name, or ip:port of each replica with commas.",
     )
-    jobs_address: str = Field(
-        "127.0.0.1:50054", validation_alias="JOBS_ADDRESS", description="Address of the job service: host:port."
+    jobs_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50054"),
+        validation_alias="JOBS_ADDRESS",
+        description="Address of the job service: host:port of one name, or ip:port of each replica with commas.",
     )
     max_body_bytes: int = Field(
         1024 * 1024,

@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.envoy.credentials import ApiKey, read_jwks
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_extension, build_typed, to_duration
+from services.common.rpc.addresses import Address
 from services.common.rpc.metadata import PRINCIPAL
 from services.common.settings import ConfigurationError
 

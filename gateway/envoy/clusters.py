@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.envoy import auth, limits
-from gateway.envoy.route_table import IMAGE, JOBS, SPEECH, VIDEO, Upstream
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.route_table import DIRECTORY, IMAGE, JOBS, SPEECH, VIDEO, Upstream
+from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_extension, build_socket_address, build_typed, to_duration
+from services.common.rpc.addresses import Address, ServiceAddress
 
 HEALTH_INTERVAL_SECONDS = 0.5
-_HEALTH_TIMEOUT_SECONDS = 2.0
+_HEALTH_TIMEOUT_SECONDS = 1.0
 _CONNECT_TIMEOUT_SECONDS = 2.0
 # Below the 75 s after which aiohttp closes an idle connection, so that no request uses a closing connection.
 _IDLE_CONNECTION_SECONDS = 60.0
@@ -22,15 +25,33 @@ HTTP2_OPTIONS: Config = {
     "initial_stream_window_size": _STREAM_WINDOW_BYTES,
     "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
 }
-"""Limits of an HTTP/2 connection, of clients and of services.
+"""Limits of an HTTP/2 connection, of clients and of services."""
 
-No keepalive pings: a gRPC server treats more than one ping in five minutes as abuse and closes the connection.
-"""
-
+# A frozen service keeps its connections open; without an answer to a ping, Envoy ends the calls on them. Only servers
+# of services/common/rpc/server.py are pinged: others treat more than one ping in five minutes as abuse.
+_SERVICE_HTTP2_OPTIONS: Config = {
+    **HTTP2_OPTIONS,
+    "connection_keepalive": {"interval": to_duration(2), "timeout": to_duration(3)},
+}
+# Between two health checks, a replica that refuses or resets connections is left. Statuses of a service do not count:
+# UNAVAILABLE may come from a provider. The last healthy replica stays.
+_OUTLIER_DETECTION: Config = {
+    "split_external_local_origin_errors": True,
+    "consecutive_local_origin_failure": 2,
+    "enforcing_consecutive_local_origin_failure": 100,
+    "enforcing_local_origin_success_rate": 0,
+    "enforcing_consecutive_5xx": 0,
+    "enforcing_consecutive_gateway_failure": 0,
+    "enforcing_success_rate": 0,
+    "interval": to_duration(1),
+    "base_ejection_time": to_duration(2),
+    "max_ejection_time": to_duration(10),
+    "max_ejection_percent": 50,
+}
 
 _HTTP_HEALTH_CHECK: Config = {"http_health_check": {"path": "/health"}}
-# The health of GATEWAY_GRPC covers all services. If one of them is down, this address must still report it.
-_TCP_HEALTH_CHECK: Config = {"tcp_health_check": {}}
+# The common health at GATEWAY_GRPC covers all services. If one of them is down, this address must still report it.
+_DIRECTORY_HEALTH_CHECK: Config = {"grpc_health_check": {"service_name": DIRECTORY}}
 
 
 def build_clusters(settings: EdgeSettings) -> list[Config]:
@@ -39,7 +60,7 @@ def build_clusters(settings: EdgeSettings) -> list[Config]:
     clusters = [
         _build_service_cluster(Upstream.GATEWAY, settings.gateway_address, settings, http1, _HTTP_HEALTH_CHECK),
         _build_service_cluster(
-            Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, http2, _TCP_HEALTH_CHECK
+            Upstream.GATEWAY_GRPC, settings.gateway_grpc_address, settings, http2, _DIRECTORY_HEALTH_CHECK
         ),
     ]
     for upstream, address, service in (
@@ -56,10 +77,11 @@ def build_clusters(settings: EdgeSettings) -> list[Config]:
 
 
 def _build_service_cluster(
-    to: Upstream, address: Address, settings: EdgeSettings, protocol: Config, health: Config
+    to: Upstream, address: ServiceAddress, settings: EdgeSettings, protocol: Config, health: Config
 ) -> Config:
     return {
-        **_build_dns_cluster(to.value, address),
+        **_build_dns_cluster(to.value, address.replicas),
+        "outlier_detection": _OUTLIER_DETECTION,
         "circuit_breakers": limits.build_circuit_breakers(settings),
         # Otherwise Envoy would still send every request to a single replica that reports NOT_SERVING.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
@@ -83,21 +105,21 @@ def _build_jwks_cluster(address: Address, settings: EdgeSettings) -> Config:
         },
     )
     return {
-        **_build_dns_cluster(auth.JWKS_CLUSTER, address),
+        **_build_dns_cluster(auth.JWKS_CLUSTER, (address,)),
         "transport_socket": tls,
         "typed_extension_protocol_options": {_HTTP_OPTIONS: _build_http1_options()},
     }
 
 
-def _build_dns_cluster(name: str, address: Address) -> Config:
-    endpoint = {"endpoint": {"address": build_socket_address(address)}}
+def _build_dns_cluster(name: str, replicas: Sequence[Address]) -> Config:
+    endpoints = [{"endpoint": {"address": build_socket_address(replica)}} for replica in replicas]
     return {
         "name": name,
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": to_duration(_CONNECT_TIMEOUT_SECONDS),
         "per_connection_buffer_limit_bytes": limits.BUFFER_LIMIT_BYTES,
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
         "upstream_connection_options": {
             "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 30, "keepalive_interval": 5}
         },
@@ -122,7 +144,9 @@ def _build_http1_options() -> Config:
 
 def _build_http2_options() -> Config:
     return build_typed(
-        _HTTP_OPTIONS, **_build_connection_options(), explicit_http_config={"http2_protocol_options": HTTP2_OPTIONS}
+        _HTTP_OPTIONS,
+        **_build_connection_options(),
+        explicit_http_config={"http2_protocol_options": _SERVICE_HTTP2_OPTIONS},
     )
 
 

@@ -8,8 +8,9 @@ from gateway.envoy import limits
 from gateway.envoy.clusters import build_clusters
 from gateway.envoy.credentials import read_api_keys
 from gateway.envoy.listener import build_listener
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_socket_address
+from services.common.rpc.addresses import Address
 
 LOOPBACK = "127.0.0.1"
 _LOG_FIELDS = {"timestamp": "%Y-%m-%dT%T.%eZ", "service": "edge", "level": "%l", "component": "%n", "event": "%j"}

@@ -24,6 +24,10 @@ _REMOTE_ADDRESS = "remote_address"
 _MAX_CALLER_BUCKETS = 10_000
 _ALWAYS = {"numerator": 100, "denominator": "HUNDRED"}
 _RETRY_BUDGET_PERCENT = 20.0
+_RETRY_IF_NOT_SENT = "connect-failure,refused-stream"
+_RETRY_IF_NOT_ANSWERED = "reset,unavailable"
+_OTHER_HOST = "envoy.retry_host_predicates.previous_hosts"
+_PREDICATES = "envoy.extensions.retry.host.previous_hosts.v3"
 _SHRINK_HEAP_AT = 0.95
 _REFUSE_REQUESTS_AT = 0.98
 
@@ -81,12 +85,18 @@ def build_body_limit(settings: EdgeSettings) -> Config:
     }
 
 
-def build_retry_policy() -> Config:
-    """Return the policy of safe requests: one retry, only before the response has started."""
+def build_retry_policy(*, safe: bool) -> Config:
+    """Return the policy of a route: one retry, at another replica if there is one.
+
+    Args:
+        safe: Whether the requests of the route change nothing. Others are repeated only if no service received them.
+    """
     return {
-        "retry_on": "connect-failure,refused-stream,unavailable",
+        "retry_on": f"{_RETRY_IF_NOT_SENT},{_RETRY_IF_NOT_ANSWERED}" if safe else _RETRY_IF_NOT_SENT,
         "num_retries": 1,
         "retry_back_off": {"base_interval": to_duration(0.025), "max_interval": to_duration(0.25)},
+        "retry_host_predicate": [build_extension(_OTHER_HOST, f"{_PREDICATES}.PreviousHostsPredicate")],
+        "host_selection_retry_max_attempts": 3,
     }
 
 

@@ -10,8 +10,9 @@ from gateway.envoy.credentials import ApiKey
 from gateway.envoy.local_replies import build_local_replies
 from gateway.envoy.route_table import list_rpc_methods
 from gateway.envoy.routes import build_route_configuration
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, build_extension, build_socket_address, to_duration
+from services.common.rpc.addresses import Address
 from services.common.rpc.metadata import PRINCIPAL
 
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

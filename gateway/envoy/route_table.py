@@ -86,6 +86,9 @@ VIDEO = video_pb2.DESCRIPTOR.services_by_name["VideoService"]
 JOBS = jobs_pb2.DESCRIPTOR.services_by_name["JobService"]
 USAGE = usage_pb2.DESCRIPTOR.services_by_name["UsageService"]
 
+DIRECTORY = "gateway.directory"
+"""Name under which the gateway reports the health of its own gRPC port, whatever the state of the services."""
+
 TABLE: tuple[Route, ...] = (
     Route("/health", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/openapi.json", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),

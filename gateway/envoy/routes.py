@@ -50,9 +50,11 @@ def _build_routes(settings: EdgeSettings, with_api_keys: bool) -> Iterator[Confi
 
 
 def _build_route(row: Route, settings: EdgeSettings, credentials: Config) -> Config:
-    action = {"cluster": row.upstream.value, **_build_time_bounds(row.kind, settings)}
-    if row.safe:
-        action["retry_policy"] = limits.build_retry_policy()
+    action = {
+        "cluster": row.upstream.value,
+        "retry_policy": limits.build_retry_policy(safe=row.safe),
+        **_build_time_bounds(row.kind, settings),
+    }
     body = limits.build_body_limit(settings) if row.kind in _LIMITED_BODIES else {}
     return {
         "name": row.path,

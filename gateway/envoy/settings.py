@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Self
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, model_validator
 
+from services.common.rpc.addresses import ServiceAddress, ServiceAddressSetting
 from services.common.settings import Settings
 
 MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Host and port of a listener."""
-
-    host: str
-    """Name or IP address, without brackets."""
-    port: int
-
-    @classmethod
-    def parse(cls, value: object) -> Address:
-        """Parse `host:port`; an IPv6 address is in brackets.
-
-        Raises:
-            ValueError: `value` has another form.
-        """
-        if isinstance(value, Address):
-            return value
-        parts = urlsplit(f"//{value}")
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or not port or parts.path or parts.query or parts.username:
-            raise ValueError("must be host:port, such as 127.0.0.1:8081 or gateway:8081")
-        return cls(host, port)
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-# Without NoDecode, pydantic-settings expects a dataclass as JSON.
-HostAndPort = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
 
 
 class EdgeSettings(Settings):
@@ -66,25 +29,33 @@ class EdgeSettings(Settings):
         validation_alias="MEDIA_ADMIN_PORT",
         description="Port of Envoy's admin page; always on loopback.",
     )
-    gateway_address: HostAndPort = Field(
-        Address("127.0.0.1", 8081), validation_alias="GATEWAY_ADDRESS", description="HTTP listener of the gateway."
+    gateway_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:8081"),
+        validation_alias="GATEWAY_ADDRESS",
+        description="HTTP listener of the gateway.",
     )
-    gateway_grpc_address: HostAndPort = Field(
-        Address("127.0.0.1", 8082),
+    gateway_grpc_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:8082"),
         validation_alias="GATEWAY_GRPC_ADDRESS",
         description="gRPC listener of the gateway: reflection and health of all services.",
     )
-    tts_address: HostAndPort = Field(
-        Address("127.0.0.1", 50051), validation_alias="TTS_ADDRESS", description="gRPC listener of the speech service."
+    tts_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50051"),
+        validation_alias="TTS_ADDRESS",
+        description="gRPC listener of the speech service.",
     )
-    image_address: HostAndPort = Field(
-        Address("127.0.0.1", 50052), validation_alias="IMAGE_ADDRESS", description="gRPC listener of the image service."
+    image_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50052"),
+        validation_alias="IMAGE_ADDRESS",
+        description="gRPC listener of the image service.",
     )
-    video_address: HostAndPort = Field(
-        Address("127.0.0.1", 50053), validation_alias="VIDEO_ADDRESS", description="gRPC listener of the video service."
+    video_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50053"),
+        validation_alias="VIDEO_ADDRESS",
+        description="gRPC listener of the video service.",
     )
-    jobs_address: HostAndPort = Field(
-        Address("127.0.0.1", 50054),
+    jobs_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50054"),
         validation_alias="JOBS_ADDRESS",
         description="gRPC listener of the job service.",
     )

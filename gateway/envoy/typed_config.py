@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.envoy.settings import Address
+from services.common.rpc.addresses import Address
 
 Config = dict[str, Any]
 """A message of Envoy's configuration in its JSON form."""

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
-from media.image.v1 import image_pb2_grpc
-from media.tts.v1 import tts_pb2_grpc
-from media.video.v1 import video_pb2_grpc
+from media.image.v1 import image_pb2, image_pb2_grpc
+from media.tts.v1 import tts_pb2, tts_pb2_grpc
+from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 
 T = TypeVar("T")
+
+SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
+IMAGE = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
+VIDEO = video_pb2.DESCRIPTOR.services_by_name["VideoService"].full_name
 
 _DRAIN_SECONDS = 5.0
 """Longest wait for the end of a stream after its result."""

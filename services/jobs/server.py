@@ -11,7 +11,7 @@ from services.common.diagnostics import log_diagnostics
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import serve
 from services.common.storage import load_route_links, open_object_store
-from services.jobs.clients import ServiceClients
+from services.jobs.clients import SPEECH, ServiceClients
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
@@ -28,7 +28,7 @@ async def main(settings: JobsSettings) -> None:
         streams = await stack.enter_async_context(
             open_streams(build_stream_options(settings), "services.jobs", buffer_writes=False)
         )
-        tts = await stack.enter_async_context(open_channel(settings.tts_address))
+        tts = await stack.enter_async_context(open_channel(settings.tts_address.target, SPEECH))
         servicer = JobServicer(
             JobStore(streams),
             store,

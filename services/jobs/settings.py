@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.common.fetch.settings import FetchSettings
+from services.common.rpc.addresses import ServiceAddress, ServiceAddressSetting
 from services.common.rpc.settings import (
     CallSeconds,
     ConcurrentRpcs,
@@ -78,8 +79,10 @@ class JobsSettings(QueueSettings, ServerSettings):
     max_concurrent_rpcs: ConcurrentRpcs = 2000
     max_call_seconds: CallSeconds = 3600
     drain_grace_seconds: GraceSeconds = 5.0
-    tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
+    tts_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50051"),
+        validation_alias="TTS_ADDRESS",
+        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
     )
 
 
@@ -95,14 +98,20 @@ class WorkerSettings(QueueSettings, ListenSettings):
         validation_alias="WORKER_NAME",
         description="Name of this worker in records; its process id is added. Unset: the host name.",
     )
-    tts_address: str = Field(
-        "127.0.0.1:50051", validation_alias="TTS_ADDRESS", description="Address of the TTS service: host:port."
+    tts_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50051"),
+        validation_alias="TTS_ADDRESS",
+        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
     )
-    image_address: str = Field(
-        "127.0.0.1:50052", validation_alias="IMAGE_ADDRESS", description="Address of the image service: host:port."
+    image_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50052"),
+        validation_alias="IMAGE_ADDRESS",
+        description="Address of the image service: host:port of one name, or ip:port of each replica with commas.",
     )
-    video_address: str = Field(
-        "127.0.0.1:50053", validation_alias="VIDEO_ADDRESS", description="Address of the video service: host:port."
+    video_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50053"),
+        validation_alias="VIDEO_ADDRESS",
+        description="Address of the video service: host:port of one name, or ip:port of each replica with commas.",
     )
     max_jobs: int = Field(
         8, ge=1, validation_alias="WORKER_SLOTS", description="Maximum number of jobs that one worker runs at once."

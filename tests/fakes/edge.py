@@ -16,7 +16,8 @@ from deploy.local.dev_keys import ensure_identity
 from deploy.local.ports import find_free_ports
 from gateway.envoy import launcher
 from gateway.envoy.config import LOOPBACK, render_config, to_json
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.settings import EdgeSettings
+from services.common.rpc.addresses import Address
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0

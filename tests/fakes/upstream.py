@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from gateway.envoy.settings import Address
+from gateway.envoy.route_table import DIRECTORY
+from services.common.rpc.addresses import Address
 
 LOOPBACK = "127.0.0.1"
 SPEECH = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
@@ -93,6 +94,7 @@ async def run_upstreams() -> AsyncIterator[Upstreams]:
         proceed = asyncio.Event()
         speech, speech_health, common_health = FakeSpeechService(), health.HealthServicer(), health.HealthServicer()
         await speech_health.set(SPEECH, health_pb2.HealthCheckResponse.SERVING)
+        await common_health.set(DIRECTORY, health_pb2.HealthCheckResponse.SERVING)
         http_port = await stack.enter_async_context(_run_gateway(proceed))
         common_port = await stack.enter_async_context(_run_grpc_server(common_health))
         speech_port = await stack.enter_async_context(_run_grpc_server(speech_health, speech))
@@ -147,7 +149,7 @@ async def _run_gateway(proceed: asyncio.Event) -> AsyncIterator[int]:
 async def _run_grpc_server(
     health_servicer: health.HealthServicer, speech: FakeSpeechService | None = None
 ) -> AsyncIterator[int]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.http2.max_ping_strikes", 0)])
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if speech is not None:
         tts_pb2_grpc.add_TextToSpeechServiceServicer_to_server(speech, server)

@@ -43,6 +43,8 @@ class ServerOptions:
     """How long the server reports NOT_SERVING before it refuses calls; longer than a health-check interval of Envoy."""
     grace_seconds: float = 20.0
     """How long running calls may continue once new ones are refused."""
+    connection_age_seconds: float = 60.0
+    """Age at which a connection takes no new calls; its client then resolves the name of the service again."""
     max_message_bytes: int = 64 * 1024 * 1024
     """Largest message in either direction."""
 
@@ -151,4 +153,6 @@ def _build_channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", options.max_message_bytes),
         # Envoy and other long-lived clients ping idle connections; the default answers that with GOAWAY.
         ("grpc.http2.max_ping_strikes", 0),
+        # Clients look for new replicas only when a connection ends. Running calls continue.
+        ("grpc.max_connection_age_ms", int(options.connection_age_seconds * 1000)),
     ]

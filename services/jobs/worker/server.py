@@ -16,7 +16,7 @@ from services.common.metrics import serve_metrics
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import ServerOptions, run_server, stop_signal
 from services.common.storage import open_object_store
-from services.jobs.clients import ServiceClients
+from services.jobs.clients import IMAGE, SPEECH, VIDEO, ServiceClients
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import open_streams
 from services.jobs.job_store import JobStore
@@ -47,8 +47,12 @@ async def main(settings: WorkerSettings) -> None:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
         streams = await stack.enter_async_context(open_streams(build_stream_options(settings), "services.jobs.worker"))
         channels = [
-            await stack.enter_async_context(open_channel(address))
-            for address in (settings.tts_address, settings.image_address, settings.video_address)
+            await stack.enter_async_context(open_channel(address.target, service))
+            for address, service in (
+                (settings.tts_address, SPEECH),
+                (settings.image_address, IMAGE),
+                (settings.video_address, VIDEO),
+            )
         ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         job_store = JobStore(streams)

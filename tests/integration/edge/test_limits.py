@@ -14,7 +14,7 @@ from media.tts.v1 import tts_pb2
 
 from deploy.local.dev_keys import issue_token
 from deploy.local.ports import find_free_ports
-from gateway.envoy.settings import Address
+from services.common.rpc.addresses import Address
 from tests.fakes.edge import make_edge_settings, run_envoy
 from tests.fakes.upstream import LOOPBACK, run_upstreams
 from tests.integration.edge.harness import API_KEY, EdgeHarness, run_harness

@@ -102,17 +102,17 @@ def test_every_address_is_the_one_that_its_service_listens_on(read_settings: Set
     tts: TtsSettings = read_settings("tts", TtsSettings)
     assert str(edge.gateway_address) == f"gateway:{gateway.port}"
     assert str(edge.gateway_grpc_address) == f"gateway:{gateway.grpc_port}"
-    assert str(edge.tts_address) == gateway.tts_address == f"tts:{tts.port}"
+    assert str(edge.tts_address) == str(gateway.tts_address) == f"tts:{tts.port}"
     image: ImageSettings = read_settings("image", ImageSettings)
-    assert str(edge.image_address) == gateway.image_address == f"image:{image.port}"
+    assert str(edge.image_address) == str(gateway.image_address) == f"image:{image.port}"
     video: VideoSettings = read_settings("video", VideoSettings)
-    assert str(edge.video_address) == gateway.video_address == f"video:{video.port}"
+    assert str(edge.video_address) == str(gateway.video_address) == f"video:{video.port}"
     jobs: JobsSettings = read_settings("jobs", JobsSettings)
-    assert str(edge.jobs_address) == gateway.jobs_address == f"jobs:{jobs.port}"
+    assert str(edge.jobs_address) == str(gateway.jobs_address) == f"jobs:{jobs.port}"
     assert gateway.host == tts.host == image.host == video.host == jobs.host == "0.0.0.0"
     worker: WorkerSettings = read_settings("worker", WorkerSettings)
-    assert jobs.tts_address == worker.tts_address == str(edge.tts_address)
-    assert (worker.image_address, worker.video_address) == (str(edge.image_address), str(edge.video_address))
+    assert jobs.tts_address == worker.tts_address == edge.tts_address
+    assert (worker.image_address, worker.video_address) == (edge.image_address, edge.video_address)
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINERS))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.envoy.config import render_config
+from services.common.rpc.addresses import ServiceAddress
 from tests.fakes.edge import make_edge_settings
 
 KEY_LINE = "robot:0123456789abcdef\n"
@@ -67,6 +68,10 @@ ITEMS: dict[str, tuple[str, Any]] = {
             ("its health is checked before the first request", "health_checks.0.no_traffic_interval", "0.5s"),
             ("requests are limited", "circuit_breakers.thresholds.0.max_requests", 1000),
             ("retries are limited", "circuit_breakers.thresholds.0.retry_budget.budget_percent.value", 20.0),
+            ("all addresses of a name are used", "type", "STRICT_DNS"),
+            ("a replica without connections is left", "outlier_detection.consecutive_local_origin_failure", 2),
+            ("the last replica stays", "outlier_detection.max_ejection_percent", 50),
+            ("errors of providers eject no replica", "outlier_detection.enforcing_consecutive_gateway_failure", 0),
             ("dead connections are detected", "upstream_connection_options.tcp_keepalive.keepalive_time", 30),
         )
     },
@@ -95,7 +100,7 @@ def test_the_configuration_has_the_hardening_item(config: dict[str, Any], item: 
     ("number", "check"),
     [
         (0, {"http_health_check": {"path": "/health"}}),
-        (1, {"tcp_health_check": {}}),
+        (1, {"grpc_health_check": {"service_name": "gateway.directory"}}),
         (2, {"grpc_health_check": {"service_name": "media.tts.v1.TextToSpeechService"}}),
     ],
 )
@@ -103,8 +108,19 @@ def test_each_service_has_its_health_check(config: dict[str, Any], number: int, 
     assert check.items() <= _get_value(config, f"static_resources.clusters.{number}.health_checks.0").items()
 
 
-def test_no_connection_is_kept_alive_by_pings(config: dict[str, Any]) -> None:
-    assert "connection_keepalive" not in str(config)
+def test_services_are_pinged_and_clients_are_not(config: dict[str, Any]) -> None:
+    listener, clusters = config["static_resources"]["listeners"], config["static_resources"]["clusters"]
+    assert "connection_keepalive" not in str(listener)
+    assert ["connection_keepalive" in str(cluster) for cluster in clusters] == [False, *[True] * 5]
+
+
+def test_every_replica_is_an_endpoint(tmp_path: Path) -> None:
+    address = ServiceAddress.parse("10.0.0.1:50051,10.0.0.2:50051")
+    cluster = render_config(make_edge_settings(tmp_path, tts_address=address))["static_resources"]["clusters"][2]
+    assert [
+        item["endpoint"]["address"]["socket_address"]["address"]
+        for item in cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    ] == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_a_request_passes_the_filters_in_this_order(config: dict[str, Any]) -> None:

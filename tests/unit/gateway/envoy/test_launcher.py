@@ -14,7 +14,7 @@ from deploy.local.ports import find_free_ports
 from gateway.envoy import launcher
 from gateway.envoy.__main__ import main
 from gateway.envoy.config import render_config, to_json
-from gateway.envoy.settings import Address
+from services.common.rpc.addresses import Address
 from services.common.settings import EXIT_CONFIGURATION, ConfigurationError
 from tests.fakes.edge import make_edge_settings
 

@@ -168,7 +168,7 @@ def test_a_route_that_waits_for_a_job_has_the_time_limit_of_a_stream(routes: lis
     action = next(route["route"] for route in routes if route["name"] == path)
     assert (action["timeout"], action["idle_timeout"]) == ("3600s", "3605s")
     assert "max_stream_duration" not in action
-    assert "retry_policy" not in action
+    assert action["retry_policy"]["retry_on"] == "connect-failure,refused-stream"
 
 
 @pytest.mark.parametrize(
@@ -218,16 +218,18 @@ def test_a_route_that_does_not_stream_has_no_row_of_its_own(path: str) -> None:
     assert (first.path, first.kind, first.safe) == ("/api/*", Kind.HTTP, False)
 
 
-def test_only_safe_requests_are_retried_and_once(routes: list[dict[str, Any]]) -> None:
+def test_a_request_is_repeated_once_and_only_a_safe_one_after_a_service_received_it(
+    routes: list[dict[str, Any]],
+) -> None:
     for row, route in zip(TABLE, routes, strict=False):
-        policy = route["route"].get("retry_policy")
-        assert bool(policy) == row.safe
-        if policy:
-            assert policy["retry_on"] == "connect-failure,refused-stream,unavailable"
-            assert policy["num_retries"] == 1
+        policy = route["route"]["retry_policy"]
+        conditions = policy["retry_on"].split(",")
+        assert conditions == ["connect-failure", "refused-stream", *(["reset", "unavailable"] if row.safe else [])]
+        assert policy["num_retries"] == 1
+        assert policy["retry_host_predicate"][0]["name"] == "envoy.retry_host_predicates.previous_hosts"
 
 
-def test_posts_to_the_gateway_are_never_retried() -> None:
+def test_no_post_to_the_gateway_is_safe() -> None:
     assert all(row.methods == ("GET", "HEAD") for row in TABLE if row.safe and row.upstream is Upstream.GATEWAY)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.envoy.auth import build_jwt_filter
-from gateway.envoy.settings import Address, EdgeSettings
+from gateway.envoy.settings import EdgeSettings
+from services.common.rpc.addresses import Address
 from services.common.settings import ConfigurationError, load
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9]{0,10}){0,2}", fullmatch=True)
@@ -87,7 +88,7 @@ def test_a_wrong_value_names_its_variable(jwks: pytest.MonkeyPatch, variable: st
 def test_an_address_is_read_from_the_environment(jwks: pytest.MonkeyPatch) -> None:
     jwks.setenv("MEDIA_JWT_JWKS_FILE", "jwks.json")
     jwks.setenv("TTS_ADDRESS", "tts:50051")
-    assert load(EdgeSettings).tts_address == Address("tts", 50051)
+    assert load(EdgeSettings).tts_address.replicas == (Address("tts", 50051),)
 
 
 def test_without_public_keys_the_edge_does_not_start(jwks: pytest.MonkeyPatch) -> None:
