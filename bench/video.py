@@ -19,6 +19,8 @@ from statistics import median
 from bench.table import format_columns
 from services.common.fetch import open_fetcher
 from services.common.input_files import InputFiles
+from services.common.records import BufferedRecords
+from services.common.records.sqlite import open_sqlite_records
 from services.common.storage import StorageSettings, open_object_store
 from services.common.worker_pool import open_workers
 from services.video.ffmpeg import FfmpegLimiter, FfmpegLimits, FfmpegRunner, RunCallbacks, find_ffmpeg
@@ -75,13 +77,15 @@ async def _measure(folder: Path, rounds: int, seconds: int) -> list[Timed]:
     storage = StorageSettings(storage="local", storage_dir=folder / "objects")
     async with (
         open_object_store(storage) as store,
+        open_sqlite_records(folder / "records.sqlite3") as database,
+        BufferedRecords(database) as records,
         open_fetcher() as fetcher,
         open_workers(1, max_queue=10, timeout_seconds=60) as workers,
     ):
         files = InputFiles(fetcher, store)
         inputs = Inputs(files, workers, _MAX_BYTES, _MAX_SECONDS)
         with Workspaces(folder / "work").open() as workspaces:
-            muxer = Muxer(inputs, runner, VideoStore(files), workspaces, _MAX_SECONDS)
+            muxer = Muxer(inputs, runner, VideoStore(files, records), workspaces, _MAX_SECONDS)
             request = MuxRequest(Source(data=video.read_bytes()), Source(data=audio.read_bytes()))
 
             async def run_ffmpeg() -> None:

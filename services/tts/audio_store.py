@@ -1,28 +1,27 @@
-"""The store of generated speech: each audio is an object, with a record under the prefix of its owner."""
+"""The store of generated speech: each audio is an object, with a record that its owner finds and lists."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from services.common.errors import MediaError, Reason
-from services.common.log import logger
-from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
-from services.common.storage.keys import build_record_key, new_dated_key
+from services.common.records import BufferedRecords, OldFolder, Record, RecordKey
+from services.common.records.catalog import Catalog
+from services.common.storage import OWNER, ObjectSpec, ObjectStore
+from services.common.storage.keys import new_dated_key
 from services.common.timing.alignment import Alignment
 from services.tts.events import AudioUrl, Done, Header, StoredAudio
 
-log = logger(__name__)
-
 FOLDER = "audio"
-_RECORD_TYPE = "application/json"
-_PRIVATE = "private, no-store"
-_MAX_RECORD_BYTES = 64 * 1024 * 1024
+KIND = "audio"
 _EXTENSIONS = {"mp3": "mp3", "pcm": "pcm", "wav": "wav", "opus": "opus", "ulaw": "ulaw", "alaw": "alaw"}
+_NO_TIMING = Alignment((), (), ())
 
 
 def create_audio_id() -> str:
@@ -33,20 +32,30 @@ def create_audio_id() -> str:
 class AudioStore:
     """Stores audio, each with a record for its owner.
 
-    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is at records/audio/<owner>/<id>.json, so that a
-    record is found by its id without a search, and by its owner only.
+    The audio is at audio/<year>/<month>/<id>.<extension>. Its record is in the database: it contains the text, as the
+    characters of the timing, and a bucket may be public.
 
     Args:
-        store: The object store for audio and records.
+        store: The object store for audio.
+        records: The records.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, records: BufferedRecords) -> None:
         self._store = store
+        self._catalog = Catalog(KIND, records, store)
+
+    def check_room(self) -> None:
+        """Raise if audio cannot be stored; call this before a provider is paid.
+
+        Raises:
+            MediaError: UNAVAILABLE.
+        """
+        self._catalog.records.check_room()
 
     async def save(
         self, audio_id: str, principal: str, audio: bytes, alignment: Alignment, header: Header, done: Done
     ) -> StoredAudio:
-        """Store audio and its record; if one of them fails, store nothing.
+        """Store audio, then its record.
 
         Raises:
             MediaError: STORAGE_FAILED.
@@ -68,103 +77,129 @@ class AudioStore:
             output_format=form.name,
             stored_at=now,
         )
-        record = await asyncio.to_thread(_to_record, stored)
+        record = await asyncio.to_thread(_to_record, stored, principal)
         metadata = {OWNER: principal, "audio_id": audio_id}
         await self._store.put(stored.key, audio, ObjectSpec(stored.content_type, metadata))
-        try:
-            spec = ObjectSpec(_RECORD_TYPE, {OWNER: principal}, _PRIVATE)
-            await self._store.put(build_record_key(FOLDER, principal, audio_id), record, spec)
-        except BaseException:
-            # Without its record the audio could never be found or deleted.
-            await asyncio.shield(self._delete_orphan(stored.key))
-            raise
+        await self._catalog.records.save(record)
         return stored
 
     async def find(self, audio_id: str, principal: str) -> StoredAudio:
         """Return the record of an audio that `principal` owns.
 
         Raises:
-            MediaError: NOT_FOUND, STORAGE_FAILED.
+            MediaError: NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
-        try:
-            record, _ = await read_all(
-                self._store, build_record_key(FOLDER, principal, audio_id), max_bytes=_MAX_RECORD_BYTES
-            )
-        except MediaError as error:
-            raise _build_not_found_error() if error.reason is Reason.NOT_FOUND else error from None
+        record = await self._catalog.find(principal, audio_id)
+        if record is None:
+            raise _build_not_found_error()
         return await asyncio.to_thread(_from_record, record)
+
+    async def list_page(self, principal: str, page_size: int, page_token: str) -> tuple[Sequence[StoredAudio], str]:
+        """Return a page of the audio of `principal`, newest first and without timing, and the token of the next.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, the token is not one of this list; UNAVAILABLE.
+        """
+        page = await self._catalog.list_page(principal, page_size, page_token)
+        return [_from_record(record) for record in page.records], page.next_page_token
+
+    async def build_urls(self, stored: Sequence[StoredAudio]) -> Sequence[AudioUrl]:
+        """Return a new URL of each audio.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        urls = await self._catalog.build_urls([item.key for item in stored])
+        return [AudioUrl(item.url, item.expires_at) for item in urls]
 
     async def build_url(self, stored: StoredAudio) -> AudioUrl:
         """Return a new URL of stored audio."""
-        address = await self._store.url(stored.key)
-        return AudioUrl(address.url, address.expires_at)
+        return (await self.build_urls([stored]))[0]
 
     async def delete(self, audio_id: str, principal: str) -> None:
         """Delete an audio that `principal` owns, and its record.
 
         Raises:
-            MediaError: NOT_FOUND, STORAGE_FAILED.
+            MediaError: NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
-        stored = await self.find(audio_id, principal)
+        record = await self._catalog.records.get(RecordKey(principal, KIND, audio_id))
+        if record is None:
+            raise _build_not_found_error()
         # Delete the record last: if the first step fails, the caller can still find and delete the audio.
-        await self._store.delete(stored.key)
-        await self._store.delete(build_record_key(FOLDER, principal, audio_id))
-
-    async def _delete_orphan(self, key: str) -> None:
-        try:
-            await self._store.delete(key)
-        except MediaError as error:
-            log.warning("audio remains in the store without its record", key=key, reason=error.reason.name)
+        await self._store.delete(record.object_key)
+        await self._catalog.delete_record(principal, audio_id)
 
 
-def _to_record(stored: StoredAudio) -> bytes:
-    return orjson.dumps(
-        {
-            "id": stored.audio_id,
-            "key": stored.key,
-            "contentType": stored.content_type,
-            "sizeBytes": stored.size_bytes,
-            "durationSeconds": stored.duration_seconds,
-            "sha256": stored.sha256,
-            "alignment": {
-                "characters": list(stored.alignment.characters),
-                "character_start_times_seconds": list(stored.alignment.starts_seconds),
-                "character_end_times_seconds": list(stored.alignment.ends_seconds),
-            },
-            "metadata": {
-                "modelId": stored.model_id,
-                "voiceId": stored.voice_id,
-                "voiceName": stored.voice_name,
-                "provider": stored.provider,
-                "outputFormat": stored.output_format,
-                "timestamp": stored.stored_at.isoformat(),
-            },
-        }
+def _to_record(stored: StoredAudio, principal: str) -> Record:
+    alignment = {
+        "characters": stored.alignment.characters,
+        "character_start_times_seconds": stored.alignment.starts_seconds,
+        "character_end_times_seconds": stored.alignment.ends_seconds,
+    }
+    document = {
+        "contentType": stored.content_type,
+        "sizeBytes": stored.size_bytes,
+        "durationSeconds": stored.duration_seconds,
+        "sha256": stored.sha256,
+        "metadata": {
+            "modelId": stored.model_id,
+            "voiceId": stored.voice_id,
+            "voiceName": stored.voice_name,
+            "provider": stored.provider,
+            "outputFormat": stored.output_format,
+        },
+    }
+    return Record(
+        principal, KIND, stored.audio_id, stored.stored_at, stored.key, document, attachment=orjson.dumps(alignment)
     )
 
 
-def _from_record(record: bytes) -> StoredAudio:
-    fields: dict[str, Any] = orjson.loads(record)
-    timing, metadata = fields["alignment"], fields["metadata"]
+def _from_record(record: Record) -> StoredAudio:
+    fields = record.document
+    metadata = fields["metadata"]
     return StoredAudio(
-        audio_id=fields["id"],
-        key=fields["key"],
+        audio_id=record.id,
+        key=record.object_key,
         content_type=fields["contentType"],
         size_bytes=fields["sizeBytes"],
         duration_seconds=fields["durationSeconds"],
         sha256=fields["sha256"],
-        alignment=Alignment(
-            tuple(timing["characters"]),
-            tuple(timing["character_start_times_seconds"]),
-            tuple(timing["character_end_times_seconds"]),
-        ),
+        alignment=_from_attachment(record.attachment),
         model_id=metadata["modelId"],
         voice_id=metadata["voiceId"],
         voice_name=metadata["voiceName"],
         provider=metadata["provider"],
         output_format=metadata["outputFormat"],
-        stored_at=datetime.fromisoformat(metadata["timestamp"]),
+        stored_at=record.created_at,
     )
+
+
+def _from_attachment(attachment: bytes) -> Alignment:
+    if not attachment:
+        return _NO_TIMING
+    timing: Mapping[str, Any] = orjson.loads(attachment)
+    return Alignment(
+        tuple(timing["characters"]),
+        tuple(timing["character_start_times_seconds"]),
+        tuple(timing["character_end_times_seconds"]),
+    )
+
+
+def _convert_file(key: RecordKey, data: bytes, _written_at: datetime) -> Sequence[Record]:
+    """Convert the record of an earlier version."""
+    fields: dict[str, Any] = orjson.loads(data)
+    timing, metadata = fields["alignment"], fields["metadata"]
+    stored_at = datetime.fromisoformat(metadata["timestamp"])
+    document = {name: fields[name] for name in ("contentType", "sizeBytes", "durationSeconds", "sha256")}
+    document["metadata"] = {name: metadata[name] for name in metadata if name != "timestamp"}
+    record = Record(key.owner, key.kind, key.id, stored_at, fields["key"], document, attachment=orjson.dumps(timing))
+    # Before the file is deleted, be sure that the record can be read.
+    _from_record(record)
+    return [record]
+
+
+OLD_FOLDERS: Mapping[str, OldFolder] = {KIND: OldFolder(FOLDER, _convert_file)}
+"""The records of earlier versions that this service moves into the database."""
 
 
 def _build_not_found_error() -> MediaError:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from services.common.cache import TieredCache, open_cache
 from services.common.diagnostics import log_diagnostics
 from services.common.metrics import serve_metrics
+from services.common.records import open_records
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -21,7 +22,7 @@ from services.common.storage import open_object_store
 from services.common.usage import open_usage
 from services.common.usage.servicer import register_usage_service
 from services.tts.accounting import Accounting
-from services.tts.audio_store import AudioStore
+from services.tts.audio_store import OLD_FOLDERS, AudioStore
 from services.tts.cache import COLLECTION, CachedSpeech, SpeechCodec
 from services.tts.diagnostics import diagnose_speech
 from services.tts.events import SpeechEvent, estimate_size_bytes
@@ -55,6 +56,7 @@ async def main(settings: TtsSettings) -> None:
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
         store = await stack.enter_async_context(open_object_store(settings))
+        records = await stack.enter_async_context(open_records(settings, store, OLD_FOLDERS, registry))
         speech = build_speech(providers, _build_speech_options(settings), cache)
         await stack.enter_async_context(speech.flights)
         servicer = TextToSpeechServicer(
@@ -63,7 +65,7 @@ async def main(settings: TtsSettings) -> None:
             providers,
             Accounting(usage, metrics),
             max_unary_bytes=settings.max_unary_bytes,
-            audio_store=AudioStore(store),
+            audio_store=AudioStore(store, records),
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -122,6 +122,8 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
     def _open_events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
         plan = self._planner.plan(from_synthesize_request(request, streamed=streamed))
+        if request.store:
+            self._audio_store.check_room()
         principal = get_principal(context)
         # Accounting comes first: a cost is recorded even if the audio cannot be stored.
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)

@@ -24,7 +24,7 @@ from services.video.media_types import HEAD_BYTES, MP4, sniff_media_type
 from services.video.probe import MediaFile
 from services.video.progress import STORE_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
-from services.video.records import GenerationRecord, Intent, RecordStore
+from services.video.records import GenerationRecord, GenerationRecords, Intent
 from services.video.source_image import prepare_source_image
 from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
@@ -101,7 +101,7 @@ class VideoGenerator:
     inputs: Inputs
     """Probes generated videos."""
     video_store: VideoStore
-    records: RecordStore
+    records: GenerationRecords
     workspaces: Workspaces
     beginning: timedelta = timedelta(seconds=90)
     """How long an intent without a prediction id counts as a call that is still on its way to the provider."""
@@ -220,14 +220,7 @@ class VideoGenerator:
             resolution=request.request.shorter_side,
             destination=request.destination,
         )
-        try:
-            await self.records.write(record, task.principal)
-        except MediaError:
-            # With a request id, the next call finds the video through its intent (_find_lost). Without one it would be
-            # paid for and never found, so it is cancelled.
-            if not (request.request_id and provider.outlives_process):
-                await _cancel_at_provider(provider, prediction_id)
-            raise
+        await self.records.write(record, task.principal)
         if request.request_id:
             await self.records.bind_intent(request.request_id, task.principal, intent, prediction_id)
         return record
@@ -276,16 +269,9 @@ class VideoGenerator:
         return media
 
     async def _store_video(self, path: Path, media: MediaFile, record: GenerationRecord, principal: str) -> StoredVideo:
-        """Store a video; accept the same video of an earlier attempt that ended before it wrote its record."""
+        """Store a video at the destination of its request."""
         sha256 = await compute_sha256(path)
-        metadata = {"provider": record.provider, "prediction_id": record.prediction_id}
-        try:
-            return await self.video_store.put(path, sha256, media, record.destination, principal, metadata)
-        except MediaError as error:
-            exists = error.reason is Reason.ALREADY_EXISTS
-            if not exists or not await self.video_store.has_metadata(record.destination.object_key, metadata):
-                raise
-        return StoredVideo(record.destination.object_key, sha256, media)
+        return await self.video_store.put(path, sha256, media, record.destination, principal, record.origin)
 
 
 async def _cancel_at_provider(provider: VideoProvider, prediction_id: str) -> None:

@@ -32,7 +32,7 @@ from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
 from services.video.probe import StreamInfo
 from services.video.progress import STORE_CEILING_PERCENT, Progress, ProgressChannel, State
-from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
+from services.video.video_store import Destination, StoredVideo, VideoOrigin, VideoStore, compute_sha256
 from services.video.workspace import Spool, Workspaces
 
 log = logger(__name__)
@@ -192,7 +192,7 @@ class Muxer:
                     actual=media.duration_seconds,
                 )
                 raise MediaError(Reason.GENERATION_FAILED, "The video does not have the planned duration; retry.")
-            return await self._video_store.put(path, await digesting, media, destination, principal, {})
+            return await self._video_store.put(path, await digesting, media, destination, principal, VideoOrigin())
         finally:
             digesting.cancel()
 

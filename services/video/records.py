@@ -1,4 +1,4 @@
-"""Records of generations in the object store.
+"""Records of generations in the database.
 
 The record of a prediction lets every replica find a video after a restart. The intent of a request id makes sure that a
 repeated request pays only once.
@@ -6,7 +6,8 @@ repeated request pays only once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,16 +15,19 @@ import orjson
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
-from services.common.storage import OWNER, ObjectSpec, ObjectStore, read_all
-from services.common.storage.keys import build_record_key
-from services.video.probe import MediaFile, StreamInfo
-from services.video.video_store import Destination, StoredVideo
+from services.common.records import BufferedRecords, OldFolder, Record, RecordKey
+from services.video.video_store import (
+    Destination,
+    StoredVideo,
+    VideoOrigin,
+    build_video_record,
+    video_from_json,
+    video_to_json,
+)
 
 log = logger(__name__)
 
-_VIDEOS, _REQUESTS = "videos", "video-requests"
-_TYPE, _PRIVATE = "application/json", "private, no-store"
-_MAX_BYTES = 1024 * 1024
+_GENERATIONS, _REQUESTS = "video-generation", "video-request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class GenerationRecord:
     """Where to store the video."""
     video: StoredVideo | None = None
     """The stored video; None until it is stored."""
+    accepted_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
+    """When the provider accepted it, in UTC, to the millisecond."""
+
+    @property
+    def origin(self) -> VideoOrigin:
+        """How the video is generated."""
+        return VideoOrigin(self.provider, self.model, self.prompt, self.prediction_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,92 +67,78 @@ class Intent:
     """Id at the provider; empty until the provider has accepted the request."""
 
 
-class RecordStore:
-    """Reads and writes records and intents.
+class GenerationRecords:
+    """Reads and writes the records and intents of generations.
 
     Args:
-        store: The object store.
+        records: The records of all kinds.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, records: BufferedRecords) -> None:
+        self._records = records
 
     async def write(self, record: GenerationRecord, principal: str) -> None:
-        """Write the record of a generation, replacing an earlier one.
-
-        Raises:
-            MediaError: STORAGE_FAILED.
-        """
-        await self._put(build_record_key(_VIDEOS, principal, record.prediction_id), _record_to_json(record), principal)
+        """Write the record of a generation, replacing an earlier one; if the database is down, it is written later."""
+        await self._records.save(_to_record(record, principal))
 
     async def find(self, prediction_id: str, principal: str) -> GenerationRecord:
         """Return the record of a generation of `principal`.
 
         Raises:
-            MediaError: NOT_FOUND, STORAGE_FAILED.
+            MediaError: NOT_FOUND, UNAVAILABLE.
         """
-        found = await self._get(build_record_key(_VIDEOS, principal, prediction_id))
+        found = await self._records.get(RecordKey(principal, _GENERATIONS, prediction_id))
         if found is None:
             raise invalid("prediction_id", "must be the id of one of your videos", Reason.NOT_FOUND)
-        return _record_from_json(found)
+        return _record_from_json(found.document, found.created_at)
 
     async def add_intent(self, request_id: str, principal: str, intent: Intent) -> Intent | None:
         """Write an intent and return None; return the existing one if the request id is already in use.
 
         Raises:
-            MediaError: STORAGE_FAILED.
+            MediaError: UNAVAILABLE.
         """
-        key = build_record_key(_REQUESTS, principal, request_id)
         try:
-            await self._put(key, _intent_to_json(intent), principal, overwrite=False)
+            await self._records.create(_intent_to_record(intent, request_id, principal))
         except MediaError as error:
             if error.reason is not Reason.ALREADY_EXISTS:
                 raise
-            found = await self._get(key)
-            if found is not None:
-                return _intent_from_json(found)
-            # Another call has withdrawn it in the meantime.
-            return await self.add_intent(request_id, principal, intent)
+            found = await self.find_intent(request_id, principal)
+            # If there is none, another call has withdrawn it in the meantime.
+            return found if found is not None else await self.add_intent(request_id, principal, intent)
         return None
 
     async def find_intent(self, request_id: str, principal: str) -> Intent | None:
         """Return the intent of a request id, or None.
 
         Raises:
-            MediaError: STORAGE_FAILED.
+            MediaError: UNAVAILABLE.
         """
-        found = await self._get(build_record_key(_REQUESTS, principal, request_id))
-        return None if found is None else _intent_from_json(found)
+        found = await self._records.get(RecordKey(principal, _REQUESTS, request_id))
+        return None if found is None else _intent_from_json(found.document)
 
     async def bind_intent(self, request_id: str, principal: str, intent: Intent, prediction_id: str) -> None:
-        """Write the prediction id into an intent.
-
-        Raises:
-            MediaError: STORAGE_FAILED.
-        """
+        """Write the prediction id into an intent; if the database is down, it is written later."""
         bound = replace(intent, prediction_id=prediction_id)
-        await self._put(build_record_key(_REQUESTS, principal, request_id), _intent_to_json(bound), principal)
+        await self._records.save(_intent_to_record(bound, request_id, principal))
 
     async def withdraw_intent(self, request_id: str, principal: str) -> None:
         """Delete an intent, so that the request id is free again; a failure is only logged."""
         try:
-            await self._store.delete(build_record_key(_REQUESTS, principal, request_id))
+            await self._records.delete(RecordKey(principal, _REQUESTS, request_id))
         except MediaError as error:
             log.warning("cannot delete the intent of a request", reason=error.reason.name)
 
-    async def _put(self, key: str, content: dict[str, Any], principal: str, *, overwrite: bool = True) -> None:
-        spec = ObjectSpec(_TYPE, {OWNER: principal}, _PRIVATE)
-        await self._store.put(key, orjson.dumps(content), spec, overwrite=overwrite)
 
-    async def _get(self, key: str) -> dict[str, Any] | None:
-        try:
-            data, _ = await read_all(self._store, key, max_bytes=_MAX_BYTES)
-        except MediaError as error:
-            if error.reason is Reason.NOT_FOUND:
-                return None
-            raise
-        found: dict[str, Any] = orjson.loads(data)
-        return found
+def _to_record(record: GenerationRecord, principal: str) -> Record:
+    key = record.video.key if record.video is not None else ""
+    return Record(
+        principal, _GENERATIONS, record.prediction_id, record.accepted_at, key, document=_record_to_json(record)
+    )
+
+
+def _intent_to_record(intent: Intent, request_id: str, principal: str) -> Record:
+    return Record(principal, _REQUESTS, request_id, intent.at, document=_intent_to_json(intent))
 
 
 def _record_to_json(record: GenerationRecord) -> dict[str, Any]:
@@ -154,11 +151,11 @@ def _record_to_json(record: GenerationRecord) -> dict[str, Any]:
         "resolution": record.resolution,
         "objectKey": record.destination.object_key,
         "overwrite": record.destination.overwrite,
-        "video": None if record.video is None else _video_to_json(record.video),
+        "video": None if record.video is None else video_to_json(record.video),
     }
 
 
-def _record_from_json(content: dict[str, Any]) -> GenerationRecord:
+def _record_from_json(content: Mapping[str, Any], accepted_at: datetime) -> GenerationRecord:
     return GenerationRecord(
         prediction_id=content["predictionId"],
         provider=content["provider"],
@@ -167,20 +164,9 @@ def _record_from_json(content: dict[str, Any]) -> GenerationRecord:
         seconds=content["seconds"],
         resolution=content["resolution"],
         destination=Destination(content["objectKey"], content["overwrite"]),
-        video=None if content["video"] is None else _video_from_json(content["video"]),
+        video=None if content["video"] is None else video_from_json(content["video"]),
+        accepted_at=accepted_at,
     )
-
-
-def _video_to_json(video: StoredVideo) -> dict[str, Any]:
-    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in video.media.streams]
-    media = {"container": video.media.container, "sizeBytes": video.media.size_bytes, "streams": streams}
-    return {"key": video.key, "sha256": video.sha256, "media": media}
-
-
-def _video_from_json(content: dict[str, Any]) -> StoredVideo:
-    media = content["media"]
-    streams = tuple(StreamInfo(**stream) for stream in media["streams"])
-    return StoredVideo(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))
 
 
 def _intent_to_json(intent: Intent) -> dict[str, Any]:
@@ -191,5 +177,25 @@ def _intent_to_json(intent: Intent) -> dict[str, Any]:
     }
 
 
-def _intent_from_json(content: dict[str, Any]) -> Intent:
+def _intent_from_json(content: Mapping[str, Any]) -> Intent:
     return Intent(content["fingerprint"], datetime.fromisoformat(content["at"]), content["predictionId"])
+
+
+def _convert_record(key: RecordKey, data: bytes, written_at: datetime) -> Sequence[Record]:
+    """Convert the record of an earlier version, and add that of its video."""
+    generation = _record_from_json(orjson.loads(data), written_at)
+    converted = [_to_record(generation, key.owner)]
+    if generation.video is not None:
+        converted.append(build_video_record(generation.video, generation.origin, key.owner, written_at))
+    return converted
+
+
+def _convert_intent(key: RecordKey, data: bytes, _written_at: datetime) -> Sequence[Record]:
+    return [_intent_to_record(_intent_from_json(orjson.loads(data)), key.id, key.owner)]
+
+
+OLD_FOLDERS: Mapping[str, OldFolder] = {
+    _GENERATIONS: OldFolder("videos", _convert_record),
+    _REQUESTS: OldFolder("video-requests", _convert_intent),
+}
+"""The records of earlier versions that this service moves into the database."""

@@ -15,6 +15,7 @@ from services.common.diagnostics import log_diagnostics
 from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.metrics import serve_metrics
+from services.common.records import BufferedRecords, open_records
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -32,7 +33,7 @@ from services.video.mux import Muxer
 from services.video.providers.embedded import EmbeddedProvider
 from services.video.providers.interface import VideoProvider
 from services.video.providers.replicate import ReplicateProvider, ReplicateSettings, open_replicate
-from services.video.records import RecordStore
+from services.video.records import OLD_FOLDERS, GenerationRecords
 from services.video.service import SERVICE_NAME, VideoServicer
 from services.video.settings import VideoSettings
 from services.video.video_store import VideoStore
@@ -48,6 +49,7 @@ class Dependencies:
     """Opened dependencies of the service."""
 
     store: ObjectStore
+    records: BufferedRecords
     fetcher: Fetcher
     workers: WorkerPool
     replicate: ReplicateProvider
@@ -63,6 +65,7 @@ async def main(settings: VideoSettings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "VIDEO_METRICS_PORT"))
         store = await stack.enter_async_context(open_object_store(settings))
+        records = await stack.enter_async_context(open_records(settings, store, OLD_FOLDERS, registry))
         workers = await stack.enter_async_context(
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
         )
@@ -74,7 +77,7 @@ async def main(settings: VideoSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        dependencies = Dependencies(store, fetcher, workers, replicate, metrics, usage)
+        dependencies = Dependencies(store, records, fetcher, workers, replicate, metrics, usage)
         servicer = await stack.enter_async_context(build_service(settings, dependencies))
 
         def register(server: grpc.aio.Server) -> list[str]:
@@ -91,7 +94,7 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
     runner = FfmpegRunner(find_ffmpeg(settings.ffmpeg_binary), limiter, build_ffmpeg_limits(settings))
     files = InputFiles(dependencies.fetcher, dependencies.store)
     inputs = Inputs(files, dependencies.workers, settings.max_input_bytes, settings.max_seconds)
-    video_store = VideoStore(files)
+    video_store = VideoStore(files, dependencies.records)
     providers: Mapping[str, VideoProvider] = {
         provider.name: provider for provider in (dependencies.replicate, EmbeddedProvider(dependencies.workers, runner))
     }
@@ -108,7 +111,7 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
             dependencies.workers,
             inputs,
             video_store,
-            RecordStore(dependencies.store),
+            GenerationRecords(dependencies.records),
             workspaces,
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,

@@ -1,21 +1,25 @@
-"""Stores finished videos in the object store, and finds and deletes them."""
+"""Stores finished videos for their owners, each with a record, and finds, lists and deletes them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles
+from services.common.records import BufferedRecords, Record, RecordKey
+from services.common.records.catalog import Catalog
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import check_own_key, new_key
-from services.video.probe import MediaFile
+from services.video.probe import MediaFile, StreamInfo
 
 FOLDER = "videos"
+KIND = "video"
 CONTENT_TYPE = "video/mp4"
 _EXTENSION = "mp4"
 
@@ -42,6 +46,33 @@ class StoredVideo:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoOrigin:
+    """How a video was generated; all fields are empty for a video with added speech."""
+
+    provider: str = ""
+    model: str = ""
+    prompt: str = ""
+    prediction_id: str = ""
+    """Id at the provider."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Metadata of the object, which a public bucket may show to anyone: without the prompt."""
+        entries = {"provider": self.provider, "prediction_id": self.prediction_id}
+        return {name: value for name, value in entries.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVideo:
+    """A stored video with its record."""
+
+    video: StoredVideo
+    origin: VideoOrigin
+    stored_at: datetime
+    """In UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoUrl:
     """URL of a stored video."""
 
@@ -55,17 +86,20 @@ class VideoStore:
 
     Args:
         files: Access to the object store, with owner checks.
+        records: The records.
     """
 
-    def __init__(self, files: InputFiles) -> None:
+    def __init__(self, files: InputFiles, records: BufferedRecords) -> None:
         self._files = files
+        self._catalog = Catalog(KIND, records, files.store)
 
     async def check(self, destination: Destination, principal: str) -> None:
         """Raise if a destination cannot be used; call this before any work or payment.
 
         Raises:
-            MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field; UNAVAILABLE.
         """
+        self._catalog.records.check_room()
         if not destination.object_key:
             if destination.overwrite:
                 raise invalid("overwrite", "must come with object_key")
@@ -83,9 +117,9 @@ class VideoStore:
         media: MediaFile,
         destination: Destination,
         principal: str,
-        metadata: Mapping[str, str],
+        origin: VideoOrigin,
     ) -> StoredVideo:
-        """Store a video and return it.
+        """Store a video, then its record.
 
         Args:
             path: The file; the store may move it away.
@@ -93,45 +127,91 @@ class VideoStore:
             media: Container and streams of the file.
             destination: Where to store it; already checked.
             principal: Owner of the video.
-            metadata: Metadata of the object.
+            origin: How the video was generated. An object at the destination with the same origin is this video: an
+                earlier attempt has stored it and ended before it wrote its record.
 
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
         key = destination.object_key or new_key(FOLDER, _EXTENSION)
         cache_control = REPLACEABLE if destination.object_key else IMMUTABLE
-        spec = ObjectSpec(CONTENT_TYPE, {**metadata, OWNER: principal}, cache_control)
-        await self._store.put_file(key, path, sha256, spec, overwrite=destination.overwrite)
-        return StoredVideo(key, sha256, media)
+        spec = ObjectSpec(CONTENT_TYPE, {**origin.metadata, OWNER: principal}, cache_control)
+        try:
+            await self._store.put_file(key, path, sha256, spec, overwrite=destination.overwrite)
+        except MediaError as error:
+            if error.reason is not Reason.ALREADY_EXISTS or not await self._is_of(key, origin):
+                raise
+        stored = StoredVideo(key, sha256, media)
+        await self._catalog.records.save(build_video_record(stored, origin, principal, datetime.now(UTC)))
+        return stored
 
-    async def has_metadata(self, key: str, metadata: Mapping[str, str]) -> bool:
-        """Return whether the object `key` exists and its metadata include `metadata`.
+    async def find(self, key: str, principal: str) -> RecordedVideo:
+        """Return a video of `principal`; without streams if it has no record.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
+        """
+        info = await self._find_owned(key, principal)
+        record = await self._catalog.records.get(RecordKey(principal, KIND, key))
+        if record is not None:
+            return _from_record(record)
+        origin = VideoOrigin(info.metadata.get("provider", ""), prediction_id=info.metadata.get("prediction_id", ""))
+        media = MediaFile(_EXTENSION, info.size_bytes, ())
+        return RecordedVideo(StoredVideo(key, "", media), origin, info.modified_at)
+
+    async def list_page(self, principal: str, page_size: int, page_token: str) -> tuple[Sequence[RecordedVideo], str]:
+        """Return a page of the videos of `principal`, newest first, and the token of the next page.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, the token is not one of this list; UNAVAILABLE.
+        """
+        page = await self._catalog.list_page(principal, page_size, page_token)
+        return [_from_record(record) for record in page.records], page.next_page_token
+
+    async def get_urls(self, videos: Sequence[StoredVideo]) -> Sequence[VideoUrl]:
+        """Return a URL of each video, signed now if the store signs.
 
         Raises:
             MediaError: STORAGE_FAILED.
         """
-        found = await self._find(key)
-        return found is not None and metadata.items() <= found.metadata.items()
+        urls = await self._catalog.build_urls([video.key for video in videos])
+        return [VideoUrl(item.url, item.expires_at) for item in urls]
 
     async def get_url(self, video: StoredVideo) -> VideoUrl:
         """Return a URL of `video`, signed now if the store signs."""
-        found = await self._store.url(video.key)
-        return VideoUrl(found.url, found.expires_at)
+        return (await self.get_urls([video]))[0]
 
     async def delete(self, key: str, principal: str) -> list[str]:
-        """Delete a video of `principal` and return the deleted keys.
+        """Delete a video of `principal`, then its record, and return the deleted keys.
 
         Raises:
-            MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED.
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
-        info = await self._files.find_owned(key, principal, "key")
-        if info.content_type != CONTENT_TYPE:
-            raise invalid("key", "must be the key of a video", Reason.NOT_FOUND)
-        return [key] if await self._store.delete(key) else []
+        try:
+            await self._find_owned(key, principal)
+        except MediaError as error:
+            # An earlier attempt may have deleted the object only.
+            if error.reason is Reason.NOT_FOUND and await self._catalog.delete_record(principal, key):
+                return []
+            raise
+        is_deleted = await self._store.delete(key)
+        await self._catalog.delete_record(principal, key)
+        return [key] if is_deleted else []
 
     @property
     def _store(self) -> ObjectStore:
         return self._files.store
+
+    async def _find_owned(self, key: str, principal: str) -> ObjectInfo:
+        info = await self._files.find_owned(key, principal, "key")
+        if info.content_type != CONTENT_TYPE:
+            raise invalid("key", "must be the key of a video", Reason.NOT_FOUND)
+        return info
+
+    async def _is_of(self, key: str, origin: VideoOrigin) -> bool:
+        """Return whether the object `key` is the generated video of `origin`."""
+        found = await self._find(key)
+        return found is not None and bool(origin.prediction_id) and origin.metadata.items() <= found.metadata.items()
 
     async def _find(self, key: str) -> ObjectInfo | None:
         try:
@@ -140,6 +220,31 @@ class VideoStore:
             if error.reason is Reason.NOT_FOUND:
                 return None
             raise
+
+
+def build_video_record(video: StoredVideo, origin: VideoOrigin, principal: str, stored_at: datetime) -> Record:
+    """Return the record of a stored video."""
+    document = {"video": video_to_json(video), "origin": asdict(origin)}
+    return Record(principal, KIND, video.key, stored_at, video.key, document)
+
+
+def _from_record(record: Record) -> RecordedVideo:
+    origin = VideoOrigin(**record.document["origin"])
+    return RecordedVideo(video_from_json(record.document["video"]), origin, record.created_at)
+
+
+def video_to_json(video: StoredVideo) -> dict[str, Any]:
+    """Return a stored video as JSON."""
+    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in video.media.streams]
+    media = {"container": video.media.container, "sizeBytes": video.media.size_bytes, "streams": streams}
+    return {"key": video.key, "sha256": video.sha256, "media": media}
+
+
+def video_from_json(content: Mapping[str, Any]) -> StoredVideo:
+    """Return the video that `video_to_json` converted."""
+    media = content["media"]
+    streams = tuple(StreamInfo(**stream) for stream in media["streams"])
+    return StoredVideo(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))
 
 
 async def compute_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from media.tts.v1 import tts_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache
+from services.common.records import RecordStore
 from services.common.resilience.retry import RetryPolicy
 from services.common.storage import ObjectStore
 from services.common.usage import UsageRecorder
@@ -24,6 +25,7 @@ from services.tts.server import SpeechComponents, SpeechOptions, build_speech
 from services.tts.service import SERVICE_NAME, TextToSpeechServicer
 from tests.fakes.grpc_server import ServerAndChannel, run_test_server
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.records import build_records
 
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
@@ -50,6 +52,7 @@ def build_servicer(
     max_unary_bytes: int = 1_000_000,
     usage: UsageRecorder | None = None,
     store: ObjectStore | None = None,
+    records: RecordStore | None = None,
     **options: Any,
 ) -> TextToSpeechServicer:
     """Return the service with these providers and the options of `build_speech_parts`."""
@@ -62,7 +65,7 @@ def build_servicer(
         by_name,
         accounting,
         max_unary_bytes=max_unary_bytes,
-        audio_store=AudioStore(store or FakeObjectStore()),
+        audio_store=AudioStore(store or FakeObjectStore(), build_records(records)),
     )
 
 

@@ -54,12 +54,14 @@ class SqliteFile:
         path: The file; it and its folder are created for this user only if they do not exist.
         schema: Tables of the component.
         busy_seconds: How long to wait for the write of another process.
+        durable: Whether a write must survive a power failure; each one then waits for the disk.
     """
 
-    def __init__(self, path: Path, schema: Schema, *, busy_seconds: float = 5.0) -> None:
+    def __init__(self, path: Path, schema: Schema, *, busy_seconds: float = 5.0, durable: bool = False) -> None:
         self._path = path
         self._schema = schema
         self._busy_seconds = busy_seconds
+        self._synchronous = "FULL" if durable else "NORMAL"
         self._opening: asyncio.Task[_Connections] | None = None
         self._closed = False
 
@@ -140,7 +142,7 @@ class SqliteFile:
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
         # NORMAL may lose the last entries on a power failure but never damages the file, and a killed process none.
-        await writer.execute_fetchall("PRAGMA synchronous = NORMAL")
+        await writer.execute_fetchall(f"PRAGMA synchronous = {self._synchronous}")
         await writer.execute_fetchall(f"PRAGMA journal_size_limit = {_MAX_LOG_BYTES}")
 
     async def _migrate(self, writer: aiosqlite.Connection) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
+from services.common.records import RecordStore
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 from services.common.usage import UsageRecorder
@@ -29,6 +30,7 @@ from services.video.settings import VideoSettings
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.media import make_video
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.records import build_records
 from tests.fakes.usage import FakeUsageStore
 
 Progress = video_pb2.VideoProgress
@@ -133,7 +135,7 @@ def two_seconds(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @asynccontextmanager
 async def run_video_service(
-    workers: WorkerPool, work: Path, store: FakeObjectStore, **changes: Any
+    workers: WorkerPool, work: Path, store: FakeObjectStore, records: RecordStore | None = None, **changes: Any
 ) -> AsyncIterator[VideoSuite]:
     """Run the service.
 
@@ -141,6 +143,7 @@ async def run_video_service(
         workers: Worker pool that probes files.
         work: Folder for work in progress.
         store: The object store.
+        records: The database of records; None for a new one.
         **changes: Settings that differ, by the name of their field.
     """
     settings = VideoSettings(_env_file=None, **{"temp_dir": work, "fetch_allow": "127.0.0.1", **changes})
@@ -150,7 +153,9 @@ async def run_video_service(
         polling = replace(build_replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
         replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
         usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
-        parts = Dependencies(store, fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage)
+        parts = Dependencies(
+            store, build_records(records), fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage
+        )
         servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -20,6 +20,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.gateway import run_gateway
 from tests.fakes.image_provider import make_image
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.records import FakeRecordStore
 from tests.fakes.replicate import API_TOKEN, DOWN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import until
 from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
@@ -44,12 +45,12 @@ async def replicate(two_seconds: bytes) -> AsyncIterator[FakeReplicate]:
 
 @pytest.fixture
 async def start_suite(workers: WorkerPool, tmp_path: Path, replicate: FakeReplicate) -> StartSuite:
-    store = FakeObjectStore()
+    store, records = FakeObjectStore(), FakeRecordStore()
     await store.put("images/cat.png", make_image(Size(640, 400)), ObjectSpec("image/png", {"owner": "alice"}))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
-        return run_video_service(workers, tmp_path / "work", store, **settings)
+        return run_video_service(workers, tmp_path / "work", store, records, **settings)
 
     return start
 

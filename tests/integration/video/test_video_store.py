@@ -20,6 +20,7 @@ from services.common.worker_pool import WorkerPool
 from tests.fakes.image_provider import make_image
 from tests.fakes.media import FFPROBE, run_ffprobe
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.records import FakeRecordStore
 from tests.fakes.replicate import API_TOKEN, BROKEN, DOWN, FakeReplicate, Run, run_replicate
 from tests.fakes.waiting import until
 from tests.integration.video.conftest import VideoSuite, get_error, run_video_service
@@ -51,14 +52,19 @@ def store() -> FakeObjectStore:
 
 
 @pytest.fixture
+def records() -> FakeRecordStore:
+    return FakeRecordStore()
+
+
+@pytest.fixture
 async def start_suite(
-    workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, replicate: FakeReplicate
+    workers: WorkerPool, tmp_path: Path, store: FakeObjectStore, records: FakeRecordStore, replicate: FakeReplicate
 ) -> StartSuite:
     await store.put("images/cat.png", SOURCE_IMAGE, _build_spec("alice"))
 
     def start(**changes: Any) -> AbstractAsyncContextManager[VideoSuite]:
         settings = {"replicate_api_token": API_TOKEN, "replicate_base_url": replicate.base_url, **changes}
-        return run_video_service(workers, tmp_path / "work", store, **settings)
+        return run_video_service(workers, tmp_path / "work", store, records, **settings)
 
     return start
 
@@ -252,12 +258,11 @@ async def test_a_request_that_failed_unpaid_may_be_repeated(start_suite: StartSu
 
 
 @pytest.mark.parametrize("key", ["", "users/alice/cat.mp4"], ids=["any key", "a key of one's own"])
-@pytest.mark.parametrize("stored", [1, 2], ids=["not the video", "not that the video was stored"])
 async def test_a_video_can_be_stored_later_if_the_store_was_down(
-    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore, key: str, stored: int
+    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore, key: str
 ) -> None:
     async with start_suite() as suite:
-        store.puts_until_failure = stored
+        store.puts_until_failure = 0
         error = await get_error(suite.generate(image_key="images/cat.png", object_key=key))
         assert error.reason is Reason.STORAGE_FAILED
         store.puts_until_failure = None
@@ -280,18 +285,25 @@ async def test_a_video_does_not_replace_another_that_was_stored_meanwhile(
     assert store.objects["users/alice/cat.mp4"][1] == b"another"
 
 
-@pytest.mark.parametrize(("request_id", "cancelled"), [("", ["p1"]), ("story-7", [])])
-async def test_a_video_without_a_record_is_cancelled_unless_it_has_a_request_id(
-    start_suite: StartSuite, replicate: FakeReplicate, store: FakeObjectStore, request_id: str, cancelled: list[str]
+async def test_a_video_that_is_paid_while_the_database_is_down_is_delivered_and_recorded_later(
+    start_suite: StartSuite, replicate: FakeReplicate, records: FakeRecordStore
 ) -> None:
-    async with start_suite(begin_seconds=0) as suite:
-        store.puts_until_failure = 1 if request_id else 0
-        error = await get_error(suite.generate(image_key="images/cat.png", request_id=request_id))
-        assert error.reason is Reason.STORAGE_FAILED
-        assert replicate.cancelled == cancelled
-        store.puts_until_failure = None
-        video = await suite.generate(image_key="images/cat.png", request_id=request_id)
-    assert video.prediction_id == ("p1" if request_id else "p2")
+    async with start_suite() as suite:
+        records.is_down = True
+        video = await suite.generate(image_key="images/cat.png")
+        assert (await suite.resume(video.prediction_id)).file.key == video.file.key
+        records.is_down = False
+        await until(lambda: ("alice", "video", video.file.key) in records.keys)
+    assert (replicate.created, replicate.cancelled) == (1, [])
+
+
+async def test_a_request_id_that_cannot_be_recorded_is_refused_unpaid(
+    start_suite: StartSuite, replicate: FakeReplicate, records: FakeRecordStore
+) -> None:
+    records.is_down = True
+    async with start_suite() as suite:
+        error = await get_error(suite.generate(image_key="images/cat.png", request_id="story-7"))
+    assert (error.reason, replicate.created) == (Reason.UNAVAILABLE, 0)
 
 
 async def test_a_result_that_is_not_a_video_is_a_failure_of_the_provider(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import grpc
 import orjson
@@ -12,13 +13,17 @@ import pytest
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason
+from services.common.records import RecordKey
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 from services.common.timing.alignment import Alignment
+from services.tts.audio_store import OLD_FOLDERS
 from services.tts.providers.interface import AudioChunk
 from tests.fakes.object_store import EXPIRES, FakeObjectStore
+from tests.fakes.records import FakeRecordStore
 from tests.fakes.speech import FakeSpeechProvider
 from tests.fakes.speech_service import build_servicer, serve_speech
+from tests.fakes.waiting import until
 
 CHUNKS = (
     AudioChunk(bytes(800), Alignment(("H",), (0.0,), (0.05,))),
@@ -31,9 +36,12 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Suite:
     """A client of the service and its store."""
 
-    def __init__(self, stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, store: FakeObjectStore) -> None:
+    def __init__(
+        self, stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub, store: FakeObjectStore, records: FakeRecordStore
+    ) -> None:
         self.stub = stub
         self.store = store
+        self.records = records
 
     async def synthesize(
         self, principal: str = "alice", *, include_alignment: bool = False
@@ -54,10 +62,10 @@ class Suite:
 
 @asynccontextmanager
 async def build_suite(provider: FakeSpeechProvider, max_unary_bytes: int = 10_000) -> AsyncIterator[Suite]:
-    store = FakeObjectStore()
-    servicer = build_servicer(provider, store=store, max_unary_bytes=max_unary_bytes)
+    store, records = FakeObjectStore(), FakeRecordStore()
+    servicer = build_servicer(provider, store=store, records=records, max_unary_bytes=max_unary_bytes)
     async with serve_speech(servicer) as running:
-        yield Suite(tts_pb2_grpc.TextToSpeechServiceStub(running.channel), store)
+        yield Suite(tts_pb2_grpc.TextToSpeechServiceStub(running.channel), store, records)
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> 
     assert UUID.fullmatch(stored.id)
     assert reply.header.stored_audio_id == stored.id
     assert re.fullmatch(rf"audio/\d{{4}}/\d\d/{stored.id}\.pcm", stored.key)
-    assert suite.store.keys == [stored.key, f"records/audio/alice/{stored.id}.json"]
+    assert (suite.store.keys, suite.records.keys) == ([stored.key], [("alice", "audio", stored.id)])
     info, audio = suite.store.objects[stored.key]
     assert (audio, info.content_type) == (AUDIO, stored.content_type)
     assert reply.audio == AUDIO
@@ -99,11 +107,18 @@ async def test_stored_audio_is_found_by_its_id_with_its_timing(suite: Suite) -> 
 
 async def test_the_record_has_a_key_and_no_url(suite: Suite) -> None:
     stored = (await suite.synthesize()).done.stored_audio
-    record = orjson.loads(suite.store.objects[f"records/audio/alice/{stored.id}.json"][1])
-    assert "url" not in record
-    assert record["key"] == stored.key
-    assert set(record["metadata"]) >= {"modelId", "voiceId", "timestamp"}
-    assert record["alignment"]["character_start_times_seconds"] == [0.0, 0.05]
+    (record,) = suite.records.records.values()
+    assert record.object_key == stored.key
+    assert b"http" not in orjson.dumps(record.document)
+    assert record.document["metadata"]["voiceId"] == stored.metadata.voice_id
+    assert orjson.loads(record.attachment)["character_start_times_seconds"] == [0.0, 0.05]
+
+
+async def test_the_text_is_not_in_the_object_store(suite: Suite) -> None:
+    await suite.synthesize()
+    (info, audio) = next(iter(suite.store.objects.values()))
+    assert (len(suite.store.keys), audio) == (1, AUDIO)
+    assert set(info.metadata) == {"owner", "audio_id"}
 
 
 async def test_timing_is_sent_only_on_request(suite: Suite) -> None:
@@ -134,11 +149,47 @@ async def test_a_malformed_id_is_refused(suite: Suite) -> None:
     assert await get_reason(suite.find("../../x")) is Reason.VALIDATION_ERROR
 
 
-@pytest.mark.parametrize("puts", [0, 1])
-async def test_a_failing_store_is_an_error_and_leaves_nothing_behind(suite: Suite, puts: int) -> None:
-    suite.store.puts_until_failure = puts
+async def test_a_failing_store_is_an_error_and_leaves_nothing_behind(suite: Suite) -> None:
+    suite.store.puts_until_failure = 0
     assert await get_reason(suite.synthesize()) is Reason.STORAGE_FAILED
-    assert suite.store.keys == []
+    assert (suite.store.keys, suite.records.keys) == ([], [])
+
+
+async def test_speech_that_is_paid_while_the_database_is_down_is_recorded_later(suite: Suite) -> None:
+    suite.records.is_down = True
+    stored = (await suite.synthesize()).done.stored_audio
+    assert (await suite.find(stored.id)).key == stored.key
+    suite.records.is_down = False
+    await until(lambda: suite.records.keys == [("alice", "audio", stored.id)])
+
+
+async def test_a_deletion_that_failed_half_way_can_be_repeated(suite: Suite) -> None:
+    audio_id = (await suite.synthesize()).done.stored_audio.id
+    suite.records.is_down = True
+    assert await get_reason(suite.delete(audio_id)) is Reason.UNAVAILABLE
+    suite.records.is_down = False
+    suite.store.objects.clear()
+    await suite.delete(audio_id)
+    assert suite.records.keys == []
+
+
+async def test_the_record_of_audio_that_is_gone_is_deleted(suite: Suite) -> None:
+    audio_id = (await suite.synthesize()).done.stored_audio.id
+    suite.store.objects.clear()
+    assert await get_reason(suite.find(audio_id)) is Reason.NOT_FOUND
+    assert suite.records.keys == []
+
+
+def test_a_record_of_an_earlier_version_is_converted_with_its_timing() -> None:
+    data = b"""{"id": "a-1", "key": "audio/2026/10/a-1.mp3", "contentType": "audio/mpeg", "sizeBytes": 3,
+        "durationSeconds": 0.1, "sha256": "ab", "alignment": {"characters": ["H"], "character_start_times_seconds":
+        [0.0], "character_end_times_seconds": [0.1]}, "metadata": {"modelId": "m", "voiceId": "v", "voiceName": "V",
+        "provider": "elevenlabs", "outputFormat": "mp3_44100_128", "timestamp": "2026-10-05T12:00:00+00:00"}}"""
+    written_at = datetime(2026, 10, 6, tzinfo=UTC)
+    (record,) = OLD_FOLDERS["audio"].convert(RecordKey("alice", "audio", "a-1"), data, written_at)
+    assert (record.object_key, record.created_at) == ("audio/2026/10/a-1.mp3", datetime(2026, 10, 5, 12, tzinfo=UTC))
+    assert record.document["metadata"]["voiceName"] == "V"
+    assert orjson.loads(record.attachment)["characters"] == ["H"]
 
 
 async def test_speech_that_was_cut_is_not_stored() -> None:
