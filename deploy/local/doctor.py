@@ -175,7 +175,7 @@ async def check_store(settings: StorageSettings) -> Diagnostic:
 async def check_mongo(uri: str) -> Diagnostic:
     """Check that the database can be reached."""
     if not uri:
-        return ok("results and usage", "are stored in a file")
+        return ok("results, usage and records", "are stored in a file; several machines need MONGODB_URI")
     from pymongo.errors import PyMongoError  # noqa: PLC0415 - only users of MongoDB load the driver
 
     from services.common.cache.mongo import open_mongo_database  # noqa: PLC0415 - as above
@@ -185,7 +185,9 @@ async def check_mongo(uri: str) -> Diagnostic:
             await database.command("ping")
     except (PyMongoError, ConfigurationError):
         return problem(
-            "MongoDB", "cannot be reached", "check MONGODB_URI; without it results are generated again each time"
+            "MongoDB",
+            "cannot be reached",
+            "check MONGODB_URI; without it stored media are not listed and request ids of videos are refused",
         )
     return ok("MongoDB", "can be reached")
 

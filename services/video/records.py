@@ -104,7 +104,7 @@ class GenerationRecords:
             if error.reason is not Reason.ALREADY_EXISTS:
                 raise
             found = await self.find_intent(request_id, principal)
-            # If there is none, another call has withdrawn it in the meantime.
+            # Without one, another call has withdrawn it in the meantime.
             return found if found is not None else await self.add_intent(request_id, principal, intent)
         return None
 

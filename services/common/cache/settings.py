@@ -16,12 +16,12 @@ MemoryBytes = Annotated[int, Field(ge=0, description="Memory for results that we
 
 
 class DatabaseSettings(Settings):
-    """Settings of the database for results and usage: MongoDB or one SQLite file."""
+    """Settings of the database for results, usage and records: MongoDB or one SQLite file."""
 
     mongodb_uri: SecretStr = Field(
         SecretStr(""),
         validation_alias="MONGODB_URI",
-        description="MongoDB for results and usage, with the database in its path. Unset: a SQLite file.",
+        description="MongoDB for results, usage and records, with the database in its path. Unset: a SQLite file.",
     )
     state_dir: Path = Field(
         Path(".run/state"),

@@ -1,7 +1,7 @@
 """Moves records of earlier versions, which lay as JSON files beside the media, into the database.
 
-Such a file is at records/<folder>/<owner>/<id>.json in the object store: in a public bucket, anyone who guesses its
-name can read it. Every service moves the folders that it owns when it starts.
+Such a file is at records/<folder>/<owner>/<id>.json in the object store: in a public bucket, a guess of its name
+is enough to read it. Every service moves the folders that it owns when it starts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.records.interface import MAX_ATTACHMENT_BYTES, Record, RecordKey, RecordPage, RecordStore
 from services.common.storage import OWNER, ObjectStore, read_all
-from services.common.storage.keys import USERS, prefix_for
+from services.common.storage.keys import USERS, list_prefixes
 
 log = logger(__name__)
 
@@ -34,7 +34,7 @@ Raises ValueError, KeyError or TypeError for a content of another form.
 
 @dataclass(frozen=True, slots=True)
 class OldFolder:
-    """A folder of files, each of which is the record of one kind with its id."""
+    """A folder of files; each is a record, named by its id."""
 
     folder: str
     """Name of the folder below `records/`."""
@@ -80,8 +80,8 @@ class MigratingRecords(RecordStore):
 
     async def delete(self, key: RecordKey) -> bool:
         """Delete a record, and its file first: the file would bring the record back."""
-        path = self._build_path(key)
-        had_file = await self._store.delete(path) if path is not None and await self._exists(path) else False
+        path = await self._find_file(key)
+        had_file = path is not None and await self._store.delete(path)
         return await self._records.delete(key) or had_file
 
     async def list_page(self, owner: str, kind: str, *, page_size: int, page_token: str = "") -> RecordPage:
@@ -135,8 +135,8 @@ class MigratingRecords(RecordStore):
 
     async def _move(self, key: RecordKey) -> bool:
         """Move the file of a record, if there is one, and return whether it was moved."""
-        path = self._build_path(key)
-        if path is None or not await self._exists(path):
+        path = await self._find_file(key)
+        if path is None:
             return False
         return await self._move_file(path, key.kind, self._folders[key.kind], key.owner)
 
@@ -176,6 +176,17 @@ class MigratingRecords(RecordStore):
             if error.reason is not Reason.ALREADY_EXISTS:
                 raise
 
+    async def _find_file(self, key: RecordKey) -> str | None:
+        """Return where the file of a record is; None without a file."""
+        if not self._is_active or key.kind not in self._folders:
+            return None
+        for prefix in list_prefixes(key.owner):
+            owner = prefix.removeprefix(f"{USERS}/")
+            path = f"{ROOT}/{self._folders[key.kind].folder}/{owner}{key.id}{_SUFFIX}"
+            if await self._exists(path):
+                return path
+        return None
+
     async def _exists(self, path: str) -> bool:
         try:
             await self._store.head(path)
@@ -185,10 +196,3 @@ class MigratingRecords(RecordStore):
                 return False
             raise
         return True
-
-    def _build_path(self, key: RecordKey) -> str | None:
-        """Return where the file of a record would be; None if there cannot be one."""
-        if not self._is_active or key.kind not in self._folders:
-            return None
-        owner = prefix_for(key.owner).removeprefix(f"{USERS}/")
-        return f"{ROOT}/{self._folders[key.kind].folder}/{owner}{key.id}{_SUFFIX}"

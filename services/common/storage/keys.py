@@ -117,18 +117,6 @@ def build_content_key(principal: str, sha256: str, extension: str) -> str:
     return f"{prefix_for(principal)}sha256/{sha256[:2]}/{sha256[2:]}.{extension}"
 
 
-def build_record_key(kind: str, principal: str, record_id: str) -> str:
-    """Return the key of a record of `principal`, such as records/audio/alice/<id>.json.
-
-    Args:
-        kind: Kind of the record.
-        principal: Owner.
-        record_id: Id of the record; must be a valid segment of a key.
-    """
-    owner = prefix_for(principal).removeprefix(f"{USERS}/")
-    return f"records/{kind}/{owner}{record_id}.json"
-
-
 def belongs_to(info: ObjectInfo, principal: str) -> bool:
     """Return whether `principal` owns an object, by its key or by the metadata of the object."""
     return info.key.startswith(list_prefixes(principal)) or info.metadata.get(OWNER) == principal

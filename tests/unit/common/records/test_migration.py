@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.common.records import OldFolder, Record, RecordKey
 from services.common.records.migration import MigratingRecords
-from services.common.storage import ObjectSpec
+from services.common.storage import ObjectInfo, ObjectSpec
 from tests.fakes.object_store import FakeObjectStore
 from tests.fakes.records import FakeRecordStore
 
@@ -60,20 +61,20 @@ def records(database: FakeRecordStore, store: FailingStore) -> MigratingRecords:
     return MigratingRecords(database, store, FOLDERS)
 
 
-async def put_file(
-    store: FakeObjectStore, path: str = PATH, owner: str = "alice", data: bytes = b'{"key": "a"}'
-) -> None:
-    await store.put(path, data, ObjectSpec("application/json", {"owner": owner}), overwrite=True)
+def put_file(store: FakeObjectStore, path: str = PATH, owner: str = "alice", data: bytes = b'{"key": "a"}') -> None:
+    # As an earlier version stored it, whose keys had signs that new keys must not have.
+    info = ObjectInfo(path, len(data), "application/json", "tag", datetime.now(UTC), {"owner": owner})
+    store.objects[path] = info, data
 
 
 async def test_all_files_are_moved_and_deleted(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
     for number in range(250):
-        await put_file(store, f"records/audio/alice/{number}.json")
-    await put_file(store, "records/audio/~0123/one.json", LONG_NAME)
-    await put_file(store, "records/videos/alice/other-service.json")
-    await put_file(store, "audio/2026/11/one.mp3")
+        put_file(store, f"records/audio/alice/{number}.json")
+    put_file(store, "records/audio/~0123/one.json", LONG_NAME)
+    put_file(store, "records/videos/alice/other-service.json")
+    put_file(store, "audio/2026/11/one.mp3")
     assert await records.move_all() == 251
     assert store.keys == ["audio/2026/11/one.mp3", "records/videos/alice/other-service.json"]
     assert len(database.records) == 251
@@ -87,7 +88,7 @@ async def test_an_interrupted_pass_is_continued(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
     for number in range(5):
-        await put_file(store, f"records/audio/alice/{number}.json")
+        put_file(store, f"records/audio/alice/{number}.json")
     store.deletions_until_failure = 2
     with pytest.raises(MediaError):
         await records.move_all()
@@ -100,7 +101,7 @@ async def test_an_interrupted_pass_is_continued(
 
 async def test_several_processes_may_move_at_once(database: FakeRecordStore, store: FailingStore) -> None:
     for number in range(20):
-        await put_file(store, f"records/audio/alice/{number}.json")
+        put_file(store, f"records/audio/alice/{number}.json")
     await asyncio.gather(*(MigratingRecords(database, store, FOLDERS).move_all() for _ in range(3)))
     assert (store.keys, len(database.records)) == ([], 20)
 
@@ -108,7 +109,7 @@ async def test_several_processes_may_move_at_once(database: FakeRecordStore, sto
 async def test_a_file_that_is_not_moved_yet_is_found(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
-    await put_file(store)
+    put_file(store)
     found = await records.get(KEY)
     assert found is not None
     assert (found.owner, found.object_key) == ("alice", "a")
@@ -116,7 +117,7 @@ async def test_a_file_that_is_not_moved_yet_is_found(
 
 
 async def test_another_owner_does_not_find_the_file(records: MigratingRecords, store: FailingStore) -> None:
-    await put_file(store)
+    put_file(store)
     for owner in ("bob", "", LONG_NAME):
         assert await records.get(RecordKey(owner, "audio", "one")) is None
     assert store.keys == [PATH]
@@ -125,7 +126,7 @@ async def test_another_owner_does_not_find_the_file(records: MigratingRecords, s
 async def test_a_record_cannot_be_created_while_its_file_exists(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
-    await put_file(store)
+    put_file(store)
     with pytest.raises(MediaError) as caught:
         await records.create(Record("alice", "audio", "one", datetime.now(UTC), "new"))
     assert caught.value.reason is Reason.ALREADY_EXISTS
@@ -136,7 +137,7 @@ async def test_a_record_of_the_database_is_newer_than_its_file(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
     newer = Record("alice", "audio", "one", datetime.now(UTC), "new")
-    await put_file(store)
+    put_file(store)
     await records.replace(newer)
     assert await records.get(KEY) == newer
     await records.move_all()
@@ -146,19 +147,29 @@ async def test_a_record_of_the_database_is_newer_than_its_file(
 async def test_a_deleted_record_does_not_come_back_from_its_file(
     records: MigratingRecords, database: FakeRecordStore, store: FailingStore
 ) -> None:
-    await put_file(store)
+    put_file(store)
     assert await records.delete(KEY)
     assert not await records.delete(KEY)
     assert await records.move_all() == 0
     assert (store.keys, database.records) == ([], {})
 
 
+@pytest.mark.parametrize("mark", ["~", "="])
+async def test_a_file_of_a_caller_with_a_long_name_is_found(
+    records: MigratingRecords, store: FailingStore, mark: str
+) -> None:
+    digest = hashlib.sha256(LONG_NAME.encode()).hexdigest()[:32]
+    put_file(store, f"records/audio/{mark}{digest}/one.json", LONG_NAME)
+    assert await records.get(RecordKey(LONG_NAME, "audio", "one")) is not None
+    assert store.keys == []
+
+
 @pytest.mark.parametrize("data", [b"not json", b"[]", b"{}", b"\xff"])
 async def test_a_file_that_cannot_be_read_stays_and_stops_nothing(
     records: MigratingRecords, store: FailingStore, data: bytes
 ) -> None:
-    await put_file(store, data=data)
-    await put_file(store, "records/audio/alice/two.json")
+    put_file(store, data=data)
+    put_file(store, "records/audio/alice/two.json")
     assert await records.move_all() == 1
     assert store.keys == [PATH]
     assert await records.get(KEY) is None
@@ -193,7 +204,7 @@ async def test_the_search_for_files_ends_after_two_empty_passes(
     records: MigratingRecords, store: FailingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.common.records.migration._PASS_SECONDS", 0)
-    await put_file(store)
+    put_file(store)
     await records.run()
     store.unreadable = True
     assert await records.get(RecordKey("alice", "audio", "two")) is None
