@@ -40,7 +40,7 @@ async def _check_all_calls(uri: str) -> None:
         assert "127.0.0.1" not in error.message
 
 
-async def test_a_uri_that_is_none_is_a_wrong_setting() -> None:
+async def test_an_invalid_uri_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match="MONGODB_URI"):
         async with open_mongo_records("mongodb://"):
             pass
