@@ -15,7 +15,7 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from deploy.local.ports import EDGE
+from deploy.local.ports import EDGE, EDGE_DEFAULT, INNER_RANGE, assign_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.nats.settings import NatsSettings
@@ -75,7 +75,7 @@ def build_configuration() -> str:
     for title, kind in _PROCESSES:
         own = {name: info for name, info in variables(kind).items() if not _is_same(info, common.get(name))}
         sections += [f"## {title}", _build_variables_table(own)]
-    sections += [_PORTS_TEXT, _build_table(("Variable", "Default", "Port"), _build_port_rows())]
+    sections += [_PORTS_TEXT, _build_table(("Variable", "Port", "Purpose"), _build_port_rows())]
     return "\n\n".join(sections) + "\n"
 
 
@@ -114,8 +114,9 @@ later; if the necessary wait is known, `Retry-After` or `google.rpc.RetryInfo` g
 _PORTS_TEXT = f"""\
 ### Ports of the local suite
 
-`{EDGE.variable}` alone moves the whole suite: the difference between its value and {EDGE.default} is added to each \
-port whose own variable is not set. Two suites on one machine therefore differ in `{EDGE.variable}` and \
+`{EDGE.variable}` alone moves the whole suite: it chooses a block of ports outside the range of outgoing connections, \
+and each port whose own variable is not set has its place there. The table shows the block of {EDGE_DEFAULT}; \
+`make run` and `make doctor` show the ports in use. Two suites on one machine therefore differ in `{EDGE.variable}` and \
 `MEDIA_RUN_DIR` only. \
 If a port is taken, the start ends with a message that names the port, the process that uses it, and its variable."""
 
@@ -125,8 +126,10 @@ def _is_same(info: FieldInfo, common: FieldInfo | None) -> bool:
 
 
 def _build_port_rows() -> Iterator[tuple[object, ...]]:
-    for port in list_ports(SUITE):
-        yield f"`{port.variable}`", port.default, f"{port.purpose}"
+    ports = list_ports(SUITE)
+    numbers = assign_ports(ports, {}, INNER_RANGE)
+    for port in ports:
+        yield f"`{port.variable}`", numbers[port.variable], f"{port.purpose}"
 
 
 def _build_variables_table(fields: Mapping[str, FieldInfo]) -> str:

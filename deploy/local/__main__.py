@@ -19,7 +19,7 @@ from services.common.settings import ConfigurationError, load, refuse_to_start
 
 _VARIABLES = """\
 environment variables (all of them: docs/configuration.md):
-  MEDIA_PORT         port of the edge, 8080 by default; all other ports move by the same difference
+  MEDIA_PORT         port of the edge, 8080 by default; the inner ports follow it
   MEDIA_RUN_DIR      folder of keys, lock and logs; .run in the repository root by default
   ELEVENLABS_API_KEY set: ElevenLabs is the default speech provider; unset: the embedded engine
 """

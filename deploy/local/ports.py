@@ -1,9 +1,9 @@
 """Ports of the local suite, and the process that uses a port that is not free.
 
-MEDIA_PORT alone moves the whole suite: each port whose own variable is not set moves by the difference between
-MEDIA_PORT and 8080. With MEDIA_PORT=8090 the TTS service listens on 50061 instead of 50051. So one variable is enough
-for a second suite on the same machine. `make run` never chooses a port at random: addresses are the same at each start,
-and a port that is taken is an error that names the variable to change.
+MEDIA_PORT alone moves the whole suite: it chooses a block of ports, from which each port whose own variable is not set
+takes its place. So one variable is enough for a second suite on the same machine, and addresses are the same at each
+start. The blocks are outside the range from which the system takes the ports of outgoing connections, so that none of
+those holds a port of the suite. A port that is taken is an error that names the variable to change.
 """
 
 from __future__ import annotations
@@ -26,9 +26,15 @@ if TYPE_CHECKING:
     import psutil
 
 LOOPBACK = "127.0.0.1"
-_LOWEST, _HIGHEST = 1024, 65535
-_LOWEST_FREE = 10_000
-"""Lowest port for the suite; well-known and privileged ports are below it."""
+_LOWEST_UNPRIVILEGED, _HIGHEST = 1024, 65535
+_LOWEST = 10_000
+"""Lowest port for the suite; most well-known ports are below it."""
+_EPHEMERAL = (32_768, 60_999)
+"""Ports of outgoing connections on Linux, unless it is configured otherwise; other systems begin higher."""
+INNER_RANGE = range(_LOWEST, _EPHEMERAL[0])
+"""Range of the ports that no variable sets, where the ephemeral ports are the usual ones."""
+_BLOCK = 20
+"""Ports in a block: more than the suite has, because MEDIA_PORT or a variable may name one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,12 @@ class Port:
 
     variable: str
     """Environment variable that sets it."""
-    default: int
-    """Its number if neither `variable` nor MEDIA_PORT is set."""
     purpose: str
     """Protocol and use, in a few words."""
 
 
-EDGE = Port("MEDIA_PORT", 8080, "HTTP, gRPC and gRPC-Web; the only public port")
+EDGE_DEFAULT = 8080
+EDGE = Port("MEDIA_PORT", "HTTP, gRPC and gRPC-Web; the only public port")
 
 PortNumbers = Mapping[str, int]
 """Number of each port by its variable."""
@@ -56,10 +61,57 @@ def choose_ports(ports: Sequence[Port]) -> PortNumbers:
         ConfigurationError: The value of a variable is not a port, or two variables have the same port.
     """
     explicit = load(_build_settings(ports)).model_dump()
-    shift = (explicit[EDGE.variable] or EDGE.default) - EDGE.default
-    numbers = {port.variable: explicit[port.variable] or _shift(port.default, shift) for port in ports}
+    numbers = assign_ports(ports, explicit, find_inner_range())
     _require_distinct(numbers)
     return numbers
+
+
+def assign_ports(ports: Sequence[Port], explicit: Mapping[str, int | None], inner: range) -> PortNumbers:
+    """Return the number of each port: its own, or its place in the block of MEDIA_PORT.
+
+    Args:
+        ports: The ports; a port keeps its place when another one gets a number of its own.
+        explicit: Numbers that variables set.
+        inner: Range of the blocks.
+    """
+    edge = explicit.get(EDGE.variable) or EDGE_DEFAULT
+    places = [port.variable for port in ports if port is not EDGE]
+    size = max(_BLOCK, len(places) + 1)
+    start = edge % (len(inner) // size) * size
+    block = inner[start : start + size]
+    taken = {edge, *(number for number in explicit.values() if number)}
+    spare = (
+        number
+        for index, number in enumerate(block)
+        if number not in taken and (index >= len(places) or explicit.get(places[index]))
+    )
+    numbers = {EDGE.variable: edge}
+    for name, number in zip(places, block, strict=False):
+        numbers[name] = explicit.get(name) or (next(spare) if number in taken else number)
+    return {port.variable: numbers[port.variable] for port in ports}
+
+
+def find_inner_range() -> range:
+    """Return the ports from which the suite takes those that no variable sets.
+
+    It is the range below the ephemeral ports, or the one above them if that has no room. On a system whose ephemeral
+    ports leave room nowhere, it is the ports below 32768, as on other systems.
+    """
+    low, high = read_ephemeral_range()
+    candidates = (
+        range(_LOWEST, min(low, _EPHEMERAL[0])),
+        range(max(high + 1, _LOWEST), _HIGHEST + 1),
+        range(_LOWEST_UNPRIVILEGED, min(low, _EPHEMERAL[0])),
+    )
+    return next((found for found in candidates if len(found) >= _BLOCK), INNER_RANGE)
+
+
+def read_ephemeral_range() -> tuple[int, int]:
+    """Return the first and the last port that the system may give to an outgoing connection."""
+    with suppress(OSError, ValueError):
+        low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return int(low), int(high)
+    return _EPHEMERAL
 
 
 def choose_free_ports(ports: Sequence[Port]) -> PortNumbers:
@@ -88,17 +140,9 @@ def find_free_ports(count: int) -> list[int]:
     return found
 
 
-def _find_non_ephemeral_range() -> range:
-    """Return the larger of the two ranges below and above the system's ephemeral ports."""
-    low, high = 32_768, 60_999
-    with suppress(OSError):
-        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    return max(range(_LOWEST_FREE, low), range(high + 1, _HIGHEST + 1), key=len)
-
-
 def _generate_candidates() -> Iterator[int]:
     """Yield ports in ascending order from a random start, so that two processes rarely try the same ports."""
-    span = _find_non_ephemeral_range() or range(_LOWEST_FREE, _HIGHEST + 1)
+    span = find_inner_range()
     start = secrets.randbelow(len(span))
     for number in itertools.count(start):
         yield span[number % len(span)]
@@ -159,13 +203,6 @@ def _build_settings(ports: Sequence[Port]) -> type[Settings]:
     }
     # The type stubs of create_model do not accept fields from a dictionary.
     return create_model("PortSettings", __base__=Settings, **fields)  # type: ignore[call-overload, no-any-return]  # see above
-
-
-def _shift(port: int, shift: int) -> int:
-    """Return `port + shift`, wrapped around into the ports that need no privilege."""
-    if not shift:
-        return port
-    return _LOWEST + (port + shift - _LOWEST) % (_HIGHEST - _LOWEST + 1)
 
 
 def _require_distinct(ports: PortNumbers) -> None:

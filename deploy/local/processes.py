@@ -43,8 +43,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="stores jobs on disk",
         command=("python", "-m", "deploy.nats"),
         ports=(
-            Port("NATS_PORT", 4222, "NATS of the local suite"),
-            Port("NATS_MONITOR_PORT", 8222, "monitoring page of the local NATS"),
+            Port("NATS_PORT", "NATS of the local suite"),
+            Port("NATS_MONITOR_PORT", "monitoring page of the local NATS"),
         ),
         ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
         # Users with a NATS cluster set the variable.
@@ -55,8 +55,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="text to speech, gRPC",
         command=("python", "-m", "services.tts"),
         ports=(
-            Port("TTS_PORT", 50051, "gRPC of the TTS service"),
-            Port("TTS_METRICS_PORT", 9464, "Prometheus metrics of the TTS service"),
+            Port("TTS_PORT", "gRPC of the TTS service"),
+            Port("TTS_METRICS_PORT", "Prometheus metrics of the TTS service"),
         ),
         ready="grpc://127.0.0.1:{TTS_PORT}/media.tts.v1.TextToSpeechService",
         environment={"TTS_ADDRESS": "127.0.0.1:{TTS_PORT}"},
@@ -71,8 +71,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="images, gRPC",
         command=("python", "-m", "services.image"),
         ports=(
-            Port("IMAGE_PORT", 50052, "gRPC of the image service"),
-            Port("IMAGE_METRICS_PORT", 9465, "Prometheus metrics of the image service"),
+            Port("IMAGE_PORT", "gRPC of the image service"),
+            Port("IMAGE_METRICS_PORT", "Prometheus metrics of the image service"),
         ),
         ready="grpc://127.0.0.1:{IMAGE_PORT}/media.image.v1.ImageService",
         environment={"IMAGE_ADDRESS": "127.0.0.1:{IMAGE_PORT}"},
@@ -87,8 +87,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="videos, gRPC",
         command=("python", "-m", "services.video"),
         ports=(
-            Port("VIDEO_PORT", 50053, "gRPC of the video service"),
-            Port("VIDEO_METRICS_PORT", 9466, "Prometheus metrics of the video service"),
+            Port("VIDEO_PORT", "gRPC of the video service"),
+            Port("VIDEO_METRICS_PORT", "Prometheus metrics of the video service"),
         ),
         ready="grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService",
         environment={"VIDEO_ADDRESS": "127.0.0.1:{VIDEO_PORT}"},
@@ -98,7 +98,7 @@ SUITE: tuple[ProcessSpec, ...] = (
         name="jobs",
         purpose="jobs, gRPC",
         command=("python", "-m", "services.jobs"),
-        ports=(Port("JOBS_PORT", 50054, "gRPC of the job service"),),
+        ports=(Port("JOBS_PORT", "gRPC of the job service"),),
         ready="grpc://127.0.0.1:{JOBS_PORT}/media.jobs.v1.JobService",
         environment={"JOBS_ADDRESS": "127.0.0.1:{JOBS_PORT}"},
         defaults={"JOBS_DRAIN_NOTICE_SECONDS": "0.2", "JOBS_DRAIN_GRACE_SECONDS": "1"},
@@ -109,8 +109,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="runs jobs",
         command=("python", "-m", "services.jobs.worker"),
         ports=(
-            Port("WORKER_PORT", 50055, "health of the worker"),
-            Port("WORKER_METRICS_PORT", 9467, "Prometheus metrics of the worker"),
+            Port("WORKER_PORT", "health of the worker"),
+            Port("WORKER_METRICS_PORT", "Prometheus metrics of the worker"),
         ),
         ready="grpc://127.0.0.1:{WORKER_PORT}/services.jobs.worker",
         after=("nats",),
@@ -120,8 +120,8 @@ SUITE: tuple[ProcessSpec, ...] = (
         purpose="HTTP in front of the services",
         command=("python", "-m", "gateway"),
         ports=(
-            Port("GATEWAY_PORT", 8081, "HTTP of the gateway"),
-            Port("GATEWAY_GRPC_PORT", 8082, "gRPC reflection and health of all services"),
+            Port("GATEWAY_PORT", "HTTP of the gateway"),
+            Port("GATEWAY_GRPC_PORT", "gRPC reflection and health of all services"),
         ),
         ready="http://127.0.0.1:{GATEWAY_PORT}/health",
         environment={
@@ -135,7 +135,7 @@ SUITE: tuple[ProcessSpec, ...] = (
         name="envoy",
         purpose="the edge: the only public port; checks tokens",
         command=("python", "-m", "gateway.envoy", "run"),
-        ports=(EDGE, Port("MEDIA_ADMIN_PORT", 9901, "Envoy's admin page")),
+        ports=(EDGE, Port("MEDIA_ADMIN_PORT", "Envoy's admin page")),
         ready="http://127.0.0.1:{MEDIA_PORT}/health",
         # There is no load balancer in front of it that needs a drain notice.
         defaults={

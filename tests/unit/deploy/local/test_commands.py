@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from deploy.local.__main__ import main
-from deploy.local.ports import choose_free_ports
+from deploy.local.ports import INNER_RANGE, assign_ports, choose_free_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import ROOT
 from deploy.local.state_dir import hold_lock, prepare_folder
@@ -98,7 +98,7 @@ def test_run_reports_a_wrong_setting_before_it_starts_a_process(
 
 
 def test_the_welcome_shows_every_process_with_its_port_and_three_commands_to_try() -> None:
-    ports = {port.variable: port.default for port in list_ports(SUITE)}
+    ports = assign_ports(list_ports(SUITE), {}, INNER_RANGE)
     text = format_welcome(SUITE, ports, ROOT / ".run", {"speech": "espeak (free)", "images": "fal (paid)"}, 2.13)
     for spec in SUITE:
         assert f"  {spec.name} " in text
@@ -116,5 +116,5 @@ def test_the_welcome_shows_every_process_with_its_port_and_three_commands_to_try
 
 
 def test_the_token_command_of_the_welcome_names_the_folder_in_use() -> None:
-    ports = {port.variable: port.default for port in list_ports(SUITE)}
+    ports = assign_ports(list_ports(SUITE), {}, INNER_RANGE)
     assert "$(make -s token MEDIA_RUN_DIR='/my run')" in format_welcome(SUITE, ports, Path("/my run"), {}, 1)

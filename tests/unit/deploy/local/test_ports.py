@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local import ports
-from deploy.local.ports import EDGE, Port, choose_free_ports, choose_ports, find_free_ports, require_free_ports
+from deploy.local.ports import (
+    EDGE,
+    INNER_RANGE,
+    Port,
+    assign_ports,
+    choose_free_ports,
+    choose_ports,
+    find_free_ports,
+    require_free_ports,
+)
 from deploy.local.processes import SUITE, list_ports
 from services.common.settings import ConfigurationError
 
@@ -26,29 +35,72 @@ def unset_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(port.variable, raising=False)
 
 
-def test_without_variables_every_port_has_its_default() -> None:
-    assert choose_ports(ALL) == {port.variable: port.default for port in ALL}
+INNER = [port.variable for port in ALL if port is not EDGE]
+EDGES = st.integers(1, 65535)
+EPHEMERAL_RANGES = [
+    (32_768, 60_999),  # Linux
+    (49_152, 65_535),  # macOS, and the range of the standard
+    (10_000, 65_535),  # hosts with many connections
+    (1_024, 60_999),
+    (15_000, 40_000),
+]
 
 
-def test_media_port_moves_all_ports_by_the_same_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEDIA_PORT", "8090")
-    assert choose_ports(ALL) == {port.variable: port.default + 10 for port in ALL}
+def test_without_variables_the_suite_is_on_8080_and_in_its_block() -> None:
+    numbers = choose_ports(ALL)
+    assert numbers == choose_ports(ALL)
+    assert numbers[EDGE.variable] == 8080
+    assert max(numbers[name] for name in INNER) - min(numbers[name] for name in INNER) == len(INNER) - 1
 
 
-def test_a_port_with_its_own_variable_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(EDGES, st.sampled_from(EPHEMERAL_RANGES))
+def test_for_every_media_port_the_inner_ports_are_distinct_unprivileged_and_not_ephemeral(
+    edge: int, ephemeral: tuple[int, int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "read_ephemeral_range", lambda: ephemeral)
+        numbers = assign_ports(ALL, {EDGE.variable: edge}, ports.find_inner_range())
+    assert numbers[EDGE.variable] == edge
+    assert len(set(numbers.values())) == len(ALL)
+    assert all(1024 <= numbers[name] <= 65535 for name in INNER)
+    assert not [name for name in INNER if ephemeral[0] <= numbers[name] <= ephemeral[1]]
+
+
+@given(EDGES)
+def test_where_every_port_is_ephemeral_the_inner_ports_are_still_usable(edge: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "read_ephemeral_range", lambda: (1024, 65535))
+        numbers = assign_ports(ALL, {EDGE.variable: edge}, ports.find_inner_range())
+    assert len(set(numbers.values())) == len(ALL)
+    assert all(10_000 <= numbers[name] < 32_768 for name in INNER)
+
+
+@given(EDGES, st.dictionaries(st.sampled_from(INNER), st.integers(1, 65535)), st.booleans())
+def test_a_port_with_its_own_variable_moves_no_other_port_unless_they_collide(
+    edge: int, own: dict[str, int], is_crowded: bool
+) -> None:
+    before = assign_ports(ALL, {EDGE.variable: edge}, INNER_RANGE)
+    if is_crowded:
+        own = dict(zip(own, before.values(), strict=False))
+    numbers = assign_ports(ALL, {EDGE.variable: edge, **own}, INNER_RANGE)
+    assert numbers.items() >= own.items()
+    rest = [numbers[name] for name in INNER if name not in own]
+    assert len(set(rest)) == len(rest)
+    assert not set(rest) & {edge, *own.values()}
+    for name in set(INNER) - own.keys():
+        assert numbers[name] == before[name] or before[name] in own.values()
+
+
+@given(EDGES, EDGES)
+def test_suites_side_by_side_share_no_inner_port(one: int, other: int) -> None:
+    blocks = [{assign_ports(ALL, {EDGE.variable: edge}, INNER_RANGE)[name] for name in INNER} for edge in (one, other)]
+    assert not blocks[0] & blocks[1] or (one - other) % (len(INNER_RANGE) // 20) == 0
+
+
+def test_a_port_with_its_own_variable_is_that_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_PORT", "8090")
     monkeypatch.setenv("TTS_PORT", "7000")
     assert choose_ports(ALL)["TTS_PORT"] == 7000
-
-
-@given(st.integers(1, 65535))
-def test_for_every_media_port_the_other_ports_are_distinct_and_need_no_privilege(edge: int) -> None:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MEDIA_PORT", str(edge))
-        inner = [port for port in ALL if port is not EDGE]
-        moved = [ports._shift(port.default, edge - EDGE.default) for port in inner]
-    assert len(set(moved)) == len(inner)
-    assert all(1024 <= port <= 65535 for port in moved)
 
 
 def test_the_error_names_two_variables_with_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,4 +159,4 @@ def test_the_owner_of_a_port_is_named_where_the_system_shows_it(family: socket.A
 
 
 def test_a_free_port_has_no_owner() -> None:
-    assert ports.find_port_owner(choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]) == ""
+    assert ports.find_port_owner(choose_free_ports([Port("ANY_PORT", "")])["ANY_PORT"]) == ""

@@ -48,12 +48,6 @@ def test_the_command_and_the_variables_of_a_spec_exist(spec: ProcessSpec) -> Non
     )
 
 
-def test_default_ports_are_those_of_the_services() -> None:
-    defaults = {name: info for settings in SETTINGS for name, info in variables(settings).items()}
-    for port in list_ports(SUITE):
-        assert port.default == defaults[port.variable].default
-
-
 def test_the_edge_stops_first() -> None:
     assert EDGE in SUITE[-1].ports
 

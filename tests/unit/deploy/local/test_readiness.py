@@ -29,7 +29,7 @@ async def run_page(status: int) -> AsyncIterator[str]:
 
 
 def find_free_port() -> int:
-    return choose_free_ports([Port("ANY_PORT", 1, "")])["ANY_PORT"]
+    return choose_free_ports([Port("ANY_PORT", "")])["ANY_PORT"]
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (404, False)])
