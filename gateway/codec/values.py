@@ -135,10 +135,12 @@ def _read_boolean_key(value: object, path: str, violations: Violations) -> objec
 
 
 def _read_bytes(value: object, path: str, violations: Violations) -> object:
-    """Read a bytes field from base64, standard or URL-safe, padded or not."""
+    """Read a bytes field from base64, standard or URL-safe, padded or not, in one line or several."""
     if type(value) is not str:
         return violations.add(path, "must be a string in base64")
     text = value.translate(_URL_SAFE) if "-" in value or "_" in value else value
+    if "\n" in text:
+        text = "".join(text.split())
     text += "=" * (-len(text) % 4)
     try:
         return binascii.a2b_base64(text, strict_mode=True)

@@ -8,7 +8,7 @@ from gateway.openapi.route_spec import Content, HandWritten, Query, Response
 
 _IMAGE_TAG = ("Image",)
 _BOOLEAN = {"type": "boolean"}
-_FILES = ("image/png", "image/jpeg", "image/webp", "image/avif", "multipart/form-data")
+_FILES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/heic", "multipart/form-data")
 
 IMAGE_ROUTES: tuple[HandWritten, ...] = (
     HandWritten(
@@ -40,8 +40,8 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         tags=_IMAGE_TAG,
         summary="Upload an image",
         description=(
-            "The body is the file, or a form with the file as its part `file`: PNG, JPEG, WebP or AVIF of at most 20"
-            " MiB and 64 million pixels (a JPEG: 200 million). The service detects the type from the bytes, not from"
+            "The body is the file, or a form with the file as its part `file`: PNG, JPEG, WebP, AVIF or HEIC of at most"
+            " 20 MiB and 64 million pixels (a JPEG: 200 million). The service detects the type from the bytes, not from"
             " the name, turns the image upright, reduces it to 20 million pixels, encodes it again and removes all"
             " metadata, such as location and camera."
         ),
@@ -49,7 +49,7 @@ IMAGE_ROUTES: tuple[HandWritten, ...] = (
         query=(
             Query(
                 "format",
-                "Format of the stored image. Default: that of the file.",
+                "Format of the stored image. Default: that of the file; jpeg for HEIC.",
                 {"enum": ["png", "jpeg", "webp", "avif"]},
             ),
             Query(

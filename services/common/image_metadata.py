@@ -33,6 +33,9 @@ _ENTRY_BYTES = 12
 # How the types of an EXIF entry store a small whole number: BYTE, ASCII, SHORT, LONG, SBYTE, SSHORT, SLONG.
 _NUMBERS = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)\s*([1-8])")
+_BOX_HEADER_BYTES = 8
+_LONG_LENGTH = 1
+_BOXES = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid"})
 # The entry of the Exif item in an AVIF or HEIC file: version, item id and protection stand before its type.
 _EXIF_ENTRY = re.compile(rb"(infe\x02.......|infe\x03.........)Exif", re.DOTALL)
 # The list of further images in a JPEG (CIPA DC-007).
@@ -52,6 +55,20 @@ def strip_png(data: bytes) -> bytes | None:
         if kind == b"IEND":
             return b"".join(kept)
     return None
+
+
+def is_bmff_cut(data: bytes) -> bool:
+    """Return whether a box of an AVIF or HEIC file ends behind the file; decoders show the missing tiles as black."""
+    position = 0
+    while position + _BOX_HEADER_BYTES <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if length == _LONG_LENGTH and position + 2 * _BOX_HEADER_BYTES <= len(data):
+            (length,) = struct.unpack_from(">Q", data, position + _BOX_HEADER_BYTES)
+        if kind not in _BOXES or length < _BOX_HEADER_BYTES:
+            # The last box may reach to the end; behind it, cameras add bytes of their own.
+            return False
+        position += length
+    return position > len(data)
 
 
 def hide_bmff_exif(data: bytes) -> bytes:

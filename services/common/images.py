@@ -16,9 +16,11 @@ from services.common.image_colors import convert_to_srgb, flatten_mode
 from services.common.image_metadata import (
     MAX_PROFILE_BYTES,
     PNG_SIGNATURE,
+    UPRIGHT,
     find_orientation,
     hide_bmff_exif,
     hide_jpeg_list,
+    is_bmff_cut,
     strip_png,
 )
 
@@ -38,12 +40,16 @@ CONTENT_TYPES: Mapping[str, str] = {
     "JPEG": "image/jpeg",
     "WEBP": "image/webp",
     "AVIF": "image/avif",
+    "HEIF": "image/heic",
 }
 """Media types by Pillow's names of the accepted formats; all others are refused, whatever the file name says."""
-ACCEPTED = "PNG, JPEG, WebP or AVIF"
+ACCEPTED = "PNG, JPEG, WebP, AVIF or HEIC"
 """The accepted formats, for error messages."""
+_BARE_FORMATS = ("PNG", "JPEG", "WEBP")
 _JPEG_BEGIN = b"\xff\xd8"
 _BMFF_TYPE = b"ftyp"
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_MAX_BRANDS_BYTES = 256
 _FILTER = Image.Resampling.LANCZOS
 # How much larger than its target an image must at least be before the filter reduces it, for the filter's quality.
 _GAP = 1.5
@@ -106,7 +112,7 @@ class ImageInfo:
     """Type and size of an image that was decoded completely."""
 
     content_type: str
-    """image/png, image/jpeg, image/webp or image/avif."""
+    """image/png, image/jpeg, image/webp, image/avif or image/heic."""
     size: Size
     """Size as shown, after a rotation by its orientation."""
 
@@ -204,9 +210,22 @@ def _refuse_undecodable() -> Iterator[None]:
 
 def _open(data: bytes) -> Image.Image:
     """Return the image with its size checked, not yet decoded."""
-    image = Image.open(BytesIO(_drop_metadata(data)), formats=tuple(CONTENT_TYPES))
+    formats = _BARE_FORMATS if data[4:8] != _BMFF_TYPE else _find_bmff_format(data)
+    image = Image.open(BytesIO(_drop_metadata(data)), formats=formats)
     _check_size(Size(*image.size), MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_FILE_PIXELS)
     return image
+
+
+def _find_bmff_format(data: bytes) -> tuple[str, ...]:
+    """Return the only format that a file of boxes can have, by the brands in its first box; load its decoder."""
+    length = min(int.from_bytes(data[:4]), _MAX_BRANDS_BYTES)
+    if _AVIF_BRANDS & {data[at : at + 4] for at in range(8, length, 4)}:
+        return ("AVIF",)
+    # Only a worker process that meets such a file loads the library.
+    from pillow_heif import register_heif_opener  # noqa: PLC0415 - see above
+
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return ("HEIF",)
 
 
 def _drop_metadata(data: bytes) -> bytes:
@@ -214,11 +233,15 @@ def _drop_metadata(data: bytes) -> bytes:
     if data.startswith(PNG_SIGNATURE):
         stripped = strip_png(data)
         if stripped is None:
-            raise _build_invalid_image_error("was cut: its end is missing")
+            raise _build_cut_error()
         return stripped
     if data.startswith(_JPEG_BEGIN):
         return hide_jpeg_list(data)
-    return hide_bmff_exif(data) if data[4:8] == _BMFF_TYPE else data
+    if data[4:8] != _BMFF_TYPE:
+        return data
+    if is_bmff_cut(data):
+        raise _build_cut_error()
+    return hide_bmff_exif(data)
 
 
 def _describe(image: Image.Image) -> ImageInfo:
@@ -228,7 +251,13 @@ def _describe(image: Image.Image) -> ImageInfo:
 
 
 def _find_orientation(image: Image.Image) -> int:
+    if image.format == "HEIF":
+        # Its boxes decide alone, and the library has turned the pixels already.
+        return UPRIGHT
     exif = image.info.get("exif")
+    if image.format == "AVIF":
+        # Its boxes decide alone; Pillow passes their orientation on as EXIF.
+        return find_orientation(exif, None)
     if exif is None and (raw := image.info.get("Raw profile type exif", image.info.get("Raw profile type APP1"))):
         exif = _decode_raw_profile(str(raw))
     return find_orientation(exif, image.info.get("xmp", image.info.get("XML:com.adobe.xmp")))
@@ -249,6 +278,10 @@ def _check_size(size: Size, most: int) -> None:
         raise _build_invalid_image_error(
             f"must be at most {MAX_ASPECT} times as long as it is wide, has {size.width} x {size.height}"
         )
+
+
+def _build_cut_error() -> MediaError:
+    return _build_invalid_image_error("was cut: its end is missing")
 
 
 def _build_invalid_image_error(what: str) -> MediaError:

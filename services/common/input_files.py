@@ -8,8 +8,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import pybase64
-
+from services.common.data_uri import decode_data_uri, is_data_uri
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import FetchedFile, StreamedFile
 from services.common.storage import ObjectInfo, ObjectStore, read_all
@@ -63,8 +62,10 @@ class InputFiles:
             if info.size_bytes > max_bytes:
                 raise invalid("image_key", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
             return (await read_all(self.store, key, max_bytes=max_bytes))[0]
-        if url[:5].lower() == "data:":
-            return await _decode_data_uri(url, max_bytes)
+        if is_data_uri(url):
+            if len(url) <= _DECODED_IN_PLACE_CHARACTERS:
+                return decode_data_uri(url, "image_url", max_bytes)
+            return await asyncio.to_thread(decode_data_uri, url, "image_url", max_bytes)
         if (own := self.store.key_from_url(url)) is not None:
             with name_field_in_errors("image_url"):
                 return (await read_all(self.store, own, max_bytes=max_bytes))[0]
@@ -106,17 +107,3 @@ def name_field_in_errors(field: str) -> Iterator[None]:
 
 def _build_not_owned_error(field: str) -> MediaError:
     return invalid(field, "must be the key of one of your objects", Reason.NOT_FOUND)
-
-
-async def _decode_data_uri(uri: str, max_bytes: int) -> bytes:
-    head, comma, body = uri.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
-        raise invalid("image_url", "must be data:image/png;base64,... (or jpeg, webp, avif) if it is a data URI")
-    if len(body.rstrip("=")) * 3 // 4 > max_bytes:
-        raise invalid("image_url", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
-    try:
-        if len(body) <= _DECODED_IN_PLACE_CHARACTERS:
-            return pybase64.b64decode(body, validate=True)
-        return await asyncio.to_thread(pybase64.b64decode, body, None, True)
-    except ValueError:
-        raise invalid("image_url", "must be valid base64 after the comma of a data URI") from None

@@ -24,7 +24,13 @@ _LARGEST_INTEGER = 2**63 - 1
 _FIELDS_BYTES = 8000
 """Estimate of the memory that the fields of an entry take."""
 BLOB_PREFIX = "cache/images/"
-_BLOB_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
+_BLOB_EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/heic": "heic",
+}
 _MAX_BLOB_BYTES = 256 * 1024 * 1024
 
 

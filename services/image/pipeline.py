@@ -12,13 +12,16 @@ from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
-from services.image.image_store import ImageStore, StoredImage
+from services.image.image_store import EXTENSIONS, ImageStore, StoredImage
 from services.image.inputs import SourceImages
 from services.image.planning import Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
 from services.image.providers.interface import Mode
 from services.image.rendition import Rendition, RenditionSpec, render
 from services.image.request import ImageRequest, OutputRequest, Quality
+
+_SUBSTITUTE_FORMAT = "jpeg"
+"""Format of a stored upload whose own format is not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,9 @@ class ImagePipeline:
             await self._image_store.check(output, principal, output.format)
         data = await receive()
         info = await self._workers.run(identify, data)
-        file_format = info.content_type.removeprefix("image/")
+        own_format = info.content_type.removeprefix("image/")
+        # Browsers show no HEIC.
+        file_format = own_format if own_format in EXTENSIONS else _SUBSTITUTE_FORMAT
         if not output.format:
             await self._image_store.check(output, principal, file_format)
         # PNG is lossless: a higher grade costs time and changes no pixel.

@@ -6,6 +6,10 @@ from io import BytesIO
 from itertools import pairwise
 
 from PIL import Image, ImageCms
+from pillow_heif import register_heif_opener
+
+# For the encoder; the service registers the decoder itself.
+register_heif_opener()
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 """A profile that changes nothing."""

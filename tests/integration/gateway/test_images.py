@@ -13,7 +13,7 @@ import grpc
 import orjson
 import pytest
 from media.image.v1 import image_pb2_grpc
-from PIL import Image
+from PIL import ExifTags, Image
 from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
@@ -30,6 +30,7 @@ from services.image.sizes import PRESETS
 from tests.fakes.gateway import run_gateway
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.image_provider import FakeImageProvider, make_image
+from tests.fakes.profiles import encode_file
 from tests.integration.image.conftest import pool, workers
 
 __all__ = ["pool", "workers"]
@@ -131,6 +132,26 @@ async def test_a_file_is_accepted_as_the_body_or_in_a_form(http: aiohttp.ClientS
     again = "/api/image/upload?object_key=users/alice/cat.png&overwrite=true"
     async with http.post(again, data=CAT, headers=ALICE) as answer:
         assert (answer.status, (await answer.json())["key"]) == (200, "users/alice/cat.png")
+
+
+async def test_a_photo_of_a_phone_is_stored_upright_and_reduced(http: aiohttp.ClientSession) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    large = encode_file(Image.new("RGB", (6000, 4000), "red"), "JPEG", exif=exif.tobytes())
+    async with http.post("/api/image/upload", data=BytesIO(large), headers=ALICE) as answer:
+        raw = await answer.json()
+    assert (answer.status, raw["contentType"], raw["width"], raw["height"]) == (200, "image/jpeg", 3651, 5477)
+    heic = encode_file(Image.new("RGB", (60, 40), "red"), "HEIF", exif=exif.tobytes())
+    async with http.post("/api/image/upload", data=BytesIO(heic), headers=ALICE) as answer:
+        raw = await answer.json()
+    assert (answer.status, raw["contentType"], raw["width"], raw["height"]) == (200, "image/jpeg", 40, 60)
+    assert raw["key"].endswith(".jpg")
+
+
+async def test_a_data_uri_is_taken_in_lines(http: aiohttp.ClientSession) -> None:
+    uri = f"data:;charset=utf-8;BASE64,{base64.encodebytes(CAT).decode()}"
+    status, body = await send(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})
+    assert (status, body["width"]) == (200, 300)
 
 
 async def yield_chunks(*parts: bytes) -> AsyncIterator[bytes]:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from services.common.errors import MediaError, Reason
-from services.common.images import ImageInfo, Size, decode_image, inspect
+from services.common.images import CONTENT_TYPES, ImageInfo, Size, decode_image, identify, inspect
 from tests.fakes.image_provider import make_image
 from tests.fakes.profiles import SRGB, encode_file
 
-WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF")}
+WHOLE = {name: make_image(Size(64, 48), format_name=name) for name in ("PNG", "JPEG", "WEBP", "AVIF", "HEIF")}
 
 
 def catch_refusal(data: bytes) -> str:
@@ -44,7 +44,8 @@ def make_png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_complete_image_is_identified_by_its_bytes(name: str) -> None:
     found = inspect(WHOLE[name])
-    assert (found.content_type, found.size) == (f"image/{name.lower()}", Size(64, 48))
+    assert found == ImageInfo(CONTENT_TYPES[name], Size(64, 48))
+    assert identify(WHOLE[name]) == found
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_complete_image_is_identified_by_its_bytes(name: str) -> None:
     ],
 )
 def test_other_formats_are_refused(data: bytes) -> None:
-    assert "PNG, JPEG, WebP or AVIF" in catch_refusal(data)
+    assert "PNG, JPEG, WebP, AVIF or HEIC" in catch_refusal(data)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -98,7 +99,7 @@ RICH = {name: make_rich_file(name) for name in (*WHOLE, "MPO")}
 
 @pytest.mark.parametrize("name", RICH)
 def test_the_size_is_told_as_shown(name: str) -> None:
-    content_type = "image/jpeg" if name == "MPO" else f"image/{name.lower()}"
+    content_type = CONTENT_TYPES[name.replace("MPO", "JPEG")]
     assert inspect(RICH[name]) == ImageInfo(content_type, Size(16, 24))
     decoded = decode_image(RICH[name])
     assert (decoded.info, decoded.image.size) == (ImageInfo(content_type, Size(16, 24)), (16, 24))

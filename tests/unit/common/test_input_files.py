@@ -101,22 +101,7 @@ async def test_a_data_uri_is_decoded_without_a_download(files: InputFiles, host:
     assert host.requests == []
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "data:",
-        "data:image/png;base64",
-        "data:image/png,AAAA",
-        "data:image/png;base64;x,AAAA",
-        "data:image/png;base64,AAA",
-        "data:image/png;base64,AA AA",
-        "data:image/png;base64,AAAA\n",
-        "data:image/png;base64,AA-_",
-        "data:image/png;base64,AAAA%3D",
-        "data:image/png;base64,ääää",
-        "data:image/png;base64," + "A" * 300_000 + "!",
-    ],
-)
+@pytest.mark.parametrize("uri", ["data:", "data:image/png;base64", "data:;base64," + "A" * 300_000 + "!"])
 async def test_a_malformed_data_uri_is_refused_and_names_the_field(files: InputFiles, uri: str) -> None:
     error = await catch_refusal(files, uri)
     assert (error.reason, list_fields(error)) == (Reason.VALIDATION_ERROR, ["image_url"])

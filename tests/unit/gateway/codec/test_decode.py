@@ -262,3 +262,5 @@ def test_bytes_are_equal_after_decode() -> None:
     audio = bytes(range(256))
     read = decode(tts_pb2.SpeechChunk, {"audio": base64.b64encode(audio).decode()})
     assert read.audio == audio
+    in_lines = decode(tts_pb2.SpeechChunk, {"audio": base64.encodebytes(audio).decode()})
+    assert in_lines.audio == audio
