@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 2
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo doctor token test check lint types protos protos-check imports prose docs-check openapi openapi-check image-check bench lock clean
+.PHONY: help run demo doctor token test check lint types protos protos-check imports prose docs-check openapi openapi-check image-check bench lock clean clean-state
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -33,14 +33,14 @@ test: $(DEVELOPMENT) ## Run the tests (TESTS=path or TESTS="-k word" narrows)
 check: lint types protos-check imports docs-check openapi-check prose ## Lint, types, contracts, import rules, documents, prose
 
 lint: $(DEVELOPMENT)
-	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/python -m ruff format --check $(SOURCES)
+	$(BIN)/python -m ruff check $(SOURCES)
 
 types: $(DEVELOPMENT)
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 
 imports: $(DEVELOPMENT)
-	$(BIN)/lint-imports
+	$(BIN)/python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 protos: $(DEVELOPMENT) ## Generate the stubs in protos/gen from the .proto files
 	$(BIN)/python protos/contracts.py generate
@@ -70,28 +70,32 @@ bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (ne
 
 lock: ## Resolve requirements.lock and requirements-dev.lock from pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --extra embedded --extra local --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --extra embedded --extra local --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
-clean: ## Remove everything that make generated
-	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove the environment and all caches; media, jobs and keys in .run stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+clean-state: $(RUNTIME) ## Remove media, jobs and keys of the local suite, after a question (YES=1 answers it)
+	@$(BIN)/python -m deploy.local clean-state $(if $(YES),--yes)
+
+# Programs of the environment run as modules: the first line of their scripts holds its path, which a shell would read.
 # The import roots are in a .pth file, so that python -m, pytest, mypy and editors find them without PYTHONPATH.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "media-suite.pth").write_text("$(CURDIR)\n$(CURDIR)/protos/gen\n")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pathlib, sysconfig; root = pathlib.Path.cwd(); pathlib.Path(sysconfig.get_path("purelib"), "media-suite.pth").write_text(f"{root}\n{root}/protos/gen\n")'
 	@touch $@
 
 $(RUNTIME): requirements.lock | $(VENV)/.made
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m deploy.install requirements.lock
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.lock | $(RUNTIME)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m deploy.install requirements-dev.lock
 	@touch $@

@@ -114,11 +114,11 @@ later; if the necessary wait is known, `Retry-After` or `google.rpc.RetryInfo` g
 _PORTS_TEXT = f"""\
 ### Ports of the local suite
 
-`{EDGE.variable}` alone moves the whole suite: it chooses a block of ports outside the range of outgoing connections, \
-and each port whose own variable is not set has its place there. The table shows the block of {EDGE_DEFAULT}; \
-`make run` and `make doctor` show the ports in use. Two suites on one machine therefore differ in `{EDGE.variable}` and \
-`MEDIA_RUN_DIR` only. \
-If a port is taken, the start ends with a message that names the port, the process that uses it, and its variable."""
+`{EDGE.variable}` alone moves the whole suite: it chooses a block of ports outside the range of outgoing \
+connections, and each port whose own variable is not set has its place there. The table shows the block of \
+{EDGE_DEFAULT}; `make run` and `make doctor` show the ports in use. Two suites on one machine therefore differ in \
+`{EDGE.variable}` and `MEDIA_RUN_DIR` only. If a port is taken, the start ends with a message that names the port, \
+the process that uses it, and its variable."""
 
 
 def _is_same(info: FieldInfo, common: FieldInfo | None) -> bool:

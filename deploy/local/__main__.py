@@ -1,4 +1,4 @@
-"""Runs the suite on one machine, checks its configuration, or prints a token for it."""
+"""Runs the suite on one machine, checks it, prints a token for it, or deletes its state."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from deploy.local.cleanup import clean_state
 from deploy.local.dev_keys import issue_token
 from deploy.local.doctor import format_report, run_checks, to_json
 from deploy.local.fork_server import start_fork_server
@@ -50,6 +51,13 @@ def _build_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the diagnostics as JSON")
     doctor.set_defaults(command=_run_doctor)
 
+    text = "Deletes media, jobs and keys of the local suite after a question; refuses while a suite runs."
+    clean = _describe_variables(
+        commands.add_parser("clean-state", help="delete media, jobs and keys", description=text)
+    )
+    clean.add_argument("--yes", action="store_true", help="delete without a question")
+    clean.set_defaults(command=_clean_state)
+
     text = "Prints a bearer token for the local suite, and nothing else; the suite need not be running."
     token = _describe_variables(commands.add_parser("token", help="print a bearer token", description=text))
     token.add_argument("--subject", default="developer", help="subject of the token (default: developer)")
@@ -74,6 +82,10 @@ def _run_doctor(_: LocalSettings, options: argparse.Namespace) -> int:
     diagnostics = asyncio.run(run_checks())
     print(to_json(diagnostics) if options.json else format_report(diagnostics))
     return int(any(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics))
+
+
+def _clean_state(settings: LocalSettings, options: argparse.Namespace) -> int:
+    return clean_state(settings.run_dir.resolve(), is_confirmed=options.yes, stdin=sys.stdin)
 
 
 def _print_token(settings: LocalSettings, options: argparse.Namespace) -> int:

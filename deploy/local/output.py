@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -35,16 +35,29 @@ class Terminal:
         names: Names of the processes.
         color: Whether prefixes are coloured.
         on_close: Called once when the reader has closed the stream; later lines are dropped.
+        hidden: Lines to leave out, by the name of their process.
     """
 
-    def __init__(self, stream: TextIO, names: Iterable[str], *, color: bool, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        names: Iterable[str],
+        *,
+        color: bool,
+        on_close: Callable[[], None],
+        hidden: Mapping[str, re.Pattern[str]] | None = None,
+    ) -> None:
         self._stream = stream
         all_names = [SUITE_NAME, *names]
         self._prefixes = dict(zip(all_names, _build_prefixes(all_names, color), strict=True))
         self._on_close = on_close
+        self._hidden = hidden or {}
 
     def write_line(self, name: str, text: str) -> None:
-        """Write a line of the process `name`."""
+        """Write a line of the process `name`, unless it is hidden."""
+        pattern = self._hidden.get(name)
+        if pattern is not None and pattern.search(text):
+            return
         self.write_plain(f"{self._prefixes[name]} {text}")
 
     def write_note(self, text: str) -> None:

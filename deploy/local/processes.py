@@ -35,6 +35,8 @@ class ProcessSpec:
     """Variables that this process sets for the whole suite unless the user has set them."""
     after: tuple[str, ...] = ()
     """Names of processes that must be ready before this one starts."""
+    hidden_lines: str = ""
+    """Regular expression of output that `make run` does not show; if the process fails, its last lines are shown."""
 
 
 SUITE: tuple[ProcessSpec, ...] = (
@@ -47,6 +49,8 @@ SUITE: tuple[ProcessSpec, ...] = (
             Port("NATS_MONITOR_PORT", "monitoring page of the local NATS"),
         ),
         ready="http://127.0.0.1:{NATS_MONITOR_PORT}/healthz",
+        # The banner, and complaints of the first readiness checks.
+        hidden_lines=r"\[INF\]|\[WRN\] Healthcheck failed",
         # Users with a NATS cluster set the variable.
         defaults={"NATS_URL": "nats://127.0.0.1:{NATS_PORT}"},
     ),

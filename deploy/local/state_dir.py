@@ -10,6 +10,8 @@ from pathlib import Path
 
 from services.common.settings import ConfigurationError
 
+LOCK = "lock"
+"""Name of the lock file of a suite."""
 _OWNER_ONLY = 0o700
 
 
@@ -59,3 +61,18 @@ def hold_lock(folder: Path, name: str, holder: str) -> Iterator[None]:
         file.write(holder)
         file.flush()
         yield
+
+
+def read_holder(folder: Path, name: str = LOCK) -> str | None:
+    """Return the description of the process that holds the lock `name` of `folder`; None if no process holds it."""
+    try:
+        file = (folder / name).open(encoding="utf-8")
+    except OSError:
+        return None
+    with file:
+        try:
+            # A shared lock does not disturb other readers.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "a suite that is just starting"
+    return None

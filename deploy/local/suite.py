@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import sys
 import time
@@ -17,14 +18,13 @@ from deploy.local.ports import EDGE, PortNumbers, choose_ports, require_free_por
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.shutdown import catch_stop_signals
-from deploy.local.state_dir import hold_lock, prepare_folder
+from deploy.local.state_dir import LOCK, hold_lock, prepare_folder
 from deploy.local.supervisor import Options, run_processes
 from services.common.settings import load
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
-_LOCK = "lock"
 _ENGINES: Mapping[str, Mapping[str, str]] = {
     "speech": {
         "espeak": "espeak (embedded, free; set ELEVENLABS_API_KEY for elevenlabs)",
@@ -60,7 +60,7 @@ async def run_suite(
     folder = prepare_folder(settings.run_dir)
     engines = list_default_engines()
     ports = choose_ports(list_ports(specs))
-    with hold_lock(folder, _LOCK, f"process {os.getpid()}, http://localhost:{ports[EDGE.variable]}"):
+    with hold_lock(folder, LOCK, f"process {os.getpid()}, http://localhost:{ports[EDGE.variable]}"):
         require_free_ports(ports)
         suite = build_processes(specs, ports, jwks_file=ensure_identity(folder), log_format=settings.log_format)
         with catch_stop_signals() as stop:
@@ -69,6 +69,7 @@ async def run_suite(
                 [process.name for process in suite],
                 color=sys.stdout.isatty() and not settings.no_color,
                 on_close=stop.request,
+                hidden={spec.name: re.compile(spec.hidden_lines) for spec in specs if spec.hidden_lines},
             )
             terminal.write_note(f"starting {', '.join(process.name for process in suite)}")
             async with run_processes(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), fork_server):

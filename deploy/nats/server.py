@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import sysconfig
@@ -17,7 +18,7 @@ server_name: media
 listen: "127.0.0.1:{port}"
 http: "127.0.0.1:{monitor_port}"
 jetstream {{
-  store_dir: "{store_dir}"
+  store_dir: {store_dir}
   sync_interval: always
   max_memory_store: 64MB
 }}
@@ -25,8 +26,10 @@ jetstream {{
 
 
 def render_config(settings: NatsSettings, folder: Path) -> str:
-    """Return the server's configuration."""
-    return _CONFIGURATION.format(port=settings.port, monitor_port=settings.monitor_port, store_dir=folder)
+    """Return the server's configuration; the folder may have any name."""
+    return _CONFIGURATION.format(
+        port=settings.port, monitor_port=settings.monitor_port, store_dir=json.dumps(str(folder), ensure_ascii=False)
+    )
 
 
 def find_nats_server() -> str:

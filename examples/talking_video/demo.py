@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from deploy.local.cleanup import DEMO_SUITE
 from deploy.local.dev_keys import ensure_identity, issue_token
 from deploy.local.fork_server import ForkServer
 from deploy.local.output import LogFiles
@@ -20,7 +21,7 @@ from deploy.local.ports import EDGE, LOOPBACK, choose_free_ports
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import LocalSettings
 from deploy.local.shutdown import catch_stop_signals
-from deploy.local.state_dir import hold_lock, prepare_folder
+from deploy.local.state_dir import LOCK, hold_lock, prepare_folder
 from deploy.local.suite import list_default_engines
 from deploy.local.supervisor import Options, run_processes
 from examples.talking_video.progress import Progress
@@ -35,7 +36,6 @@ from examples.talking_video.video_client import (
     upload_image,
 )
 
-_LOCK = "lock"
 _LIFETIME_SECONDS = 3 * 3600.0
 """Longer than the longest wait for a video."""
 _ALONE: Mapping[str, str] = {"JOBS_REPLICAS": "1"}
@@ -81,14 +81,14 @@ async def run_demo(
         VideoError: The suite generated no video.
     """
     # The demo has its own jobs, keys and logs: two suites must not store jobs in one folder.
-    folder = prepare_folder(prepare_folder(settings.run_dir) / "demo-suite")
+    folder = prepare_folder(prepare_folder(settings.run_dir) / DEMO_SUITE)
     target = prepare_folder(
         request.output or settings.run_dir / "demo", "--output" if request.output else "MEDIA_RUN_DIR"
     )
     engines = list_default_engines()
     chosen = choose_free_ports(list_ports(specs))
     logs = folder / "logs"
-    with hold_lock(folder, _LOCK, f"a demo, process {os.getpid()}"), catch_stop_signals() as stop:
+    with hold_lock(folder, LOCK, f"a demo, process {os.getpid()}"), catch_stop_signals() as stop:
         suite = build_processes(
             [_isolate(spec) for spec in specs],
             chosen,

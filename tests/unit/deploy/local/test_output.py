@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.output import LineSplitter, LogFiles, Terminal
+from deploy.local.processes import SUITE
 
 
 def fail_on_close() -> None:
@@ -25,6 +27,29 @@ def test_prefixes_have_the_same_width() -> None:
     terminal.write_line("gateway", "ready")
     terminal.write_note("started")
     assert stream.getvalue() == "tts     | ready\ngateway | ready\nsuite   | started\n"
+
+
+def test_hidden_lines_are_those_of_their_process_only() -> None:
+    stream = io.StringIO()
+    hidden = {"nats": re.compile(r"\[INF\]")}
+    terminal = Terminal(stream, ["nats", "tts"], color=False, on_close=fail_on_close, hidden=hidden)
+    for name in ("nats", "tts"):
+        terminal.write_line(name, "[7] [INF] Starting")
+        terminal.write_line(name, "[7] [ERR] Failing")
+    assert stream.getvalue().splitlines() == [
+        "nats  | [7] [ERR] Failing",
+        "tts   | [7] [INF] Starting",
+        "tts   | [7] [ERR] Failing",
+    ]
+
+
+def test_the_start_of_nats_is_hidden_and_its_errors_are_not() -> None:
+    (pattern,) = [re.compile(spec.hidden_lines) for spec in SUITE if spec.name == "nats"]
+    assert pattern.search("[451] 2026/11/28 18:09:19.577863 [INF]  \\__/|___| |_| |___/")
+    assert pattern.search('[451] 2026/11/28 18:09:19.5 [WRN] Healthcheck failed: "JetStream is not current"')
+    assert not pattern.search("[451] 2026/11/28 18:09:19.5 [WRN] JetStream store is almost full")
+    assert not pattern.search("[451] 2026/11/28 18:09:19.5 [ERR] Can't listen")
+    assert not pattern.search("nats-server: open nats.conf: no such file")
 
 
 def test_only_prefixes_are_coloured_and_their_colours_differ() -> None:

@@ -47,7 +47,7 @@ def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
     assert 'http: "127.0.0.1:4002"' in render_lines(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["plain", "with a space", "état"])
+@pytest.mark.parametrize("name", ["plain", "with a space", "état", 'say "x"', "it's", "back\\slash", "$HOME {x} %d"])
 def test_the_server_accepts_its_configuration(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
