@@ -10,6 +10,7 @@ from media.image.v1 import image_pb2
 from services.common.images import Size
 from services.common.log import request_id
 from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
+from services.common.text.normalization import clean_text
 from services.image.image_store import StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import PromptRequest
@@ -48,7 +49,7 @@ def to_image_request(request: Request) -> ImageRequest:
         mode=_MODES[type(request)],
         prompt=_to_prompt_request(request.prompt, request.style),
         use_brand=request.style.use_brand,
-        negative_prompt=request.negative_prompt,
+        negative_prompt=clean_text(request.negative_prompt),
         image_size=request.image_size,
         custom_size=Size(request.width, request.height) if request.width else None,
         steps=request.num_inference_steps if has_field("num_inference_steps") else None,
@@ -152,16 +153,16 @@ def _get_strength(request: Request) -> float | None:
 def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:
     theme = image_pb2.ImageTheme.Name(style.theme).removeprefix("IMAGE_THEME_").lower() if style.theme else ""
     return PromptRequest(
-        prompt=prompt,
+        prompt=clean_text(prompt),
         theme=theme,
         art_styles=tuple(style.art_styles),
         brand_colors=tuple(style.brand_colors),
-        brand_style=style.brand_style,
+        brand_style=clean_text(style.brand_style),
         enhance_for_finance=style.enhance_for_finance,
-        style_guidelines=tuple(style.style_guidelines),
+        style_guidelines=tuple(map(clean_text, style.style_guidelines)),
         max_length=style.max_length or 5000,
         template=style.template,
-        template_fields=dict(style.template_fields),
+        template_fields={name: clean_text(value) for name, value in style.template_fields.items()},
     )
 
 

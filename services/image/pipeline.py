@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.common.images import Size, identify
+from services.common.resilience.failover import check_any_ready
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
 from services.image.image_store import EXTENSIONS, ImageStore, StoredImage
 from services.image.inputs import SourceImages
-from services.image.planning import Form, Plan, Planner, build_form
+from services.image.planning import Candidate, Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
 from services.image.providers.interface import Mode
 from services.image.rendition import Rendition, RenditionSpec, render
@@ -110,6 +111,21 @@ class ImagePipeline:
             metadata["seed"] = str(generation.seed)
         stored = await self._image_store.put(rendition, request.output, principal, metadata)
         return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
+
+    async def check(self, request: ImageRequest, principal: str) -> Candidate:
+        """Return what would generate the image first; generates, stores and pays nothing.
+
+        Args:
+            request: A request without a source image.
+            principal: The caller.
+
+        Raises:
+            MediaError: Errors of the request, or API_KEY_MISSING.
+        """
+        plan = self._planner.plan(request)
+        await self._image_store.check(request.output, principal, plan.form.encoding.format)
+        check_any_ready([candidate.provider for candidate in plan.candidates])
+        return plan.candidates[0]
 
     async def store_upload(
         self, receive: Callable[[], Awaitable[bytes]], output: OutputRequest, principal: str

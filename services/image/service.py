@@ -89,6 +89,11 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
                 else:
                     yield image_pb2.BatchGenerateImagesResponse(index=index, image=outcome)
 
+    async def CheckImage(self, request: image_pb2.CheckImageRequest, context: Context) -> image_pb2.CheckImageResponse:
+        """Return what would generate the image."""
+        candidate = await self._pipeline.check(to_image_request(request.request), get_principal(context))
+        return image_pb2.CheckImageResponse(provider=candidate.provider.name, model=candidate.model.name)
+
     async def ListImageSizes(
         self, request: image_pb2.ListImageSizesRequest, context: Context
     ) -> image_pb2.ListImageSizesResponse:

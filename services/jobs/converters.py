@@ -10,21 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
 
-from services.common.errors import FieldViolation, MediaError, Reason, invalid
+from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.converters import to_timestamp
 from services.common.rpc.validation import validate
 from services.common.storage import ObjectStore, RouteLinks
-from services.jobs.pipelines.requests import (
-    build_image_request,
-    build_narration_spec,
-    build_speech_request,
-    build_video_request,
-    build_video_spec,
-)
+from services.jobs.pipelines.step_requests import list_step_requests
 from services.jobs.pipelines.steps import AUDIO, FINAL, IMAGE, VIDEO
 from services.jobs.record import Attempt, JobFailure, JobFilter, JobRequest, Status, StoredJob
 
@@ -43,16 +37,8 @@ STATUSES: Mapping[Status, jobs_pb2.JobStatus] = {
 }
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
-_STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
-_IMAGE_FIELDS: Mapping[str, str] = {
-    "prompt": "headline",
-    "provider": "image_provider",
-    "style.art_styles[0]": "art_style",
-    "style.style_guidelines": "style_guidelines",
-    "style.max_length": "max_length",
-}
-# Placeholders for values that the job sets itself: the service requests are only validated here.
-_SAMPLE_ID, _SAMPLE_KEY, _SAMPLE_FORMAT = "job-0", "users/somebody/image.webp", "mp3_44100_64"
+# A placeholder for the key that the job chooses itself: the service requests are only validated here.
+_SAMPLE_KEY = "users/somebody/image.webp"
 
 
 def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
@@ -67,7 +53,7 @@ def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> J
     """
     kind = request.WhichOneof("spec")
     assert kind is not None  # noqa: S101 - for mypy: the contract requires a spec
-    _check(request, kind, max_characters)
+    _check(request, max_characters)
     return JobRequest(kind, MessageToDict(getattr(request, kind)), request.webhook_url, request.request_id)
 
 
@@ -89,61 +75,19 @@ def to_job_filter(request: jobs_pb2.ListJobsRequest) -> JobFilter:
     return JobFilter(kind, status)
 
 
-def _check(request: jobs_pb2.CreateJobRequest, kind: str, max_characters: int) -> None:
-    """Reject what a service would reject later, after other steps of the job were paid for."""
-    match kind:
-        case "animate":
-            _check_video(request.animate.video, "animate.video")
-        case "talking_video":
-            _check_video(request.talking_video.video, "talking_video.video")
-            _check_speech(request.talking_video.narration, "talking_video.narration", max_characters)
-        case "headline":
-            _check_headline(request.headline, "headline", max_characters)
-        case "story":
-            _check_headline(request.story.headline, "story.headline", max_characters)
-            video = build_video_spec(request.story, _SAMPLE_KEY)
-            _check_contract(build_video_request(video, _SAMPLE_ID), "story", _STORY_FIELDS)
+def _check(request: jobs_pb2.CreateJobRequest, max_characters: int) -> None:
+    """Reject what the contract of a service would reject later, after other steps of the job were paid for."""
+    for step in list_step_requests(request, _SAMPLE_KEY):
+        try:
+            validate(step.message)
+        except MediaError as error:
+            raise step.relabel_error(error) from None
+        if isinstance(step.message, tts_pb2.SynthesizeStreamRequest) and len(step.message.text) > max_characters:
+            raise invalid(step.names["text"], f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
 
 
 def _list_videos(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, jobs_pb2.VideoSpec]]:
     return [("animate.video", request.animate.video), ("talking_video.video", request.talking_video.video)]
-
-
-def _check_video(spec: jobs_pb2.VideoSpec, field: str) -> None:
-    _check_contract(build_video_request(spec, _SAMPLE_ID), field, {})
-
-
-def _check_headline(spec: jobs_pb2.HeadlineSpec, field: str, max_characters: int) -> None:
-    names = {service_field: f"{field}.{job_field}" for service_field, job_field in _IMAGE_FIELDS.items()}
-    _check_contract(build_image_request(spec, _SAMPLE_KEY), field, names)
-    text_field = f"{field}.narration.text" if spec.narration.text else f"{field}.headline"
-    _check_speech(build_narration_spec(spec), f"{field}.narration", max_characters, text_field)
-
-
-def _check_speech(spec: jobs_pb2.NarrationSpec, field: str, max_characters: int, text_field: str = "") -> None:
-    text_field = text_field or f"{field}.text"
-    _check_contract(build_speech_request(spec, _SAMPLE_FORMAT), field, {"text": text_field})
-    if len(spec.text) > max_characters:
-        raise invalid(text_field, f"must have at most {max_characters} code points", Reason.TEXT_TOO_LONG)
-
-
-def _check_contract(message: Message, field: str, names: Mapping[str, str]) -> None:
-    """Validate a service request, and report violations under the field names of the job.
-
-    Args:
-        message: Request that the job would send to the service.
-        field: Field of the job that the request is built from.
-        names: Field of the job for each field of the request that has another name.
-    """
-    try:
-        validate(message)
-    except MediaError as error:
-        violations = [
-            FieldViolation(names.get(item.field, f"{field}.{item.field}"), item.description)
-            for item in error.violations
-        ]
-        summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
-        raise MediaError(error.reason, summary, violations=violations) from None
 
 
 async def to_job(stored: StoredJob, store: ObjectStore, links: RouteLinks) -> jobs_pb2.Job:

@@ -83,6 +83,17 @@ class JobStore:
             stored = await self.read(self.build_key(principal, job_id)) if request.request_id else None
             return stored or await self._publish_new(record)
 
+    async def has_request(self, request_id: str, principal: str) -> bool:
+        """Return whether `principal` has used this request id for a job.
+
+        Raises:
+            MediaError: UNAVAILABLE.
+        """
+        with translate_nats_errors(), suppress(KeyNotFoundError):
+            await self._streams.requests.get(f"{to_owner_token(principal)}.{to_request_token(request_id)}")
+            return True
+        return False
+
     async def open_lease(self, record: JobRecord) -> Lease:
         """Return the lease of a job. Create the record if only the queued message exists so far."""
         key = self.build_key(record.principal, record.job_id)

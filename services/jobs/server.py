@@ -11,7 +11,7 @@ from services.common.diagnostics import log_diagnostics
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import serve
 from services.common.storage import load_route_links, open_object_store
-from services.jobs.clients import SPEECH, ServiceClients
+from services.jobs.clients import IMAGE, SPEECH, VIDEO, ServiceClients
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import StreamOptions, open_streams
 from services.jobs.job_store import JobStore
@@ -28,12 +28,11 @@ async def main(settings: JobsSettings) -> None:
         streams = await stack.enter_async_context(
             open_streams(build_stream_options(settings), "services.jobs", buffer_writes=False)
         )
-        tts = await stack.enter_async_context(open_channel(settings.tts_address.target, SPEECH))
         servicer = JobServicer(
             JobStore(streams),
             store,
             load_route_links(settings),
-            ServiceClients.from_channels(tts, tts, tts),
+            await open_services(stack, settings),
             SigningSecrets(streams),
             settings.max_characters,
             settings.fetch_options.allowed,
@@ -44,6 +43,19 @@ async def main(settings: JobsSettings) -> None:
             return [SERVICE_NAME]
 
         await serve(register, settings.server_options())
+
+
+async def open_services(stack: AsyncExitStack, settings: QueueSettings) -> ServiceClients:
+    """Return clients of the services that jobs call; leaving the stack closes their channels."""
+    channels = [
+        await stack.enter_async_context(open_channel(address.target, service))
+        for address, service in (
+            (settings.tts_address, SPEECH),
+            (settings.image_address, IMAGE),
+            (settings.video_address, VIDEO),
+        )
+    ]
+    return ServiceClients.from_channels(*channels)
 
 
 def build_stream_options(settings: QueueSettings) -> StreamOptions:

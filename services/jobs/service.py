@@ -18,7 +18,11 @@ from services.jobs.clients import ServiceClients, await_reply, metadata_for_owne
 from services.jobs.converters import list_addresses, list_keys, to_delivery, to_job, to_job_filter, to_job_request
 from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
+from services.jobs.pipelines.checks import StepChecks
+from services.jobs.pipelines.step_requests import list_step_requests
+from services.jobs.pipelines.steps import build_sample_key
 from services.jobs.record import StoredJob
+from services.jobs.retry_policy import RETRYABLE
 from services.jobs.webhooks import SigningSecrets
 
 log = logger(__name__)
@@ -28,6 +32,7 @@ DEFAULT_PAGE_SIZE = 20
 REPEAT_SECONDS = 20.0
 """WatchJob repeats an unchanged job after this time: load balancers cut streams that are idle for a minute."""
 _ALIGNMENT_SECONDS = 10.0
+_CHECK_SECONDS = 5.0
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -39,7 +44,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         job_store: Accepts, reads, lists and cancels jobs.
         store: Signs the URLs of results.
         links: Signs the URLs of events.
-        services: Returns the alignment of a job's speech.
+        services: Check the steps of a job, and return the alignment of its speech.
         secrets: Secrets that sign webhooks.
         max_characters: Maximum length of the text of a job's speech.
         allowed: Private addresses that request URLs may name.
@@ -59,6 +64,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         self._store = store
         self._links = links
         self._services = services
+        self._checks = StepChecks(services, _CHECK_SECONDS, reads_images=False)
         self._secrets = secrets
         self._max_characters = max_characters
         self._allowed = allowed
@@ -134,9 +140,20 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
                 parse_target(url, field, self._allowed)
         for key, field in list_keys(request):
             check_input_key(key, principal, field)
-        return await self._to_message(
-            await self._job_store.submit(to_job_request(request, self._max_characters), principal)
-        )
+        job_request = to_job_request(request, self._max_characters)
+        # A repeated request returns its job, whatever has changed since.
+        if not (request.request_id and await self._job_store.has_request(request.request_id, principal)):
+            await self._check_steps(request, principal)
+        return await self._to_message(await self._job_store.submit(job_request, principal))
+
+    async def _check_steps(self, request: jobs_pb2.CreateJobRequest, principal: str) -> None:
+        """Refuse a job whose steps the services would refuse; if they do not answer, the worker checks it again."""
+        try:
+            await self._checks.check(list_step_requests(request, build_sample_key(principal)), principal)
+        except MediaError as error:
+            if error.reason not in RETRYABLE:
+                raise
+            log.warning("a job is accepted without a check of its steps", reason=error.reason.name)
 
     async def _to_message(self, stored: StoredJob) -> jobs_pb2.Job:
         return await to_job(stored, self._store, self._links)

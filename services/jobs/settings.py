@@ -24,6 +24,21 @@ from services.common.storage.settings import StorageSettings
 class QueueSettings(StorageSettings, FetchSettings):
     """Settings that the jobs API and its workers share."""
 
+    tts_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50051"),
+        validation_alias="TTS_ADDRESS",
+        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
+    )
+    image_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50052"),
+        validation_alias="IMAGE_ADDRESS",
+        description="Address of the image service: host:port of one name, or ip:port of each replica with commas.",
+    )
+    video_address: ServiceAddressSetting = Field(
+        ServiceAddress.parse("127.0.0.1:50053"),
+        validation_alias="VIDEO_ADDRESS",
+        description="Address of the video service: host:port of one name, or ip:port of each replica with commas.",
+    )
     nats_url: str = Field(
         "nats://127.0.0.1:4222",
         pattern="^[ ,]*(nats|tls)://[^,/?# ]+([ ,]+(nats|tls)://[^,/?# ]+)*[ ,]*$",
@@ -79,11 +94,6 @@ class JobsSettings(QueueSettings, ServerSettings):
     max_concurrent_rpcs: ConcurrentRpcs = 2000
     max_call_seconds: CallSeconds = 3600
     drain_grace_seconds: GraceSeconds = 5.0
-    tts_address: ServiceAddressSetting = Field(
-        ServiceAddress.parse("127.0.0.1:50051"),
-        validation_alias="TTS_ADDRESS",
-        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
-    )
 
 
 class WorkerSettings(QueueSettings, ListenSettings):
@@ -97,21 +107,6 @@ class WorkerSettings(QueueSettings, ListenSettings):
         default_factory=socket.gethostname,
         validation_alias="WORKER_NAME",
         description="Name of this worker in records; its process id is added. Unset: the host name.",
-    )
-    tts_address: ServiceAddressSetting = Field(
-        ServiceAddress.parse("127.0.0.1:50051"),
-        validation_alias="TTS_ADDRESS",
-        description="Address of the TTS service: host:port of one name, or ip:port of each replica with commas.",
-    )
-    image_address: ServiceAddressSetting = Field(
-        ServiceAddress.parse("127.0.0.1:50052"),
-        validation_alias="IMAGE_ADDRESS",
-        description="Address of the image service: host:port of one name, or ip:port of each replica with commas.",
-    )
-    video_address: ServiceAddressSetting = Field(
-        ServiceAddress.parse("127.0.0.1:50053"),
-        validation_alias="VIDEO_ADDRESS",
-        description="Address of the video service: host:port of one name, or ip:port of each replica with commas.",
     )
     max_jobs: int = Field(
         8, ge=1, validation_alias="WORKER_SLOTS", description="Maximum number of jobs that one worker runs at once."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason, invalid
+from services.common.resilience.failover import check_any_ready
 from services.common.text.normalization import clean_text, normalize_text
 from services.tts.events import Plan
 from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
@@ -77,6 +78,16 @@ class Planner:
         )
         plan = self._build_plan(normalized, provider, voice, self._plan_fallbacks(normalized, provider, voice))
         return replace(plan, caller_text=caller_text if caller_text.starts is not None else None)
+
+    def check(self, request: SpeechRequest) -> Plan:
+        """Return the plan of a request that one of its providers can take.
+
+        Raises:
+            MediaError: API_KEY_MISSING; what `plan` raises.
+        """
+        plan = self.plan(request)
+        check_any_ready([candidate.provider for candidate in (plan, *plan.fallbacks)])
+        return plan
 
     def find_provider(self, name: str) -> SpeechProvider:
         """Return the provider of this name, or the default one for an empty name.

@@ -92,6 +92,13 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                 else:
                     yield to_stream_response(event)
 
+    async def CheckSpeech(self, request: tts_pb2.CheckSpeechRequest, context: Context) -> tts_pb2.CheckSpeechResponse:
+        """Return what would speak the text."""
+        plan = self._planner.check(from_synthesize_request(request.request, streamed=True))
+        return tts_pb2.CheckSpeechResponse(
+            provider=plan.provider.name, model_id=plan.spec.model_id, voice=to_voice(plan.spec.voice)
+        )
+
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """Return one page of the voices, provider by provider."""
         chosen = [self._planner.find_provider(request.provider)] if request.provider else self._providers.values()

@@ -11,6 +11,7 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import invalid
 from services.common.rpc.converters import to_timestamp
+from services.common.text.normalization import clean_text
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import LengthPolicy
 from services.video.generation import GenerationRequest
@@ -47,7 +48,7 @@ def to_generation_request(request: video_pb2.GenerateVideoRequest) -> Generation
     """Convert a request for a video."""
     return GenerationRequest(
         request=VideoRequest(
-            prompt=request.prompt,
+            prompt=clean_text(request.prompt),
             seconds=request.seconds,
             resolution=request.resolution,
             model=request.model,

@@ -25,7 +25,7 @@ from services.video.probe import MediaFile
 from services.video.progress import STORE_CEILING_PERCENT, Progress, State
 from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
 from services.video.records import GenerationRecord, GenerationRecords, Intent
-from services.video.source_image import prepare_source_image
+from services.video.source_image import SourceImage, prepare_source_image
 from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
 
@@ -140,6 +140,18 @@ class VideoGenerator:
             raise
         return await self.finish(task, provider, record)
 
+    async def read_source_image(
+        self, request: GenerationRequest, provider: VideoProvider, principal: str
+    ) -> SourceImage:
+        """Return the source image of a request in the form that the provider takes.
+
+        Raises:
+            MediaError: The image cannot be read, or is not usable.
+        """
+        data = await self.files.read(request.image_url, request.image_key, principal, max_bytes=MAX_SOURCE_IMAGE_BYTES)
+        name = "image_key" if request.image_key else "image_url"
+        return await self.workers.run(prepare_source_image, data, name, provider.max_source_image_bytes)
+
     async def finish(self, task: GenerationTask, provider: VideoProvider, record: GenerationRecord) -> GenerationRecord:
         """Wait for a video that the provider has accepted, store it, and return the completed record.
 
@@ -179,11 +191,7 @@ class VideoGenerator:
         return earlier
 
     async def _build_spec(self, request: GenerationRequest, provider: VideoProvider, task: GenerationTask) -> VideoSpec:
-        data = await self.files.read(
-            request.image_url, request.image_key, task.principal, max_bytes=MAX_SOURCE_IMAGE_BYTES
-        )
-        name = "image_key" if request.image_key else "image_url"
-        source_image = await self.workers.run(prepare_source_image, data, name, provider.max_source_image_bytes)
+        source_image = await self.read_source_image(request, provider, task.principal)
         is_public = self.urls_are_public and request.image_url.startswith("https://")
         return VideoSpec(request.request, task.model, source_image.data, request.image_url if is_public else "")
 

@@ -65,6 +65,25 @@ class GenerationManager:
             async for item in items:
                 yield item
 
+    async def check(
+        self, request: GenerationRequest, principal: str, *, image_is_pending: bool
+    ) -> tuple[VideoProvider, str]:
+        """Return the provider and the model of a request; generates, stores and pays nothing.
+
+        Args:
+            request: The request.
+            principal: The caller.
+            image_is_pending: Whether the source image does not exist yet.
+
+        Raises:
+            MediaError: The request is invalid, or API_KEY_MISSING.
+        """
+        provider = self._providers[request.provider or self._default_provider]
+        model = provider.choose_model(request.request)
+        if not image_is_pending:
+            await self._generator.read_source_image(request, provider, principal)
+        return provider, model
+
     async def resume(
         self, prediction_id: str, principal: str, *, detach: bool
     ) -> AsyncGenerator[GenerationStatus | Completed[GenerationRecord]]:

@@ -82,6 +82,13 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
                         account.provider = item.provider
                         yield video_pb2.GenerateVideoResponse(progress=to_generation_progress(item))
 
+    async def CheckVideo(self, request: video_pb2.CheckVideoRequest, context: Context) -> video_pb2.CheckVideoResponse:
+        """Return what would generate the video."""
+        provider, model = await self._manager.check(
+            to_generation_request(request.request), get_principal(context), image_is_pending=request.image_is_pending
+        )
+        return video_pb2.CheckVideoResponse(provider=provider.name, model=model)
+
     async def ResumeVideo(
         self, request: video_pb2.ResumeVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.ResumeVideoResponse]:

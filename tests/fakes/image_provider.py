@@ -9,7 +9,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from services.common.errors import MediaError
+from services.common.errors import MediaError, Reason
 from services.common.images import Size
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
 
@@ -56,6 +56,8 @@ class FakeImageProvider(ImageProvider):
         """The specs of all calls, in order."""
         self.outcomes: deque[MediaError | GeneratedImage] = deque()
         """Results of the next calls; after them, images of one colour."""
+        self.has_key = True
+        """Whether its key is configured."""
         self.url = ""
         """URL of the images at the provider; empty without URLs."""
         self.stored: dict[str, bytes] = {}
@@ -70,6 +72,11 @@ class FakeImageProvider(ImageProvider):
         self.cancelled = 0
         """Number of calls that were cancelled while they waited."""
         self._changed = asyncio.Condition()
+
+    def check_ready(self) -> None:
+        """Raise API_KEY_MISSING without a key."""
+        if not self.has_key:
+            raise MediaError(Reason.API_KEY_MISSING)
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image, or raise the next error."""

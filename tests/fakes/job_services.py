@@ -46,6 +46,8 @@ class FakeServices:
     def __init__(self) -> None:
         self.calls: list[ReceivedCall] = []
         """Every call, in order."""
+        self.checks: list[ReceivedCall] = []
+        """Every check of a request, in order."""
         self.failures: defaultdict[str, deque[MediaError]] = defaultdict(deque)
         """Errors of the next calls, by method."""
         self.blocked: dict[str, asyncio.Event] = {}
@@ -76,6 +78,12 @@ class FakeServices:
         if self.failures[method]:
             raise self.failures[method].popleft()
 
+    async def record_check(self, method: str, request: Any, context: Context) -> None:
+        """Record a check, and raise its scripted error."""
+        self.checks.append(ReceivedCall(method, request, get_principal(context), context.time_remaining() or 0.0))
+        if self.failures[method]:
+            raise self.failures[method].popleft()
+
     async def pass_limiter(self, method: str) -> None:
         """Wait for the event of a blocked method."""
         if method in self.blocked:
@@ -102,6 +110,12 @@ class _Speech(tts_pb2_grpc.TextToSpeechServiceServicer):
     def __init__(self, fake: FakeServices) -> None:
         self._fake = fake
 
+    async def CheckSpeech(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.CheckSpeechRequest, context: Context
+    ) -> tts_pb2.CheckSpeechResponse:
+        await self._fake.record_check("CheckSpeech", request, context)
+        return tts_pb2.CheckSpeechResponse()
+
     async def SynthesizeStream(  # noqa: N802 - named by the contract
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
@@ -126,6 +140,12 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
     def __init__(self, fake: FakeServices) -> None:
         self._fake = fake
 
+    async def CheckImage(  # noqa: N802 - named by the contract
+        self, request: image_pb2.CheckImageRequest, context: Context
+    ) -> image_pb2.CheckImageResponse:
+        await self._fake.record_check("CheckImage", request, context)
+        return image_pb2.CheckImageResponse()
+
     async def GenerateImage(  # noqa: N802 - named by the contract
         self, request: image_pb2.GenerateImageRequest, context: Context
     ) -> image_pb2.GenerateImageResponse:
@@ -146,6 +166,12 @@ class _Images(image_pb2_grpc.ImageServiceServicer):
 class _Videos(video_pb2_grpc.VideoServiceServicer):
     def __init__(self, fake: FakeServices) -> None:
         self._fake = fake
+
+    async def CheckVideo(  # noqa: N802 - named by the contract
+        self, request: video_pb2.CheckVideoRequest, context: Context
+    ) -> video_pb2.CheckVideoResponse:
+        await self._fake.record_check("CheckVideo", request, context)
+        return video_pb2.CheckVideoResponse()
 
     async def GenerateVideo(  # noqa: N802 - named by the contract
         self, request: video_pb2.GenerateVideoRequest, context: Context

@@ -47,6 +47,11 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
         await self.proceed.wait()
         return tts_pb2.SynthesizeResponse()
 
+    async def CheckSpeech(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.CheckSpeechRequest, context: Context
+    ) -> tts_pb2.CheckSpeechResponse:
+        return tts_pb2.CheckSpeechResponse()
+
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:  # noqa: N802 - the contract's name
         self._record_call(context)
         return tts_pb2.ListVoicesResponse()

@@ -34,6 +34,13 @@ class NamedProvider(Protocol):
         """Name of the provider in requests, errors and logs."""
 
 
+class CheckedProvider(Protocol):
+    """The part of a provider that a check of a request uses."""
+
+    def check_ready(self) -> None:
+        """Raise if no request can succeed."""
+
+
 class Candidate(Protocol):
     """A provider together with the request for it."""
 
@@ -124,3 +131,23 @@ def _add_attempts(error: MediaError, failures: Sequence[AttemptFailure]) -> Medi
         metadata={**error.metadata, "attempts": attempts},
     )
     return extended.with_traceback(error.__traceback__)
+
+
+def check_any_ready(providers: Sequence[CheckedProvider]) -> None:
+    """Raise the error of the first provider if none of them can take a request; makes no calls.
+
+    Args:
+        providers: The providers of a request, in order of preference; at least one.
+
+    Raises:
+        MediaError: API_KEY_MISSING.
+    """
+    failures: list[MediaError] = []
+    for provider in providers:
+        try:
+            provider.check_ready()
+        except MediaError as error:
+            failures.append(error)
+        else:
+            return
+    raise failures[0]

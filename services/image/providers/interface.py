@@ -116,6 +116,14 @@ class ImageProvider(ABC):
     models: Mapping[Mode, Model]
     """The model of each mode that the provider supports."""
 
+    def check_ready(self) -> None:
+        """Raise if no request can succeed, because the provider is not configured; makes no calls.
+
+        Raises:
+            MediaError: API_KEY_MISSING.
+        """
+        return
+
     @abstractmethod
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image; cancelling the call also cancels the provider's work, as far as the provider allows.

@@ -1,4 +1,4 @@
-"""The pipelines: one short function per kind of job."""
+"""The pipelines: one short function per kind of job. One with several paid steps checks them all first."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ async def run_animate(lease: Lease, steps: Steps) -> None:
 
 async def run_talking_video(lease: Lease, steps: Steps) -> None:
     """Generate a video of an image, with speech."""
+    await steps.check(lease)
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
     await steps.make_speech(lease, spec.narration, ProgressRange(1, 15))
     await steps.make_video(lease, spec.video, ProgressRange(15, 85))
@@ -52,6 +53,7 @@ async def run_talking_video(lease: Lease, steps: Steps) -> None:
 
 async def run_headline(lease: Lease, steps: Steps) -> None:
     """Generate an image and speech for a headline."""
+    await steps.check(lease)
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.HeadlineSpec())
     await _illustrate(lease, steps, spec, ProgressRange(1, 55), ProgressRange(55, 90))
     await lease.report_progress("storage", 95)
@@ -61,6 +63,7 @@ async def run_headline(lease: Lease, steps: Steps) -> None:
 
 async def run_story(lease: Lease, steps: Steps) -> None:
     """Generate a video of the image of a headline, with speech and captions."""
+    await steps.check(lease)
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.StorySpec())
     await _illustrate(lease, steps, spec.headline, ProgressRange(1, 15), ProgressRange(15, 25))
     video = build_video_spec(spec, lease.record.steps[IMAGE]["key"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.protobuf.json_format import ParseDict
 from media.common.v1 import alignment_pb2
 from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
@@ -13,7 +14,9 @@ from media.video.v1 import video_pb2
 from services.common.storage.keys import prefix_for
 from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
+from services.jobs.pipelines.checks import StepChecks
 from services.jobs.pipelines.requests import build_image_request, build_speech_request, build_video_request
+from services.jobs.pipelines.step_requests import list_step_requests
 from services.jobs.record import JobRecord
 
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
@@ -50,6 +53,15 @@ class Steps:
     """Deadline of all calls except GenerateVideo."""
     video_seconds: float
     """Deadline of GenerateVideo; a later attempt continues with the same video."""
+
+    async def check(self, lease: Lease) -> None:
+        """Have the services check all steps of a job before the first one is paid for."""
+        record = lease.record
+        if record.steps or record.intents:
+            return
+        request = ParseDict({record.kind: dict(record.spec)}, jobs_pb2.CreateJobRequest())
+        checks = StepChecks(self.services, self.call_seconds, reads_images=True)
+        await checks.check(list_step_requests(request, build_own_key(record, IMAGE)), record.principal)
 
     async def make_video(self, lease: Lease, spec: jobs_pb2.VideoSpec, progress_range: ProgressRange) -> Result:
         """Generate the video of an image. The request carries the job id: a retry gets the same video."""
@@ -162,6 +174,11 @@ def build_video_request_id(record: JobRecord) -> str:
 def build_own_key(record: JobRecord, step: str) -> str:
     """Return the object key of the result of a step; the same for each attempt."""
     return f"{prefix_for(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
+
+
+def build_sample_key(principal: str) -> str:
+    """Return an object key of the same form for a job that does not exist yet."""
+    return f"{prefix_for(principal)}jobs/new/{OWN_OBJECTS[IMAGE]}"
 
 
 def _to_medium(key: str, content_type: str, provider: str, model: str) -> dict[str, object]:

@@ -13,10 +13,8 @@ from services.common.diagnostics import log_diagnostics
 from services.common.fetch import open_fetcher
 from services.common.log import logger
 from services.common.metrics import serve_metrics
-from services.common.rpc.channel import open_channel
 from services.common.rpc.server import ServerOptions, run_server, stop_signal
 from services.common.storage import open_object_store
-from services.jobs.clients import IMAGE, SPEECH, VIDEO, ServiceClients
 from services.jobs.diagnostics import diagnose_jobs
 from services.jobs.jetstream import open_streams
 from services.jobs.job_store import JobStore
@@ -27,7 +25,7 @@ from services.jobs.metrics import JobMetrics
 from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
 from services.jobs.record import WEBHOOK
-from services.jobs.server import build_stream_options
+from services.jobs.server import build_stream_options, open_services
 from services.jobs.settings import WorkerSettings
 from services.jobs.webhooks import SigningSecrets, build_webhook_job_type
 from services.jobs.worker.worker import Worker, WorkerOptions
@@ -46,17 +44,9 @@ async def main(settings: WorkerSettings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "WORKER_METRICS_PORT"))
         streams = await stack.enter_async_context(open_streams(build_stream_options(settings), "services.jobs.worker"))
-        channels = [
-            await stack.enter_async_context(open_channel(address.target, service))
-            for address, service in (
-                (settings.tts_address, SPEECH),
-                (settings.image_address, IMAGE),
-                (settings.video_address, VIDEO),
-            )
-        ]
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         job_store = JobStore(streams)
-        services = ServiceClients.from_channels(*channels)
+        services = await open_services(stack, settings)
         steps = Steps(services, settings.speech_format, settings.call_seconds, settings.video_seconds)
         job_types: Mapping[str, JobType] = {
             **build_job_types(steps, settings.max_running, settings.wait_budget_seconds),

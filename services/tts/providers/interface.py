@@ -153,6 +153,14 @@ class SpeechProvider(ABC):
             MediaError: The provider refused, failed or was unreachable; nothing was delivered.
         """
 
+    def check_ready(self) -> None:
+        """Raise if no request can succeed, because the provider is not configured; makes no calls.
+
+        Raises:
+            MediaError: API_KEY_MISSING.
+        """
+        return
+
     @abstractmethod
     def resolve(self, voice: str) -> Voice | None:
         """Return the voice of this name (in any case) or id, or None; makes no calls."""

@@ -14,6 +14,7 @@ from PIL import Image
 
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
+from services.common.rpc.channel import call_metadata
 from services.common.storage import IMMUTABLE, REPLACEABLE, ObjectSpec
 from services.common.worker_pool import WorkerPool
 from services.image.providers.interface import GeneratedImage, Mode
@@ -286,3 +287,37 @@ async def test_the_mode_reaches_the_provider(suite: ImageSuite, provider: FakeIm
     await suite.generate()
     await suite.stub.GenerateImageFast(image_pb2.GenerateImageFastRequest(prompt="a cat"))
     assert [spec.mode for spec in provider.specs] == [Mode.STANDARD, Mode.FAST]
+
+
+async def test_a_check_generates_and_stores_nothing(
+    suite: ImageSuite, provider: FakeImageProvider, store: FakeObjectStore
+) -> None:
+    request = image_pb2.GenerateImageRequest(prompt="a cat", image_size="card")
+    found = await suite.stub.CheckImage(image_pb2.CheckImageRequest(request=request), metadata=call_metadata("alice"))
+    assert (found.provider, found.model) == ("fal", "flux-dev")
+    assert (provider.specs, store.objects) == ([], {})
+
+
+async def test_a_check_fails_as_the_request_would(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    output = Output(object_key="users/alice/cat.webp")
+    await suite.generate(output=output)
+    taken = image_pb2.GenerateImageRequest(prompt="a cat", output=output)
+    calls = len(provider.specs)
+    check = suite.stub.CheckImage(image_pb2.CheckImageRequest(request=taken), metadata=call_metadata("alice"))
+    assert (await catch_error(check)).reason is Reason.ALREADY_EXISTS
+    assert len(provider.specs) == calls
+
+
+async def test_a_check_needs_a_key(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    provider.has_key = False
+    request = image_pb2.GenerateImageRequest(prompt="a cat")
+    check = suite.stub.CheckImage(image_pb2.CheckImageRequest(request=request), metadata=call_metadata("alice"))
+    assert (await catch_error(check)).reason is Reason.API_KEY_MISSING
+
+
+async def test_a_provider_gets_no_control_characters(suite: ImageSuite, provider: FakeImageProvider) -> None:
+    image = await suite.generate(prompt="a\x00 cat\u202e cafe\u0301", style=Style(style_guidelines=["no\x1b text"]))
+    assert provider.specs[0].prompt == image.prompt
+    assert image.prompt.startswith("a cat caf\u00e9")
+    assert "no text" in image.prompt
+    assert not set(image.prompt) & set("\x00\x1b\u202e\ufeff\u0301")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from media.jobs.v1 import jobs_pb2
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.channel import call_metadata
 from services.jobs.record import JobFailure, JobRecord, Status, format_now
 from tests.fakes.job_services import ALIGNMENT, STORED_AUDIO_ID
@@ -42,8 +42,32 @@ async def test_a_job_is_accepted_and_shown_at_once(rig: JobServiceRig) -> None:
     assert await rig.jobs.count_queued("animate") == 1
 
 
+HEADLINE = jobs_pb2.CreateJobRequest(
+    headline=jobs_pb2.HeadlineSpec(headline="Cats", narration=jobs_pb2.NarrationSpec(text="Hi.", voice="Nemo"))
+)
+
+
+async def test_what_a_service_refuses_is_refused_before_the_job_exists(rig: JobServiceRig) -> None:
+    rig.fake.failures["CheckSpeech"].append(invalid("voice", "must be a voice", Reason.VOICE_NOT_FOUND))
+    refused = await catch_error(rig.create(HEADLINE))
+    assert (refused.reason, [item.field for item in refused.violations]) == (
+        Reason.VOICE_NOT_FOUND,
+        ["headline.narration.voice"],
+    )
+    assert rig.fake.methods == []
+    assert await rig.jobs.count_queued("headline") == 0
+    assert {call.principal for call in rig.fake.checks} == {rig.jobs.owner}
+
+
+async def test_a_job_is_accepted_while_a_service_is_down(rig: JobServiceRig) -> None:
+    rig.fake.failures["CheckImage"].append(MediaError(Reason.UNAVAILABLE))
+    job = await rig.create(HEADLINE)
+    assert job.status == jobs_pb2.JOB_STATUS_QUEUED
+
+
 async def test_the_same_request_again_is_the_same_job(rig: JobServiceRig) -> None:
     first = await rig.create(request_id="order-7")
+    rig.fake.failures["CheckVideo"].append(MediaError(Reason.API_KEY_MISSING))
     assert (await rig.create(request_id="order-7")).id == first.id
     other = jobs_pb2.CreateJobRequest(headline=jobs_pb2.HeadlineSpec(headline="Cats"), request_id="order-7")
     refused = await catch_error(rig.create(other))

@@ -18,7 +18,7 @@ from services.common.singleflight import SingleFlightLimits
 from services.common.timing.alignment import Alignment
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
 from tests.fakes.speech import FakeSpeechProvider, build_voice
-from tests.fakes.speech_service import open_speech_stub
+from tests.fakes.speech_service import build_servicer, open_speech_stub, serve_speech
 
 FIRST = AudioChunk(bytes(16_000), Alignment(("H",), (0.0,), (0.25,)))
 SECOND = AudioChunk(b"\x01" * 8000, Alignment(("i", "!"), (0.25, 0.5), (0.5, 1.0)))
@@ -285,3 +285,48 @@ async def test_an_unknown_voice_is_not_found(voice_request: tts_pb2.GetVoiceRequ
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.GetVoice(voice_request)
     assert from_rpc_error(caught.value).reason is reason
+
+
+class LocksOut(FakeSpeechProvider):
+    """Has no key."""
+
+    def check_ready(self) -> None:
+        raise MediaError(Reason.API_KEY_MISSING)
+
+
+async def check(*providers: FakeSpeechProvider, fallbacks: tuple[str, ...] = (), **fields: Any) -> Any:
+    """Check a request with these providers."""
+    request = tts_pb2.SynthesizeStreamRequest(**{"text": "Hi!", **fields})
+    servicer = build_servicer(*providers, fallbacks=fallbacks)
+    async with serve_speech(servicer) as running:
+        stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
+        return await stub.CheckSpeech(tts_pb2.CheckSpeechRequest(request=request))
+
+
+async def test_a_check_names_what_would_speak_and_calls_no_provider() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    found = await check(provider)
+    assert (found.provider, found.voice.name, provider.specs) == ("espeak", "Aria", [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"voice": "Nemo"}, Reason.VOICE_NOT_FOUND, "voice"),
+        ({"text": "x" * 10_001}, Reason.TEXT_TOO_LONG, "text"),
+        ({"output_format": "flac_44100"}, Reason.VALIDATION_ERROR, "request.output_format"),
+    ],
+)
+async def test_a_check_fails_as_the_request_would(fields: dict[str, Any], reason: Reason, field: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await check(FakeSpeechProvider(FIRST), **fields)
+    error = from_rpc_error(caught.value)
+    assert (error.reason, [item.field for item in error.violations]) == (reason, [field])
+
+
+async def test_a_check_fails_without_a_key_unless_a_fallback_can_speak() -> None:
+    paid, free = LocksOut(FIRST, name="elevenlabs"), FakeSpeechProvider(FIRST)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await check(paid)
+    assert from_rpc_error(caught.value).reason is Reason.API_KEY_MISSING
+    assert (await check(paid, free, fallbacks=("espeak",))).provider == "elevenlabs"

@@ -219,3 +219,8 @@ def test_infinite_caption_times_are_rejected_by_field() -> None:
         to_mux_request(make_captions_request(ends=(*ENDS[:-1], float("inf"))))
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
+
+
+def test_a_prompt_has_no_control_characters() -> None:
+    request = video_pb2.GenerateVideoRequest(prompt="a\x00 cat\u202e cafe\u0301", image_key="users/alice/cat.png")
+    assert to_generation_request(request).request.prompt == "a cat caf\u00e9"

@@ -57,10 +57,14 @@ class FalProvider(ImageProvider):
         """Return the size; empty for a transformed image: fal takes its size from the source."""
         return "" if spec.mode is Mode.TRANSFORM else super().describe_shape(spec)
 
-    async def generate(self, spec: ImageSpec) -> GeneratedImage:
-        """Generate an image: fast ones in a synchronous call, which closing cancels, others through the queue."""
+    def check_ready(self) -> None:
+        """Raise API_KEY_MISSING if no key is configured."""
         if not self._settings.api_key:
             raise build_error(Reason.API_KEY_MISSING)
+
+    async def generate(self, spec: ImageSpec) -> GeneratedImage:
+        """Generate an image: fast ones in a synchronous call, which closing cancels, others through the queue."""
+        self.check_ready()
         fal = MODELS[spec.mode]
         body = build_body(spec, fal)
         try:

@@ -34,11 +34,15 @@ class GeminiProvider(ImageProvider):
         model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
+    def check_ready(self) -> None:
+        """Raise API_KEY_MISSING if no key is configured."""
+        if not self._settings.api_key:
+            raise build_error(Reason.API_KEY_MISSING)
+
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image; a cancelled call closes the connection, which may not stop Gemini."""
         settings = self._settings
-        if not settings.api_key:
-            raise build_error(Reason.API_KEY_MISSING)
+        self.check_ready()
         try:
             async with asyncio.timeout(settings.timeout_seconds) as limit:
                 content = await self._post(spec)

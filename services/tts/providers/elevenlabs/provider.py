@@ -51,8 +51,7 @@ class ElevenLabsProvider(SpeechProvider):
         Raises:
             MediaError: API_KEY_MISSING without a call, or the error of the API or of the network.
         """
-        if not self._settings.api_key:
-            raise build_error(Reason.API_KEY_MISSING)
+        self.check_ready()
         endpoint = choose_endpoint(spec, with_alignment=with_alignment)
         request = build_speech_request(spec, endpoint, self._settings)
         async with self._client.open_response(
@@ -70,6 +69,11 @@ class ElevenLabsProvider(SpeechProvider):
                 max_concurrent_requests=_parse_max_concurrent_requests(response.headers),
                 pause=response.pause,
             )
+
+    def check_ready(self) -> None:
+        """Raise API_KEY_MISSING if no key is configured."""
+        if not self._settings.api_key:
+            raise build_error(Reason.API_KEY_MISSING)
 
     def resolve(self, voice: str) -> Voice | None:
         """Return the voice of this name (in any case) or id, or None; any well-formed id counts as a voice."""

@@ -433,3 +433,17 @@ class DeleteImageResponse(_message.Message):
     DELETED_KEYS_FIELD_NUMBER: _ClassVar[int]
     deleted_keys: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, deleted_keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CheckImageRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: GenerateImageRequest
+    def __init__(self, request: _Optional[_Union[GenerateImageRequest, _Mapping]] = ...) -> None: ...
+
+class CheckImageResponse(_message.Message):
+    __slots__ = ("provider", "model")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...

@@ -58,6 +58,11 @@ class ImageServiceStub:
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesRequest.SerializeToString,
                 response_deserializer=media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesResponse.FromString,
                 _registered_method=True)
+        self.CheckImage = channel.unary_unary(
+                '/media.image.v1.ImageService/CheckImage',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.FromString,
+                _registered_method=True)
         self.ListImageSizes = channel.unary_unary(
                 '/media.image.v1.ImageService/ListImageSizes',
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesRequest.SerializeToString,
@@ -114,6 +119,16 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckImage(self, request, context):
+        """Check a request for an image without generating it: nothing is stored or paid.
+
+        Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
+        an object that exists.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListImageSizes(self, request, context):
         """List the named image sizes.
         """
@@ -160,6 +175,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.BatchGenerateImages,
                     request_deserializer=media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesRequest.FromString,
                     response_serializer=media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesResponse.SerializeToString,
+            ),
+            'CheckImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckImage,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.SerializeToString,
             ),
             'ListImageSizes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImageSizes,
@@ -289,6 +309,33 @@ class ImageService:
             '/media.image.v1.ImageService/BatchGenerateImages',
             media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesRequest.SerializeToString,
             media_dot_image_dot_v1_dot_image__pb2.BatchGenerateImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.image.v1.ImageService/CheckImage',
+            media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,12 @@ class ImageServiceStub:
     The stream has one message for each item of the batch, in the order of completion. Over HTTP,
     POST /api/image/batch responds with lines of JSON.
     """
+    CheckImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.CheckImageRequest, _image_pb2.CheckImageResponse]
+    """Check a request for an image without generating it: nothing is stored or paid.
+
+    Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
+    an object that exists.
+    """
     ListImageSizes: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]
     """List the named image sizes."""
     UploadImage: _grpc.StreamUnaryMultiCallable[_image_pb2.UploadImageRequest, _image_pb2.UploadImageResponse]
@@ -82,6 +88,12 @@ class ImageServiceAsyncStub(ImageServiceStub):
     A failed image does not stop the others.
     The stream has one message for each item of the batch, in the order of completion. Over HTTP,
     POST /api/image/batch responds with lines of JSON.
+    """
+    CheckImage: _aio.UnaryUnaryMultiCallable[_image_pb2.CheckImageRequest, _image_pb2.CheckImageResponse]  # type: ignore[assignment]
+    """Check a request for an image without generating it: nothing is stored or paid.
+
+    Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
+    an object that exists.
     """
     ListImageSizes: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]  # type: ignore[assignment]
     """List the named image sizes."""
@@ -136,6 +148,18 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         A failed image does not stop the others.
         The stream has one message for each item of the batch, in the order of completion. Over HTTP,
         POST /api/image/batch responds with lines of JSON.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckImage(
+        self,
+        request: _image_pb2.CheckImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.CheckImageResponse, _abc.Awaitable[_image_pb2.CheckImageResponse]]:
+        """Check a request for an image without generating it: nothing is stored or paid.
+
+        Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
+        an object that exists.
         """
 
     @_abc_1.abstractmethod

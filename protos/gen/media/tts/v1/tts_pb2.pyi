@@ -128,6 +128,22 @@ class SynthesizeStreamRequest(_message.Message):
     store: bool
     def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ...) -> None: ...
 
+class CheckSpeechRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: SynthesizeStreamRequest
+    def __init__(self, request: _Optional[_Union[SynthesizeStreamRequest, _Mapping]] = ...) -> None: ...
+
+class CheckSpeechResponse(_message.Message):
+    __slots__ = ("provider", "model_id", "voice")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model_id: str
+    voice: Voice
+    def __init__(self, provider: _Optional[str] = ..., model_id: _Optional[str] = ..., voice: _Optional[_Union[Voice, _Mapping]] = ...) -> None: ...
+
 class SynthesizeStreamResponse(_message.Message):
     __slots__ = ("header", "chunk", "done")
     HEADER_FIELD_NUMBER: _ClassVar[int]

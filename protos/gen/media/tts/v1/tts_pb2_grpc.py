@@ -47,6 +47,11 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamResponse.FromString,
                 _registered_method=True)
+        self.CheckSpeech = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/CheckSpeech',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/media.tts.v1.TextToSpeechService/ListVoices',
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
@@ -94,6 +99,15 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckSpeech(self, request, context):
+        """Check a request for speech without speaking it: nothing is generated, stored or paid.
+
+        Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
         """List the voices.
 
@@ -136,6 +150,11 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.SynthesizeStream,
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamResponse.SerializeToString,
+            ),
+            'CheckSpeech': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckSpeech,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.SerializeToString,
             ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
@@ -215,6 +234,33 @@ class TextToSpeechService:
             '/media.tts.v1.TextToSpeechService/SynthesizeStream',
             media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamRequest.SerializeToString,
             media_dot_tts_dot_v1_dot_tts__pb2.SynthesizeStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckSpeech(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/CheckSpeech',
+            media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.FromString,
             options,
             channel_credentials,
             insecure,

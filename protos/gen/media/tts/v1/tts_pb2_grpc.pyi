@@ -47,6 +47,11 @@ class TextToSpeechServiceStub:
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
     was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
     """
+    CheckSpeech: _grpc.UnaryUnaryMultiCallable[_tts_pb2.CheckSpeechRequest, _tts_pb2.CheckSpeechResponse]
+    """Check a request for speech without speaking it: nothing is generated, stored or paid.
+
+    Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
+    """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]
     """List the voices.
 
@@ -77,6 +82,11 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
 
     The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
     was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+    """
+    CheckSpeech: _aio.UnaryUnaryMultiCallable[_tts_pb2.CheckSpeechRequest, _tts_pb2.CheckSpeechResponse]  # type: ignore[assignment]
+    """Check a request for speech without speaking it: nothing is generated, stored or paid.
+
+    Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
     """
     ListVoices: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]  # type: ignore[assignment]
     """List the voices.
@@ -117,6 +127,17 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The first message is the header, then come chunks, the last message is `done`. A stream that ends without `done`
         was cut, even if its status is OK. Over HTTP: POST /api/speech/stream and POST /api/speech/timestamps.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckSpeech(
+        self,
+        request: _tts_pb2.CheckSpeechRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.CheckSpeechResponse, _abc.Awaitable[_tts_pb2.CheckSpeechResponse]]:
+        """Check a request for speech without speaking it: nothing is generated, stored or paid.
+
+        Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
         """
 
     @_abc_1.abstractmethod

@@ -327,3 +327,19 @@ class ReceiveWebhookResponse(_message.Message):
     AWAITED_FIELD_NUMBER: _ClassVar[int]
     awaited: bool
     def __init__(self, awaited: _Optional[bool] = ...) -> None: ...
+
+class CheckVideoRequest(_message.Message):
+    __slots__ = ("request", "image_is_pending")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_IS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    request: GenerateVideoRequest
+    image_is_pending: bool
+    def __init__(self, request: _Optional[_Union[GenerateVideoRequest, _Mapping]] = ..., image_is_pending: _Optional[bool] = ...) -> None: ...
+
+class CheckVideoResponse(_message.Message):
+    __slots__ = ("provider", "model")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...

@@ -42,6 +42,11 @@ class VideoServiceStub:
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.GenerateVideoRequest.SerializeToString,
                 response_deserializer=media_dot_video_dot_v1_dot_video__pb2.GenerateVideoResponse.FromString,
                 _registered_method=True)
+        self.CheckVideo = channel.unary_unary(
+                '/media.video.v1.VideoService/CheckVideo',
+                request_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.SerializeToString,
+                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.FromString,
+                _registered_method=True)
         self.ResumeVideo = channel.unary_stream(
                 '/media.video.v1.VideoService/ResumeVideo',
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.ResumeVideoRequest.SerializeToString,
@@ -85,6 +90,15 @@ class VideoServiceServicer:
 
         Progress comes first, the video last; a stream without a video was cut.
         When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckVideo(self, request, context):
+        """Check a request for a video without generating it: nothing is stored or paid.
+
+        Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +157,11 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     servicer.GenerateVideo,
                     request_deserializer=media_dot_video_dot_v1_dot_video__pb2.GenerateVideoRequest.FromString,
                     response_serializer=media_dot_video_dot_v1_dot_video__pb2.GenerateVideoResponse.SerializeToString,
+            ),
+            'CheckVideo': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckVideo,
+                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.FromString,
+                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.SerializeToString,
             ),
             'ResumeVideo': grpc.unary_stream_rpc_method_handler(
                     servicer.ResumeVideo,
@@ -205,6 +224,33 @@ class VideoService:
             '/media.video.v1.VideoService/GenerateVideo',
             media_dot_video_dot_v1_dot_video__pb2.GenerateVideoRequest.SerializeToString,
             media_dot_video_dot_v1_dot_video__pb2.GenerateVideoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckVideo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.video.v1.VideoService/CheckVideo',
+            media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.SerializeToString,
+            media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.FromString,
             options,
             channel_credentials,
             insecure,

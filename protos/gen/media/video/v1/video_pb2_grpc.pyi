@@ -42,6 +42,11 @@ class VideoServiceStub:
     Progress comes first, the video last; a stream without a video was cut.
     When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
     """
+    CheckVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.CheckVideoRequest, _video_pb2.CheckVideoResponse]
+    """Check a request for a video without generating it: nothing is stored or paid.
+
+    Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
+    """
     ResumeVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]
     """Join a running generation, or return its finished video; nothing is paid twice."""
     CancelVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.CancelVideoRequest, _video_pb2.CancelVideoResponse]
@@ -74,6 +79,11 @@ class VideoServiceAsyncStub(VideoServiceStub):
 
     Progress comes first, the video last; a stream without a video was cut.
     When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+    """
+    CheckVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.CheckVideoRequest, _video_pb2.CheckVideoResponse]  # type: ignore[assignment]
+    """Check a request for a video without generating it: nothing is stored or paid.
+
+    Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
     """
     ResumeVideo: _aio.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]  # type: ignore[assignment]
     """Join a running generation, or return its finished video; nothing is paid twice."""
@@ -110,6 +120,17 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Progress comes first, the video last; a stream without a video was cut.
         When the caller disconnects, the generation is cancelled, unless `detach` is set; ResumeVideo finds a detached one.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckVideo(
+        self,
+        request: _video_pb2.CheckVideoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_video_pb2.CheckVideoResponse, _abc.Awaitable[_video_pb2.CheckVideoResponse]]:
+        """Check a request for a video without generating it: nothing is stored or paid.
+
+        Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,106 @@
+"""The requests that the steps of a job send to the services, listed before any of them is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
+
+from services.common.errors import FieldViolation, MediaError
+from services.jobs.pipelines.requests import (
+    build_image_request,
+    build_narration_spec,
+    build_speech_request,
+    build_video_request,
+    build_video_spec,
+)
+
+_STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
+_IMAGE_FIELDS: Mapping[str, str] = {
+    "prompt": "headline",
+    "provider": "image_provider",
+    "style.art_styles[0]": "art_style",
+    "style.style_guidelines": "style_guidelines",
+    "style.max_length": "max_length",
+}
+# Placeholders for values that the job sets itself.
+_SAMPLE_ID, _SAMPLE_FORMAT = "job-0", "mp3_44100_64"
+
+ServiceRequest = image_pb2.GenerateImageRequest | tts_pb2.SynthesizeStreamRequest | video_pb2.GenerateVideoRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """A request of a step, and the fields of the job that it is built from."""
+
+    message: ServiceRequest
+    """The request; its ids and keys are placeholders."""
+    job_field: str
+    """Field of the job that the request is built from."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Field of the job for each field of the request that has another name."""
+    image_is_pending: bool = False
+    """Whether an earlier step makes the source image of this one."""
+
+    def relabel_error(self, error: MediaError) -> MediaError:
+        """Return an error of the request with the names of the job's fields."""
+        violations = [
+            FieldViolation(self.names.get(item.field, f"{self.job_field}.{item.field}"), item.description)
+            for item in error.violations
+        ]
+        summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
+        return MediaError(
+            error.reason,
+            summary or f"{self.job_field}: {error.message}",
+            violations=violations,
+            retry_after_seconds=error.retry_after_seconds,
+            metadata=error.metadata,
+        )
+
+
+def list_step_requests(request: jobs_pb2.CreateJobRequest, image_key: str) -> Sequence[StepRequest]:
+    """Return the requests of all steps of a job that generate something, in the order of the steps.
+
+    Args:
+        request: The job; its contract requires a spec.
+        image_key: Object key for an image that the job generates.
+    """
+    match request.WhichOneof("spec"):
+        case "animate":
+            return [_list_video(request.animate.video, "animate.video")]
+        case "talking_video":
+            spec = request.talking_video
+            return [
+                _list_speech(spec.narration, "talking_video.narration", "talking_video.narration.text"),
+                _list_video(spec.video, "talking_video.video"),
+            ]
+        case "headline":
+            return _list_headline(request.headline, "headline", image_key)
+        case _:
+            story = request.story
+            video = build_video_request(build_video_spec(story, image_key), _SAMPLE_ID)
+            return [
+                *_list_headline(story.headline, "story.headline", image_key),
+                StepRequest(video, "story", _STORY_FIELDS, image_is_pending=True),
+            ]
+
+
+def _list_video(spec: jobs_pb2.VideoSpec, field_name: str) -> StepRequest:
+    return StepRequest(build_video_request(spec, _SAMPLE_ID), field_name)
+
+
+def _list_headline(spec: jobs_pb2.HeadlineSpec, field_name: str, image_key: str) -> list[StepRequest]:
+    names = {service_field: f"{field_name}.{job_field}" for service_field, job_field in _IMAGE_FIELDS.items()}
+    text_field = f"{field_name}.narration.text" if spec.narration.text else f"{field_name}.headline"
+    return [
+        StepRequest(build_image_request(spec, image_key), field_name, names),
+        _list_speech(build_narration_spec(spec), f"{field_name}.narration", text_field),
+    ]
+
+
+def _list_speech(spec: jobs_pb2.NarrationSpec, field_name: str, text_field: str) -> StepRequest:
+    return StepRequest(build_speech_request(spec, _SAMPLE_FORMAT), field_name, {"text": text_field})
