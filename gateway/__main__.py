@@ -13,6 +13,7 @@ from gateway.http_server import RunningHttp, run_http
 from gateway.reflection_and_health import AggregateHealth, add_reflection
 from gateway.routes.suite import Health
 from gateway.settings import GatewaySettings
+from gateway.speech_links import open_speech_links
 from services.common.fetch import open_fetcher
 from services.common.rpc.channel import open_channel
 from services.common.rpc.server import RunningServer, ServerOptions, run_server, stop_signal
@@ -22,7 +23,7 @@ from services.common.storage import load_route_links, open_object_store
 
 async def main(settings: GatewaySettings) -> None:
     """Serve HTTP, and gRPC reflection and health, until a stop signal arrives; then drain both."""
-    health = Health()
+    health, links = Health(), load_route_links(settings)
     async with (
         open_channel(settings.tts_address.target, SPEECH.full_name) as tts,
         open_channel(settings.image_address.target, IMAGE.full_name) as image,
@@ -30,9 +31,18 @@ async def main(settings: GatewaySettings) -> None:
         open_channel(settings.jobs_address.target, JOBS.full_name) as jobs,
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
+        open_speech_links(tts, store, links.signer, settings.call_seconds) as speech_links,
     ):
-        links = load_route_links(settings)
-        upstreams = Upstreams(tts=tts, image=image, video=video, jobs=jobs, store=store, links=links, fetcher=fetcher)
+        upstreams = Upstreams(
+            tts=tts,
+            image=image,
+            video=video,
+            jobs=jobs,
+            store=store,
+            links=links,
+            speech_links=speech_links,
+            fetcher=fetcher,
+        )
         app = build_app(
             upstreams,
             health,

@@ -22,9 +22,11 @@ from gateway.routes.jobs import JobRoutes
 from gateway.routes.media import MediaRoutes
 from gateway.routes.rpc import build_rpc_routes
 from gateway.routes.speech import SpeechRoutes
+from gateway.routes.speech_links import SpeechLinkRoutes
 from gateway.routes.suite import DebugRoutes, Health
 from gateway.routes.sync_jobs import SyncJobRoutes
 from gateway.routes.videos import VideoRoutes
+from gateway.speech_links import SpeechLinks
 from services.common.fetch import Fetcher
 from services.common.storage import ObjectStore, RouteLinks
 
@@ -49,6 +51,8 @@ class Upstreams:
     """Holds the stored media."""
     links: RouteLinks
     """Signs and checks links to routes."""
+    speech_links: SpeechLinks
+    """Produces the speech of links."""
     fetcher: Fetcher
     """Downloads from the URLs that callers name."""
 
@@ -74,7 +78,9 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, call
     """
     app = web.Application(middlewares=[handle_errors], client_max_size=max_body_bytes)
     app.router.add_get("/health", health.answer)
-    app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds).build_routes())
+    speech_links = SpeechLinkRoutes(upstreams.speech_links, upstreams.links)
+    app.router.add_routes(SpeechRoutes(upstreams.tts, call_seconds, speech_links).build_routes())
+    app.router.add_routes(speech_links.build_routes())
     app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).build_routes())
     app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).build_routes())
     app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).build_routes())

@@ -95,6 +95,11 @@ TABLE: tuple[Route, ...] = (
     Route("/docs", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/docs/*", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/api/speech/stream", Upstream.GATEWAY, Kind.HTTP_STREAM),
+    # As for the events of a job: <audio> sends no header.
+    Route(
+        "/api/speech/links/{id}", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, public=True, query="signature", safe=True
+    ),
+    Route("/api/speech/links/{id}", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),
     Route("/api/speech/timestamps", Upstream.GATEWAY, Kind.HTTP_STREAM),
     Route("/api/image/batch", Upstream.GATEWAY, Kind.HTTP_STREAM),
     Route("/api/image/upload", Upstream.GATEWAY, Kind.HTTP_UPLOAD),

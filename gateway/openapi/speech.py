@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from media.tts.v1 import tts_pb2
 
-from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
+from gateway.openapi.route_spec import SIGNED_QUERY, Content, HandWritten, Header, Query, Response
 from gateway.openapi.timing_schemas import INTEGER, TIMESTAMP_LINE
 
 _SPEECH_TAG = ("Text to speech",)
@@ -27,6 +27,15 @@ _EXAMPLES: Mapping[str, Mapping[str, object]] = {
     },
 }
 
+_LINK = {
+    "type": "object",
+    "required": ["success", "url", "urlExpireTime"],
+    "properties": {
+        "success": {"const": True},
+        "url": {"type": "string", "description": "Signed URL of the speech; it needs no header."},
+        "urlExpireTime": {"type": "string", "format": "date-time", "description": "When `url` expires."},
+    },
+}
 _DURATION = Header("X-Media-Duration-Seconds", "Length of the audio in seconds.", {"type": "number"})
 _SPEECH_HEADERS = (
     Header("X-Media-Provider", "Provider of the audio."),
@@ -52,9 +61,20 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
         operation_id="speak",
         tags=_SPEECH_TAG,
         summary="Synthesize speech",
-        description="The response is the whole audio, or an error. `Content-Length` is always present.",
+        description=(
+            "The response is the whole audio, or an error. `Content-Length` is always present. With `link=1`, the"
+            " response is a signed URL that streams the audio, for media elements of a browser."
+        ),
         request=tts_pb2.SynthesizeRequest,
         request_omits=("include_alignment",),
+        query=(
+            Query(
+                "link",
+                "1: answer with a signed URL of the speech, which is produced and paid when the URL is first fetched."
+                " Default: 0.",
+                {"type": "integer", "enum": [0, 1]},
+            ),
+        ),
         examples=_EXAMPLES,
         responses=(
             Response(
@@ -69,6 +89,31 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
                     *_SPEECH_HEADERS,
                 ),
             ),
+            Response(
+                "With `link=1`: the signed URL.",
+                (Content("application/json", _LINK),),
+                (Header("Location", "The signed URL."),),
+                status=201,
+            ),
+        ),
+    ),
+    HandWritten(
+        method="GET",
+        path="/api/speech/links/{id}",
+        operation_id="playSpeech",
+        tags=_SPEECH_TAG,
+        summary="Play the speech of a link",
+        description=(
+            "The audio is streamed while it is generated; the first request starts that. Once it is complete, it is a"
+            " file with `Content-Length`, entity tag and ranges until the link expires. A request for another part than"
+            " the whole waits for that. The speech is paid once, however often it is fetched."
+        ),
+        in_path=(Query("id", "Id of the link.", {"type": "string"}),),
+        query=SIGNED_QUERY,
+        in_headers=(Header("Range", "The part to return."),),
+        responses=(
+            Response("The audio, chunked while it is generated.", (Content("audio/*"),)),
+            Response("The requested part.", (Content("audio/*"),), (Header("Content-Range", "The part."),), 206),
         ),
     ),
     HandWritten(

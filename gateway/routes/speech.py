@@ -17,17 +17,26 @@ from gateway.routes.speech_common import (
     build_audio_headers,
     build_highlights,
     build_whole_audio_headers,
+    refuse_alignment,
     run_off_loop,
 )
+from gateway.routes.speech_links import SpeechLinkRoutes, wants_link
 from gateway.streaming import Lines, send_lines, start_stream
-from services.common.errors import MediaError, Reason, invalid
+from services.common.errors import MediaError, Reason
 from services.common.rpc.channel import call_metadata, open_stream
 
 
 class SpeechRoutes:
-    """Answers /api/speech, /api/speech/stream and /api/speech/timestamps through the TTS service."""
+    """Answers /api/speech, /api/speech/stream and /api/speech/timestamps through the TTS service.
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+    Args:
+        channel: Channel to the service.
+        call_seconds: Deadline of each call to it.
+        links: Answers requests for a link instead of the audio.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, call_seconds: float, links: SpeechLinkRoutes) -> None:
+        self._links = links
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
         self._call_seconds = call_seconds
 
@@ -40,9 +49,14 @@ class SpeechRoutes:
         ]
 
     async def synthesize(self, request: web.Request) -> web.Response:
-        """Answer with the whole audio, its length and its digest; a failure on the way sends no audio at all."""
+        """Answer with the whole audio, its length and its digest; a failure on the way sends no audio at all.
+
+        With `?link=1`, answer with a signed link to the audio.
+        """
+        if wants_link(request):
+            return await self._links.create(request)
         message = await read_message(request, tts_pb2.SynthesizeRequest)
-        _refuse_alignment(message.include_alignment)
+        refuse_alignment(message.include_alignment)
         reply = await self._stub.Synthesize(
             message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
@@ -53,7 +67,7 @@ class SpeechRoutes:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Answer with each piece of audio as it arrives; an incomplete stream ends without the final chunk."""
         message = await read_message(request, tts_pb2.SynthesizeStreamRequest)
-        _refuse_alignment(message.include_alignment)
+        refuse_alignment(message.include_alignment)
         async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
             header, first = await _read_first_audio(events)
@@ -82,11 +96,6 @@ class SpeechRoutes:
         return self._stub.SynthesizeStream(
             message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
         )
-
-
-def _refuse_alignment(is_requested: bool) -> None:
-    if is_requested:
-        raise invalid("include_alignment", "must be absent here: POST /api/speech/timestamps carries timing")
 
 
 async def _read_first_audio(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from media.common.v1 import alignment_pb2, cache_pb2
 from media.tts.v1 import tts_pb2
 
+from services.common.errors import invalid
 from services.common.timing.alignment import Alignment
 from services.common.timing.words import TimedSpan, find_sentences, find_words
 
@@ -48,6 +49,12 @@ def build_whole_audio_headers(reply: tts_pb2.SynthesizeResponse) -> dict[str, st
         headers["X-Media-Key"] = reply.done.stored_audio.key
         headers["X-Media-Url"] = reply.done.stored_audio.url
     return headers
+
+
+def refuse_alignment(is_requested: bool) -> None:
+    """Raise VALIDATION_ERROR if a request for audio alone wants its timing, too."""
+    if is_requested:
+        raise invalid("include_alignment", "must be absent here: POST /api/speech/timestamps carries timing")
 
 
 class StreamTiming:

@@ -13,6 +13,7 @@ import grpc
 from gateway.app import Upstreams, build_app
 from gateway.http_server import run_http
 from gateway.routes.suite import Health
+from gateway.speech_links import open_speech_links
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
 from services.common.rpc.channel import open_channel
@@ -52,6 +53,8 @@ async def run_gateway(
             storage = StorageSettings(storage="local", storage_dir=folder)
         store = await stack.enter_async_context(open_object_store(storage))
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(AddressPolicy.parse(fetch_allow), 5)))
+        links = load_route_links(storage)
+        speech_links = open_speech_links(tts or nowhere, store, links.signer, 30)
         app = build_app(
             Upstreams(
                 tts=tts or nowhere,
@@ -59,7 +62,8 @@ async def run_gateway(
                 video=video or nowhere,
                 jobs=jobs or nowhere,
                 store=store,
-                links=load_route_links(storage),
+                links=links,
+                speech_links=await stack.enter_async_context(speech_links),
                 fetcher=fetcher,
             ),
             health or Health(),

@@ -14,6 +14,7 @@ from services.common.storage.interface import (
     ObjectStore,
     ObjectUrl,
     OpenObject,
+    delete_older_than,
     read_all,
 )
 from services.common.storage.route_links import RouteLinks
@@ -32,6 +33,7 @@ __all__ = [
     "OpenObject",
     "RouteLinks",
     "StorageSettings",
+    "delete_older_than",
     "load_route_links",
     "open_object_store",
     "read_all",

@@ -219,3 +219,25 @@ async def read_all(store: ObjectStore, key: str, *, max_bytes: int) -> tuple[byt
         if opened.info.size_bytes > max_bytes:
             raise MediaError(Reason.PAYLOAD_TOO_LARGE, f"The stored object has more than {max_bytes} bytes.")
         return b"".join([chunk async for chunk in opened.chunks]), opened.info
+
+
+async def delete_older_than(store: ObjectStore, prefix: str, stored_before: float) -> int:
+    """Delete the objects under `prefix` that were stored before a time, and return their number.
+
+    Args:
+        store: The object store.
+        prefix: Whole segments that end in `/`.
+        stored_before: Seconds since 1970.
+
+    Raises:
+        MediaError: STORAGE_FAILED, STORAGE_REFUSED.
+    """
+    deleted, token = 0, ""
+    while True:
+        page = await store.list(prefix, page_token=token)
+        for info in page.objects:
+            if info.modified_at.timestamp() < stored_before:
+                deleted += await store.delete(info.key)
+        token = page.next_page_token
+        if not token:
+            return deleted

@@ -16,6 +16,8 @@ MAX_SEGMENT_BYTES = 200
 """Longest segment: file systems allow 255 bytes, and a suffix must fit too."""
 USERS = "users"
 """First segment of the keys that belong to one caller."""
+SPEECH_LINKS = "links/speech/"
+"""Prefix of what links to speech need; the sweep deletes it after the longest lifetime of a link."""
 
 # Every store takes these signs: local folders, S3, and Supabase, whose list has no tilde.
 _SEGMENT = re.compile(r"[A-Za-z0-9_=+@-][A-Za-z0-9._=+@-]*")

@@ -73,6 +73,10 @@ class UrlSigner:
         if now >= expires_at:
             raise MediaError(Reason.PERMISSION_DENIED, "The link has expired; request a new one.")
 
+    def derive_key(self, purpose: bytes) -> bytes:
+        """Return 32 bytes for another purpose than signatures, equal in all processes of the suite."""
+        return hmac.new(self._secret, b"key for " + purpose, hashlib.sha256).digest()
+
     def sign(self, key: str, expires_at: int) -> str:
         """Return the signature of `key` with a time of expiry, in hexadecimal."""
         return hmac.new(self._secret, f"{expires_at}\n{key}".encode(), hashlib.sha256).hexdigest()

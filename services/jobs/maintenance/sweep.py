@@ -18,7 +18,9 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
-from services.common.storage import ObjectStore
+from services.common.storage import ObjectStore, delete_older_than
+from services.common.storage.keys import SPEECH_LINKS
+from services.common.storage.settings import MAX_LIFETIME_SECONDS
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, STATE, Streams, list_subjects
 from services.jobs.job_store import JobStore
@@ -52,7 +54,7 @@ class Sweep:
         streams: Connection with queue and buckets.
         job_store: Reads and publishes jobs.
         cleanup: Deletes results and orphans.
-        store: Object store; the sweep deletes its unfinished uploads.
+        store: Object store; the sweep deletes its unfinished uploads and its expired links.
         options: Retention.
         metrics: Counts the actions.
         now_seconds: Wall clock, in seconds since 1970.
@@ -101,10 +103,11 @@ class Sweep:
             for key in await self._list_keys():
                 tasks.create_task(check_with_permit(key))
         drafts = await self._store.remove_stale_drafts(SETTLED_SECONDS)
+        links = await delete_older_than(self._store, SPEECH_LINKS, self._now_seconds() - MAX_LIFETIME_SECONDS)
         counts = {name: done[name] for name in (*self._actions, "failed")}
         for name, count in counts.items():
             self._metrics.count_maintenance(name, count)
-        log.info("a maintenance sweep ended", jobs=done.total(), drafts=drafts, **counts)
+        log.info("a maintenance sweep ended", jobs=done.total(), drafts=drafts, links=links, **counts)
 
     async def _check_job(self, key: str) -> str:
         """Run the action that a job needs, and return its name; empty without an action."""

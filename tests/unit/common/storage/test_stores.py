@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
-from services.common.storage import ByteRange, ObjectSpec, ObjectStore, read_all
+from services.common.storage import ByteRange, ObjectSpec, ObjectStore, delete_older_than, read_all
 
 SPEC = ObjectSpec("image/webp", {"owner": "alice", "note": "a text"}, "public, max-age=31536000, immutable")
 KEY = "images/2026/11/one.webp"
@@ -181,3 +181,12 @@ async def test_an_invalid_key_is_refused_by_every_method(store: ObjectStore, key
 async def test_an_object_that_is_too_large_is_not_read(store: ObjectStore) -> None:
     await store.put(KEY, bytes(100), SPEC)
     assert await get_reason(read_all(store, KEY, max_bytes=99)) is Reason.PAYLOAD_TOO_LARGE
+
+
+async def test_only_old_objects_under_the_prefix_are_deleted(store: ObjectStore) -> None:
+    for key in ("links/a", "links/b/c", "other/a"):
+        await store.put(key, b"x", SPEC)
+    stored_at = (await store.head("links/a")).modified_at.timestamp()
+    assert await delete_older_than(store, "links/", stored_at - 60) == 0
+    assert await delete_older_than(store, "links/", stored_at + 60) == 2
+    assert [info.key for info in (await store.list("")).objects] == ["other/a"]

@@ -18,7 +18,7 @@ from tests.fakes.edge import make_edge_settings
 
 SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
-SIGNED = {"/media/*", "/api/jobs/{id}/events"}
+SIGNED = {"/media/*", "/api/jobs/{id}/events", "/api/speech/links/{id}"}
 """Paths that a signature in the link opens."""
 PUBLIC = {"/health", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/webhooks/replicate", *SIGNED}
 
