@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.codec.violations import to_camel_case
 from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id, list_frames, logger, request_id
 from services.common.rpc.metadata import choose_request_id
@@ -30,11 +30,6 @@ STARTED = web.RequestKey("started", web.StreamResponse)
 """The response whose head was sent; set by routes that stream."""
 
 
-def _to_camel_case(path: str) -> str:
-    """Return a field's path as JSON spells it, such as `items[0].outputFormat`."""
-    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)
-
-
 @dataclass(frozen=True, slots=True)
 class FieldNaming:
     """How a route names the fields of the contract."""
@@ -43,7 +38,7 @@ class FieldNaming:
     """Called with a field's path in the contract; returns its name in the JSON of the route."""
 
 
-IN_CAMEL_CASE = FieldNaming(_to_camel_case)
+IN_CAMEL_CASE = FieldNaming(to_camel_case)
 FIELD_NAMING = web.RequestKey("field_naming", FieldNaming)
 """Set by routes whose JSON does not name the fields in camelCase."""
 

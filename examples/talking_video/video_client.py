@@ -77,7 +77,7 @@ async def create_job(session: aiohttp.ClientSession, image_key: str, script: Scr
     spec = {
         "video": {"imageKey": image_key, "prompt": script.motion},
         "narration": {"text": script.text, "voice": script.voice},
-        "captions": "JOB_CAPTIONS_TRACK",
+        "captions": "track",
     }
     return str((await _call(session, "POST", "/api/jobs", json={"talkingVideo": spec}))["id"])
 
@@ -104,7 +104,7 @@ async def follow_job(
             async with session.post(f"/api/jobs/{job_id}/cancel", json={}, timeout=_CANCEL_TIMEOUT):
                 pass
         raise
-    if job["status"] == "JOB_STATUS_SUCCEEDED":
+    if job["status"] == "succeeded":
         return
     raise VideoError(_describe_failure(job))
 
@@ -185,9 +185,9 @@ def _describe_failure(job: Mapping[str, Any]) -> str:
 
 
 def _get_stage(job: Mapping[str, Any]) -> str:
-    if job["status"] == "JOB_STATUS_QUEUED":
+    if job["status"] == "queued":
         return "waiting for the next attempt" if job["attempt"] else "waiting for a worker"
-    if job["status"] == "JOB_STATUS_SUCCEEDED":
+    if job["status"] == "succeeded":
         return "done"
     return _STAGES.get(job["stage"], job["stage"])
 

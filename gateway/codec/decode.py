@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from google.protobuf import message_factory
@@ -11,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.codec import values
+from gateway.codec.hints import OTHER_NAMES, SHORTCUTS, build_hint, describe_object
 from gateway.codec.values import Reader
 from gateway.codec.violations import Violations, shorten
 
@@ -18,13 +18,13 @@ _M = TypeVar("_M", bound=Message)
 
 # protobuf refuses to parse more than 100 levels, so a service could not read a deeper message.
 _MAX_DEPTH = 64
-_MAX_SUGGESTIBLE_CHARACTERS = 64
 
 
 def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
     """Return `data` as a message of type `kind`.
 
-    Field names may be camelCase or snake_case, null means absent, and 64-bit integers may be strings of digits.
+    Field names may be camelCase or snake_case, null means absent, and 64-bit integers may be strings of digits. Words
+    of a fixed set may be in any case. A field that stands in the wrong place is an error that names its place.
 
     Args:
         kind: The message type.
@@ -35,7 +35,7 @@ def decode(kind: type[_M], data: object, *, path: str = "") -> _M:
         MediaError: VALIDATION_ERROR with a violation for each field that is unknown, given twice or of a wrong type, up
             to MAX_VIOLATIONS of them.
     """
-    violations = Violations()
+    violations = Violations(kind.DESCRIPTOR)  # type: ignore[arg-type]  # protobuf's native class, a Descriptor in all but name
     message = _get_plan(kind).read(data, path, violations)
     if violations.found:
         raise violations.build_error()
@@ -55,15 +55,19 @@ def _get_plan(kind: type[Message]) -> _Plan:
 class _Plan:
     """Reads JSON objects into messages of one type; compiled once per type, because reflection costs time."""
 
-    __slots__ = ("_exclusive", "_fields", "_keeps_null", "_kind", "_names")
+    __slots__ = ("_descriptor", "_exclusive", "_fields", "_keeps_null", "_kind", "_shortcuts")
 
     def __init__(self, kind: type[Message]) -> None:
         fields = cast("Sequence[FieldDescriptor]", kind.DESCRIPTOR.fields)
         self._kind = kind
-        self._names: Mapping[str, str] = {field.name: field.json_name for field in fields}
+        self._descriptor = cast("Descriptor", kind.DESCRIPTOR)
         self._fields: dict[str, tuple[str, Reader]] = {}
         for field in fields:
             self._fields[field.name] = self._fields[field.json_name] = (field.name, _build_reader(field))
+        for name, others in OTHER_NAMES.items():
+            if name in self._fields and not self._fields.keys() & set(others):
+                self._fields |= dict.fromkeys(others, self._fields[name])
+        self._shortcuts = _list_shortcuts(self._descriptor)
         self._keeps_null = frozenset(field.name for field in fields if _is_any_json(field))
         self._exclusive = [
             tuple(field.name for field in oneof.fields) for oneof in kind.DESCRIPTOR.oneofs if len(oneof.fields) > 1
@@ -72,9 +76,12 @@ class _Plan:
     def read(self, data: object, path: str, violations: Violations) -> object:
         """Return `data` as a message, or None if the request has a violation so far."""
         if type(data) is not dict:
-            return violations.add(path, "must be an object")
+            names = f"; its fields are {describe_object(self._descriptor)}" if path else ""
+            return violations.add(path, f"must be an object{names}")
         if violations.depth >= _MAX_DEPTH:
             return violations.add(path, f"must not be nested more than {_MAX_DEPTH} levels deep")
+        if self._shortcuts and not self._shortcuts.keys().isdisjoint(data):
+            data = _follow_shortcuts(data, self._shortcuts)
         violations.depth += 1
         found = self._read_fields(data, f"{path}." if path else "", violations)
         violations.depth -= 1
@@ -86,11 +93,12 @@ class _Plan:
         for key, value in data.items():
             field = fields.get(key)
             if field is None:
-                self._add_unknown_field(key, prefix, violations)
+                hint = build_hint(self._descriptor, violations.root, prefix, key, data)
+                violations.add(prefix + shorten(key), f"is not a known field{hint}")
                 continue
             name, read = field
             if name in found:
-                violations.add(prefix + name, "must be given once, in camelCase or in snake_case")
+                violations.add(prefix + name, f"must be given once, not also as {shorten(key)}")
             elif value is None and name not in self._keeps_null:
                 found[name] = None
             else:
@@ -101,10 +109,30 @@ class _Plan:
                 violations.add(prefix + name, f"must not be given together with {members[0]}")
         return found
 
-    def _add_unknown_field(self, key: str, prefix: str, violations: Violations) -> None:
-        close = get_close_matches(key, self._fields, n=1) if len(key) <= _MAX_SUGGESTIBLE_CHARACTERS else []
-        hint = f"; did you mean {self._names.get(close[0], close[0])}?" if close else ""
-        violations.add(prefix + shorten(key), f"is not a known field{hint}")
+
+def _list_shortcuts(kind: Descriptor) -> Mapping[str, tuple[str, str]]:
+    """Return those of SHORTCUTS that lead to a field of `kind`, unless `kind` has a field of that name itself."""
+    return {
+        key: (outer, inner)
+        for key, (outer, inner) in SHORTCUTS.items()
+        if inner not in kind.fields_by_name
+        and (nested := kind.fields_by_name.get(outer)) is not None
+        and nested.message_type is not None
+        and inner in nested.message_type.fields_by_name
+    }
+
+
+def _follow_shortcuts(data: dict[str, object], shortcuts: Mapping[str, tuple[str, str]]) -> dict[str, object]:
+    """Return `data` with the fields of `shortcuts` where they belong; those that stand there as well stay unknown."""
+    moved = dict(data)
+    for key in shortcuts.keys() & data.keys():
+        outer, inner = shortcuts[key]
+        nested = moved.get(outer)
+        if nested is None:
+            nested = {}
+        if isinstance(nested, dict) and not shortcuts.keys() & nested.keys():
+            moved[outer] = {**nested, inner: moved.pop(key)}
+    return moved
 
 
 def _build_reader(field: FieldDescriptor) -> Reader:

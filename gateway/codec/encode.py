@@ -13,6 +13,8 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.codec.enums import list_words
+
 Writer = Callable[[Any], object]
 """Called with a field's value; returns its JSON form."""
 
@@ -20,8 +22,8 @@ Writer = Callable[[Any], object]
 def encode(message: Message) -> dict[str, object]:
     """Return `message` as a dict for orjson.dumps.
 
-    Names are camelCase, enum values are names, bytes are base64 and 64-bit integers stay numbers. Scalars, lists and
-    maps are always present; `optional` fields, messages and members of a oneof only if they are set.
+    Names are camelCase, enum values are plain words, bytes are base64 and 64-bit integers stay numbers. Scalars, lists
+    and maps are always present; `optional` fields, messages and members of a oneof only if they are set.
     """
     return _get_plan(type(message)).write(message)
 
@@ -92,7 +94,7 @@ def _build_single_writer(field: FieldDescriptor) -> Writer | None:
     if field.message_type is not None:
         return _build_message_writer(field.message_type)
     if field.enum_type is not None:
-        return partial(_write_enum, {value.number: value.name for value in field.enum_type.values})
+        return partial(_write_enum, list_words(field.enum_type))
     return _SCALARS.get(field.type)
 
 

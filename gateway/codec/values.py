@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.codec.enums import UNSPECIFIED, fold, list_choices, list_readings, list_words
 from gateway.codec.violations import Violations
 
 Reader = Callable[[object, str, Violations], object]
@@ -40,6 +41,8 @@ def build_scalar_reader(field: FieldDescriptor) -> Reader:
     if field.type in _RANGES:
         low, high = _RANGES[field.type]
         return _build_integer_reader(low, high, accept_digits=high > 2**32)
+    if field.type == FieldDescriptor.TYPE_STRING and (choices := list_choices(field)):
+        return _build_choice_reader(choices)
     return _PLAIN[field.type]
 
 
@@ -67,13 +70,27 @@ def build_map_key_reader(field: FieldDescriptor) -> Reader:
 
 
 def _build_enum_reader(kind: EnumDescriptor) -> Reader:
-    """Return a reader of the value names of `kind`."""
-    numbers = {value.name: value.number for value in kind.values}
-    expected = f"must be one of {', '.join(numbers)}"
+    """Return a reader of the words of `kind`."""
+    numbers = list_readings(kind)
+    words = [word for word in list_words(kind).values() if word != UNSPECIFIED]
+    expected = f"must be one of {', '.join(words)}"
 
     def read(value: object, path: str, violations: Violations) -> object:
-        found = numbers.get(value) if type(value) is str else None
+        found = numbers.get(fold(value)) if type(value) is str else None
         return violations.add(path, expected) if found is None else found
+
+    return read
+
+
+def _build_choice_reader(choices: Mapping[str, str]) -> Reader:
+    """Return a reader of a string that spells `choices` as the contract does; the service refuses other words."""
+
+    def read(value: object, path: str, violations: Violations) -> object:
+        return (
+            choices.get(fold(value))
+            if type(value) is str and fold(value) in choices
+            else _read_text(value, path, violations)
+        )
 
     return read
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from google.protobuf.descriptor import Descriptor
+
 from services.common.errors import FieldViolation, MediaError, Reason
 
 # A suggestion for an unknown field costs about 0.2 ms; a body of thousands of wrong fields is not read to its end.
@@ -10,11 +14,17 @@ _MAX_SHOWN_CHARACTERS = 64
 
 
 class Violations:
-    """The violations found so far in one request."""
+    """The violations found so far in one request.
 
-    __slots__ = ("depth", "found")
+    Args:
+        root: Message of the whole request.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("depth", "found", "root")
+
+    def __init__(self, root: Descriptor) -> None:
+        self.root = root
+        """Message of the whole request."""
         self.found: list[FieldViolation] = []
         self.depth = 0
         """How many messages enclose the value that is read now."""
@@ -43,3 +53,8 @@ def shorten(key: str) -> str:
     """Return a caller's own key in a form that is short and safe to send back."""
     text = key if len(key) <= _MAX_SHOWN_CHARACTERS else key[: _MAX_SHOWN_CHARACTERS - 1] + "…"
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
+def to_camel_case(path: str) -> str:
+    """Return a field's path as JSON spells it, such as `items[0].outputFormat`."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), path)

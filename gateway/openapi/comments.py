@@ -9,12 +9,15 @@ from importlib import resources
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
+from gateway.codec.enums import to_word
+
 # Numbers of the repeated fields in descriptor.proto, from which source locations are built.
 _FILE_MESSAGES, _FILE_ENUMS, _FILE_SERVICES = 4, 5, 6
 _MESSAGE_FIELDS, _MESSAGE_NESTED, _MESSAGE_ENUMS, _MESSAGE_ONEOFS = 2, 3, 4, 8
 _ENUM_VALUES, _SERVICE_METHODS = 2, 2
 
 _PRESENCE = re.compile(r"^(Required|Optional)\.\s+")
+_ENUM_VALUE = re.compile(r"`?\b([A-Z]+(?:_[A-Z]+)+)\b`?")
 _QUOTED = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)`")
 
 _Place = tuple[int, ...]
@@ -47,7 +50,8 @@ def _read_comments() -> dict[str, str]:
             found[name] = _join_lines(texts.get(place, ""))
             if spelling:
                 spellings[name.rpartition(".")[2]] = spelling
-    return {name: _to_json_names(text, spellings) for name, text in found.items()}
+    words = {value: word for file in descriptors.file for value, word in _list_enum_words(file)}
+    return {name: _to_words(_to_json_names(text, spellings), words) for name, text in found.items()}
 
 
 def _list_elements(file: FileDescriptorProto) -> Iterator[tuple[str, _Place, str]]:
@@ -81,6 +85,14 @@ def _list_message_elements(message: DescriptorProto, name: str, place: _Place) -
             yield f"{enum_name}.{value.name}", (*enum_place, _ENUM_VALUES, number), ""
 
 
+def _list_enum_words(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """Yield each value of the file's enums with its word in JSON."""
+    nested = (enum for message in file.message_type for enum in message.enum_type)
+    for enum in (*file.enum_type, *nested):
+        for value in enum.value:
+            yield value.name, to_word(enum.name, value.name)
+
+
 def _join_lines(text: str) -> str:
     """Return a comment with each of its paragraphs on one line."""
     # The schema says which fields are required, so the word is left out of the description.
@@ -94,3 +106,8 @@ def _to_json_names(text: str, spellings: dict[str, str]) -> str:
         return f"`{'.'.join(spellings.get(part, part) for part in parts)}`"
 
     return _QUOTED.sub(spell, text)
+
+
+def _to_words(text: str, words: dict[str, str]) -> str:
+    """Return a comment with the values of enums as JSON spells them."""
+    return _ENUM_VALUE.sub(lambda match: f"`{words[match[1]]}`" if match[1] in words else match[0], text)

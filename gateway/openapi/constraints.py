@@ -9,6 +9,8 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import DescriptorBase, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.codec.enums import list_words
+
 _KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "const": ("const",),
     "gt": ("exclusiveMinimum",),
@@ -116,7 +118,7 @@ def _to_json(value: object, enum: EnumDescriptor | None) -> object:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, int):
-        return enum.values_by_number[value].name if enum is not None else value
+        return list_words(enum)[value] if enum is not None else value
     return [_to_json(item, enum) for item in value]  # type: ignore[attr-defined]  # the rest are protobuf's lists
 
 

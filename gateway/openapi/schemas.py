@@ -9,6 +9,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
+from gateway.codec.enums import list_words
 from gateway.openapi.comments import find_comment
 from gateway.openapi.constraints import constrain, describe_cel_rules, get_option, get_rules
 
@@ -144,9 +145,10 @@ def _find_enum(field: FieldDescriptor) -> EnumDescriptor | None:
 
 
 def _build_enum_schema(kind: EnumDescriptor) -> _Json:
-    values = [f"- `{value.name}`: {find_comment(f'{kind.full_name}.{value.name}')}" for value in kind.values]
+    words = list_words(kind)
+    values = [f"- `{words[value.number]}`: {find_comment(f'{kind.full_name}.{value.name}')}" for value in kind.values]
     text = "\n".join((find_comment(kind.full_name), "", *values))
-    return {"type": "string", "description": text, "enum": [value.name for value in kind.values]}
+    return {"type": "string", "description": text, "enum": list(words.values())}
 
 
 def _describe_message_rules(kind: Descriptor) -> list[str]:

@@ -17,7 +17,7 @@ _TWO_FILES = {
     "video": {"key": "videos/2026/11/cat.mp4"},
     "audio": {"key": "audio/2026/11/hello.mp3"},
     "audioDelayMs": 500,
-    "lengthPolicy": "LENGTH_POLICY_FREEZE",
+    "lengthPolicy": "freeze",
 }
 
 VIDEO_ROUTES: tuple[HandWritten, ...] = (

@@ -11,6 +11,7 @@ import grpc
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
+from gateway.codec.violations import shorten
 from gateway.errors import FIELD_NAMING, FieldNaming
 from gateway.request_parsing import get_principal, read_header, read_json
 from gateway.routes.jobs import FINAL_STATUSES
@@ -33,6 +34,8 @@ _VIDEO_FIELDS: Mapping[str, type] = {
     "model": str,
 }
 _SPEECH_FIELDS: Mapping[str, type] = {"text": str, "voice_id": str}
+_OTHER_NAMES: Mapping[str, str] = {"imageUrl": "image_url", "voiceId": "voice_id", "voice": "voice_id"}
+"""Names that these routes take besides those of the fields."""
 _TYPE_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
 _ROUTE_FIELD_NAMES: Mapping[str, str] = {"voice": "voice_id", "request_id": IDEMPOTENCY_KEY}
 """Names of these routes for fields of the contract that have another name there."""
@@ -131,18 +134,23 @@ async def _read_body(request: web.Request, allowed: Mapping[str, type], required
     body = await read_json(request)
     if not isinstance(body, dict):
         raise MediaError(Reason.VALIDATION_ERROR, "The body must be a JSON object.")
-    for name, value in body.items():
+    fields: dict[str, Any] = {}
+    for key, value in body.items():
+        name = _OTHER_NAMES.get(key, key)
         if name not in allowed:
-            raise invalid(name, f"is not a field of this route, which takes {', '.join(allowed)}")
+            raise invalid(shorten(key), f"is not a field of this route, which takes {', '.join(allowed)}")
+        if name in fields:
+            raise invalid(name, f"must be given once, not also as {key}")
         if value is not None and (not isinstance(value, allowed[name]) or isinstance(value, bool)):
             raise invalid(name, f"must be {_TYPE_WORDS[allowed[name]]}")
+        fields[name] = value
     for name in required:
-        if not body.get(name):
+        if not fields.get(name):
             raise invalid(name, "must be given")
-    seconds = body.get("seconds")
+    seconds = fields.get("seconds")
     if seconds is not None and not 1 <= seconds <= _MAX_VIDEO_SECONDS:
         raise invalid("seconds", f"must be 1 to {_MAX_VIDEO_SECONDS}")
-    return _Body(body)
+    return _Body(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +164,7 @@ class _Body:
             image_url=self.fields["image_url"],
             prompt=self.fields["prompt"],
             seconds=self.fields.get("seconds") or 0,
-            resolution=self.fields.get("resolution") or "",
+            resolution=(self.fields.get("resolution") or "").lower(),
             model=self.fields.get("model") or "",
         )
 

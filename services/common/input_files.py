@@ -12,7 +12,7 @@ from services.common.data_uri import decode_data_uri, is_data_uri
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import FetchedFile, StreamedFile
 from services.common.storage import ObjectInfo, ObjectStore, read_all
-from services.common.storage.keys import belongs_to, check_input_key
+from services.common.storage.keys import belongs_to, list_input_keys
 
 _DECODED_IN_PLACE_CHARACTERS = 256 * 1024
 _CORRECTIONS = {
@@ -61,7 +61,7 @@ class InputFiles:
             info = await self.find_owned(key, principal, "image_key")
             if info.size_bytes > max_bytes:
                 raise invalid("image_key", f"must have at most {max_bytes} bytes", Reason.PAYLOAD_TOO_LARGE)
-            return (await read_all(self.store, key, max_bytes=max_bytes))[0]
+            return (await read_all(self.store, info.key, max_bytes=max_bytes))[0]
         if is_data_uri(url):
             if len(url) <= _DECODED_IN_PLACE_CHARACTERS:
                 return decode_data_uri(url, "image_url", max_bytes)
@@ -82,16 +82,31 @@ class InputFiles:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND or STORAGE_FAILED, naming `field`.
         """
-        check_input_key(key, principal, field)
+        return await find_owned(self.store, key, principal, field)
+
+
+async def find_owned(store: ObjectStore, key: str, principal: str, field: str) -> ObjectInfo:
+    """Return the metadata of the object that `key` means, if `principal` owns it.
+
+    Args:
+        store: The object store.
+        key: Key of the object, whole or below the prefix of `principal`.
+        principal: The verified caller.
+        field: Name of the request field that holds it.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND or STORAGE_FAILED, naming `field`.
+    """
+    for candidate in list_input_keys(key, principal, field):
         try:
-            info = await self.store.head(key)
+            info = await store.head(candidate)
         except MediaError as error:
-            if error.reason is Reason.NOT_FOUND:
-                raise _build_not_owned_error(field) from None
-            raise
-        if not belongs_to(info, principal):
-            raise _build_not_owned_error(field)
-        return info
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+        else:
+            if belongs_to(info, principal):
+                return info
+    raise _build_not_owned_error(field)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from services.common.images import Size
 from services.common.log import request_id
 from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
 from services.common.text.normalization import clean_text
-from services.image.image_store import StoredImage, StoredRendition
+from services.image.image_store import FORMATS, StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import PromptRequest
 from services.image.providers.interface import Mode
@@ -74,7 +74,7 @@ def to_input_ref(request: Request) -> InputRef:
 def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
     """Return the domain form of `output`."""
     return OutputRequest(
-        format=output.format,
+        format=FORMATS.get(output.format, output.format),
         encoder_quality=output.encoder_quality if output.HasField("encoder_quality") else None,
         compression_level=output.compression_level if output.HasField("compression_level") else None,
         fit=_FITS[output.fit],

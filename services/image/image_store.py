@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size
+from services.common.input_files import find_owned
 from services.common.log import logger
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
 from services.common.storage.keys import (
-    belongs_to,
     build_content_key,
-    check_input_key,
     check_new_key,
-    check_own_key,
     new_key,
+    resolve_own_key,
 )
 from services.image.rendition import Rendered, Rendition
 from services.image.request import OutputRequest
@@ -30,7 +29,8 @@ VARIANTS = "variants"
 """Name of the metadata entry that lists the names of an image's variants."""
 EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 """Extension of keys by format."""
-_ALSO_ACCEPTED = {"jpeg": ("jpg", "jpeg")}
+FORMATS: Mapping[str, str] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp", "avif": "avif"}
+"""Format by what a caller may write: an extension or the name of the format."""
 _MAX_METADATA_BYTES = 1000
 _MAX_VARIANTS = 16
 """Most variants that the metadata of an image lists, also when it is stored again and again."""
@@ -68,16 +68,15 @@ class ImageStore:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def check(self, output: OutputRequest, principal: str, file_format: str) -> None:
+    async def check(self, output: OutputRequest, file_format: str) -> None:
         """Raise an error if the image cannot be stored as `output` says; called before a provider is paid.
 
         Args:
-            output: Key and metadata that the caller wants.
-            principal: The caller.
+            output: Key and metadata that the caller wants, as `resolve_output` returns them.
             file_format: Format of the image.
 
         Raises:
-            MediaError: VALIDATION_ERROR, PERMISSION_DENIED or ALREADY_EXISTS, naming the field.
+            MediaError: VALIDATION_ERROR or ALREADY_EXISTS, naming the field.
         """
         if sum(len(name) + len(value.encode()) for name, value in output.metadata.items()) > _MAX_METADATA_BYTES:
             raise invalid("output.metadata", f"must have at most {_MAX_METADATA_BYTES} bytes in all")
@@ -89,10 +88,9 @@ class ImageStore:
             return
         if output.content_addressed:
             raise invalid("output.content_addressed", "must not be set together with object_key")
-        key = check_own_key(output.object_key, principal, "output.object_key")
-        accepted = _ALSO_ACCEPTED.get(file_format, (EXTENSIONS[file_format],))
-        if key.rpartition(".")[2] not in accepted:
-            raise invalid("output.object_key", f"must end in .{accepted[0]}, the extension of the format")
+        key = output.object_key
+        if FORMATS.get(key.rpartition(".")[2].lower()) != file_format:
+            raise invalid("output.object_key", f"must end in .{EXTENSIONS[file_format]}, the extension of the format")
         await self._check_free(key, "", output.overwrite)
         for variant in output.variants:
             variant_key = _build_variant_key(key, variant.name)
@@ -140,12 +138,11 @@ class ImageStore:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under the prefix of another caller, NOT_FOUND,
                 STORAGE_FAILED.
         """
-        check_input_key(key, principal, "key")
-        info = await self._store.head(key)
-        if not belongs_to(info, principal) or not info.content_type.startswith("image/"):
+        info = await find_owned(self._store, key, principal, "key")
+        if not info.content_type.startswith("image/"):
             raise MediaError(Reason.NOT_FOUND, "You have no image under this key.")
         # The image last: while it exists, its variants can still be found.
-        keys = [*(_build_variant_key(key, name) for name in _parse_variants(info)), key]
+        keys = [*(_build_variant_key(info.key, name) for name in _parse_variants(info)), info.key]
         return [key for key in keys if await self._store.delete(key)]
 
     async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
@@ -192,6 +189,23 @@ class ImageStore:
             if error.reason is Reason.NOT_FOUND:
                 return None
             raise
+
+
+def resolve_output(output: OutputRequest, principal: str) -> OutputRequest:
+    """Return `output` with its whole key, and with the format that the extension of the key names if it has none.
+
+    Raises:
+        MediaError: VALIDATION_ERROR or PERMISSION_DENIED, naming the field.
+    """
+    if not output.object_key:
+        return output
+    key = resolve_own_key(output.object_key, principal, "output.object_key")
+    extension = key.rpartition(".")[2].lower()
+    file_format = output.format or FORMATS.get(extension, "")
+    if not file_format:
+        names = ", ".join(f".{name}" for name in FORMATS)
+        raise invalid("output.object_key", f"must end in one of {names}, which decides the format")
+    return replace(output, object_key=key, format=file_format)
 
 
 def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: str) -> str:

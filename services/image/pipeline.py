@@ -13,7 +13,7 @@ from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
-from services.image.image_store import EXTENSIONS, ImageStore, StoredImage
+from services.image.image_store import EXTENSIONS, ImageStore, StoredImage, resolve_output
 from services.image.inputs import SourceImages
 from services.image.planning import Candidate, Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
@@ -98,8 +98,9 @@ class ImagePipeline:
             MediaError: Errors of the request are raised before a provider is called.
         """
         # First the checks that need no download and cost nothing.
+        request = replace(request, output=resolve_output(request.output, principal))
         form = build_form(request.output, request.quality)
-        await self._image_store.check(request.output, principal, form.encoding.format)
+        await self._image_store.check(request.output, form.encoding.format)
         transforms = request.mode is Mode.TRANSFORM
         source = await self._source_images.read(input_ref.url, input_ref.key, principal) if transforms else None
         plan = self._planner.plan(request, source)
@@ -141,16 +142,17 @@ class ImagePipeline:
             MediaError: MEDIA_INVALID, the file is not an image of a supported format; and the errors of `receive` and
                 `ImageStore`.
         """
+        output = resolve_output(output, principal)
         if output.format:
             # Before the file is received.
-            await self._image_store.check(output, principal, output.format)
+            await self._image_store.check(output, output.format)
         data = await receive()
         info = await self._workers.run(identify, data)
         own_format = info.content_type.removeprefix("image/")
         # Browsers show no HEIC.
         file_format = own_format if own_format in EXTENSIONS else _SUBSTITUTE_FORMAT
         if not output.format:
-            await self._image_store.check(output, principal, file_format)
+            await self._image_store.check(output, file_format)
         # PNG is lossless: a higher grade costs time and changes no pixel.
         grade: Quality = "medium" if file_format == "png" else "high"
         form = build_form(replace(output, format=output.format or file_format), grade)

@@ -13,7 +13,7 @@ from services.common.fetch.addresses import AddressPolicy, parse_target
 from services.common.log import logger
 from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore, RouteLinks
-from services.common.storage.keys import check_input_key
+from services.common.storage.keys import list_input_keys
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
 from services.jobs.converters import list_addresses, list_keys, to_delivery, to_job, to_job_filter, to_job_request
 from services.jobs.jetstream import translate_nats_errors
@@ -139,7 +139,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             if self._store.key_from_url(url) is None:
                 parse_target(url, field, self._allowed)
         for key, field in list_keys(request):
-            check_input_key(key, principal, field)
+            list_input_keys(key, principal, field)
         job_request = to_job_request(request, self._max_characters)
         # A repeated request returns its job, whatever has changed since.
         if not (request.request_id and await self._job_store.has_request(request.request_id, principal)):

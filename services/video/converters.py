@@ -11,6 +11,7 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import invalid
 from services.common.rpc.converters import to_timestamp
+from services.common.storage.keys import resolve_own_key
 from services.common.text.normalization import clean_text
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import LengthPolicy
@@ -44,8 +45,12 @@ _POLICY_VALUES: Mapping[LengthPolicy, video_pb2.LengthPolicy] = {
 _DIGITS = 3
 
 
-def to_generation_request(request: video_pb2.GenerateVideoRequest) -> GenerationRequest:
-    """Convert a request for a video."""
+def to_generation_request(request: video_pb2.GenerateVideoRequest, principal: str) -> GenerationRequest:
+    """Convert a request of `principal` for a video.
+
+    Raises:
+        MediaError: VALIDATION_ERROR or PERMISSION_DENIED, the object key cannot be used.
+    """
     return GenerationRequest(
         request=VideoRequest(
             prompt=clean_text(request.prompt),
@@ -59,17 +64,18 @@ def to_generation_request(request: video_pb2.GenerateVideoRequest) -> Generation
         image_url=request.image_url,
         image_key=request.image_key,
         provider=request.provider,
-        destination=Destination(request.object_key, request.overwrite),
+        destination=_to_destination(request, principal),
         detach=request.detach,
         request_id=request.request_id,
     )
 
 
-def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
-    """Convert a request for a mux.
+def to_mux_request(request: video_pb2.MuxVideoRequest, principal: str) -> MuxRequest:
+    """Convert a request of `principal` for a mux.
 
     Raises:
-        MediaError: VALIDATION_ERROR, the lists of the alignment differ in length.
+        MediaError: VALIDATION_ERROR or PERMISSION_DENIED, the object key cannot be used; VALIDATION_ERROR, the lists of
+            the alignment differ in length.
     """
     delay_ms = request.audio_delay_ms if request.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
     return MuxRequest(
@@ -79,8 +85,13 @@ def to_mux_request(request: video_pb2.MuxVideoRequest) -> MuxRequest:
         policy=_POLICIES[request.length_policy],
         captions=_to_caption_request(request.captions) if request.HasField("captions") else None,
         stream_media=request.stream_media,
-        destination=Destination(request.object_key, request.overwrite),
+        destination=_to_destination(request, principal),
     )
+
+
+def _to_destination(request: video_pb2.GenerateVideoRequest | video_pb2.MuxVideoRequest, principal: str) -> Destination:
+    key = request.object_key
+    return Destination(resolve_own_key(key, principal, "object_key") if key else "", request.overwrite)
 
 
 def to_source(source: video_pb2.MediaSource) -> Source:

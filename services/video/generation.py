@@ -125,7 +125,7 @@ class VideoGenerator:
                 return await self.finish(task, provider, record)
         try:
             # Only now: a finished video occupies its own destination, and would fail this check.
-            await self.video_store.check(request.destination, task.principal)
+            await self.video_store.check(request.destination)
             spec = await self._build_spec(request, provider, task)
             found = await self._find_lost(provider, spec, earlier) if earlier is not None else None
         except (MediaError, asyncio.CancelledError):

@@ -98,7 +98,7 @@ class Inputs:
             info = await self._files.find_owned(source.key, principal, field)
             if info.size_bytes > max_bytes:
                 raise _build_too_large_error(field, max_bytes)
-            async with self._files.store.open(source.key) as found:
+            async with self._files.store.open(info.key) as found:
                 yield found.chunks
         elif source.url and (own := self._files.store.key_from_url(source.url)) is not None:
             # A signed URL of our own store grants access by itself: read the object directly, not over the network.

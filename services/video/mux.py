@@ -117,7 +117,7 @@ class Muxer:
         Raises:
             MediaError: An input or the destination is invalid, or ffmpeg failed; no files are left behind.
         """
-        await self._video_store.check(request.destination, principal)
+        await self._video_store.check(request.destination)
         with self._workspaces.open_folder() as folder:
             video, audio = await self._fetch_inputs(request, folder, principal)
             image, speech = _find_stream(video, "video"), _find_stream(audio, "audio")

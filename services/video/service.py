@@ -74,7 +74,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         """Generate a video from an image."""
         principal = get_principal(context)
         with self._accounting.record_call("GenerateVideo", principal, len(request.prompt)) as account:
-            async with aclosing(self._manager.generate(to_generation_request(request), principal)) as items:
+            async with aclosing(self._manager.generate(to_generation_request(request, principal), principal)) as items:
                 async for item in items:
                     if isinstance(item, Completed):
                         yield video_pb2.GenerateVideoResponse(video=await self._to_message(item.result))
@@ -126,7 +126,8 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         self, request: video_pb2.MuxVideoRequest, context: Context
     ) -> AsyncIterator[video_pb2.MuxVideoResponse]:
         """Add speech to a video."""
-        principal, mux_request = get_principal(context), to_mux_request(request)
+        principal = get_principal(context)
+        mux_request = to_mux_request(request, principal)
         with self._accounting.record_call("MuxVideo", principal):
             async with aclosing(stream_progress(partial(self._muxer.mux, mux_request, principal))) as items:
                 async for item in items:

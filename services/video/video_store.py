@@ -15,7 +15,7 @@ from services.common.input_files import InputFiles
 from services.common.records import BufferedRecords, Record, RecordKey
 from services.common.records.catalog import Catalog
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
-from services.common.storage.keys import check_own_key, new_key
+from services.common.storage.keys import list_input_keys, new_key
 from services.video.probe import MediaFile, StreamInfo
 
 FOLDER = "videos"
@@ -29,7 +29,7 @@ class Destination:
     """The object key at which a video is stored, as its caller chose it."""
 
     object_key: str = ""
-    """A key below the caller's own prefix; empty for a new key."""
+    """The whole key, below the caller's own prefix; empty for a new key."""
     overwrite: bool = False
     """Whether an existing object with this key may be replaced."""
 
@@ -93,7 +93,7 @@ class VideoStore:
         self._files = files
         self._catalog = Catalog(KIND, records, files.store)
 
-    async def check(self, destination: Destination, principal: str) -> None:
+    async def check(self, destination: Destination) -> None:
         """Raise if a destination cannot be used; call this before any work or payment.
 
         Raises:
@@ -104,7 +104,7 @@ class VideoStore:
             if destination.overwrite:
                 raise invalid("overwrite", "must come with object_key")
             return
-        key = check_own_key(destination.object_key, principal, "object_key")
+        key = destination.object_key
         if not key.endswith(f".{_EXTENSION}"):
             raise invalid("object_key", f"must end in .{_EXTENSION}")
         if not destination.overwrite and await self._find(key) is not None:
@@ -152,6 +152,7 @@ class VideoStore:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
         info = await self._find_owned(key, principal)
+        key = info.key
         record = await self._catalog.records.get(RecordKey(principal, KIND, key))
         if record is not None:
             return _from_record(record)
@@ -188,10 +189,10 @@ class VideoStore:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
         try:
-            await self._find_owned(key, principal)
+            key = (await self._find_owned(key, principal)).key
         except MediaError as error:
             # An earlier attempt may have deleted the object only.
-            if error.reason is Reason.NOT_FOUND and await self._catalog.delete_record(principal, key):
+            if error.reason is Reason.NOT_FOUND and await self._delete_records(key, principal):
                 return []
             raise
         is_deleted = await self._store.delete(key)
@@ -201,6 +202,11 @@ class VideoStore:
     @property
     def _store(self) -> ObjectStore:
         return self._files.store
+
+    async def _delete_records(self, key: str, principal: str) -> bool:
+        """Delete the records of the objects that `key` may mean, and return whether there was one."""
+        keys = list_input_keys(key, principal, "key")
+        return any([await self._catalog.delete_record(principal, candidate) for candidate in keys])
 
     async def _find_owned(self, key: str, principal: str) -> ObjectInfo:
         info = await self._files.find_owned(key, principal, "key")

@@ -38,7 +38,7 @@ async def upload_image(http: aiohttp.ClientSession) -> dict[str, Any]:
 
 def build_talking_video(image: dict[str, Any], **more: object) -> dict[str, Any]:
     video = {"imageKey": image["key"], "prompt": "zoom in", **SHORT}
-    spec = {"video": video, "narration": {"text": TEXT}, "captions": "JOB_CAPTIONS_TRACK"}
+    spec = {"video": video, "narration": {"text": TEXT}, "captions": "track"}
     return {"talkingVideo": spec, **more}
 
 

@@ -49,7 +49,7 @@ async def test_a_job_generates_a_talking_video(
     job_id = (await create_job(http, build_talking_video(image)))["id"]
     job = await wait_for_end(http, job_id)
     result = job["result"]
-    assert (job["status"], job["attempt"]) == ("JOB_STATUS_SUCCEEDED", 1)
+    assert (job["status"], job["attempt"]) == ("succeeded", 1)
     assert {name: result[name]["provider"] for name in ("audio", "video")} == {"audio": "espeak", "video": "embedded"}
     spoken_seconds = 0.5 + result["audio"]["durationSeconds"]
     assert result["final"]["durationSeconds"] == pytest.approx(max(1.0, spoken_seconds), abs=1 / 24)
@@ -106,7 +106,7 @@ async def test_a_headline_job_generates_its_media(
     http: aiohttp.ClientSession, spec: dict[str, Any], media: set[str]
 ) -> None:
     job = await wait_for_end(http, (await create_job(http, spec))["id"])
-    assert job["status"] == "JOB_STATUS_SUCCEEDED", job
+    assert job["status"] == "succeeded", job
     result = job["result"]
     assert {name for name in ("image", "audio", "video", "final") if name in result} == media
     assert "A cat takes the ferry" in result["prompt"]
@@ -137,9 +137,9 @@ async def test_a_caller_that_prefers_not_to_wait_gets_the_location_of_the_job(
         accepted = await response.json()
         assert (response.status, response.headers["Preference-Applied"]) == (202, "respond-async")
     assert response.headers["Location"] == accepted["status_url"] == f"/api/jobs/{accepted['job_id']}"
-    assert (await wait_for_end(http, accepted["job_id"]))["status"] == "JOB_STATUS_SUCCEEDED"
+    assert (await wait_for_end(http, accepted["job_id"]))["status"] == "succeeded"
     found = await call(http, "GET", response.headers["Location"])
-    assert found["kind"] == "JOB_KIND_ANIMATE"
+    assert found["kind"] == "animate"
 
 
 async def test_a_stub_creates_a_job_and_watches_it(suite: Suite, image: dict[str, Any]) -> None:
@@ -162,7 +162,7 @@ if GRPCURL is not None:
 
     async def test_grpcurl_creates_a_job_and_gets_it(suite: Suite, http: aiohttp.ClientSession) -> None:
         job = (await grpcurl(suite, "CreateJob", {"headline": {"headline": "By grpcurl"}}))["job"]
-        assert (await wait_for_end(http, job["id"]))["status"] == "JOB_STATUS_SUCCEEDED"
+        assert (await wait_for_end(http, job["id"]))["status"] == "succeeded"
         found = (await grpcurl(suite, "GetJob", {"id": job["id"]}))["job"]
         assert "".join(found["result"]["alignment"]["characters"]) == "By grpcurl"
 

@@ -36,7 +36,7 @@ class Refusal:
 
 def make_job(stage: str, percent: float, status: str = "RUNNING", *, attempt: int = 1) -> dict[str, Any]:
     """Return the JSON of a job, as in an event."""
-    fields = {"id": JOB_ID, "kind": "JOB_KIND_TALKING_VIDEO", "status": f"JOB_STATUS_{status}"}
+    fields = {"id": JOB_ID, "kind": "talking_video", "status": status.lower()}
     return {**fields, "stage": stage, "percent": percent, "attempt": attempt}
 
 
@@ -54,7 +54,7 @@ CHANGES = (
     make_job("mux", 85),
     SUCCEEDED,
 )
-_FINAL = ("JOB_STATUS_SUCCEEDED", "JOB_STATUS_FAILED", "JOB_STATUS_CANCELLED")
+_FINAL = ("succeeded", "failed", "cancelled")
 
 
 class VideoEdge:

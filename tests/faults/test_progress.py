@@ -81,7 +81,7 @@ async def test_events_continue_after_their_id_when_the_gateway_was_killed(
             while event["event"] != "end":
                 assert int(event["id"]) > int(last_event["id"])
                 event = await _read_event(response)
-    assert orjson.loads(event["data"])["status"] == "JOB_STATUS_SUCCEEDED"
+    assert orjson.loads(event["data"])["status"] == "succeeded"
 
 
 async def _read_last_event(response: aiohttp.ClientResponse, event: dict[str, str]) -> dict[str, str]:

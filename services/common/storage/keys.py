@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
@@ -27,8 +28,10 @@ _PLAIN_PRINCIPAL = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]{0,63}")
 _NO_PRINCIPAL = "internal"
 _MARK, _OLD_MARK = "=", "~"
 """First sign of the segment of a principal that is not plain, today and in objects that were stored earlier."""
+_CHOSEN = re.compile(r"[a-z]+/[0-9]{4}/[0-9]{2}/")
+"""Beginning of the keys that `new_dated_key` returns."""
 _SHAPE = (
-    "must be a key such as users/me/goals/first.png: segments of letters, digits and ._=+@- that do not begin with a"
+    "must be a key such as goals/first.png: segments of letters, digits and ._=+@- that do not begin with a"
     " dot, separated by single slashes, at most 1,024 bytes in all and 200 in a segment"
 )
 
@@ -73,29 +76,37 @@ def list_prefixes(principal: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_build_prefix(principal, mark) for mark in (_MARK, _OLD_MARK)))
 
 
-def check_own_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if a new object of `principal` may have it: it is valid and under the prefix of `principal`.
+def resolve_own_key(key: str, principal: str, field: str) -> str:
+    """Return the key under which a new object of `principal` is stored: `key` itself, or `key` below their prefix.
 
     Raises:
-        MediaError: VALIDATION_ERROR, the key is not valid or has no owner; PERMISSION_DENIED, it has another owner.
+        MediaError: VALIDATION_ERROR, the key is not valid; PERMISSION_DENIED, it has another owner.
     """
-    prefix = prefix_for(principal)
     check_new_key(key, field)
-    if key.startswith(prefix):
+    prefix = prefix_for(principal)
+    if key.startswith(f"{USERS}/"):
+        if not key.startswith(prefix):
+            raise _build_owner_error(prefix, field)
         return key
-    raise _build_owner_error(key, prefix, field)
+    if _CHOSEN.match(key):
+        # Reading such a key would find the object that the suite has stored under it.
+        raise invalid(field, "must not begin with the year and month folders in which the suite stores files itself")
+    return check_new_key(f"{prefix}{key}", field)
 
 
-def check_input_key(key: str, principal: str, field: str) -> str:
-    """Return `key` if it is valid and not under the prefix of another principal.
+def list_input_keys(key: str, principal: str, field: str) -> Sequence[str]:
+    """Return the keys that `key` may mean for `principal`, in order: itself, and `key` below their prefix.
 
     Raises:
         MediaError: VALIDATION_ERROR, it is no key; PERMISSION_DENIED, it has another owner.
     """
     check_key(key, field)
-    if key.startswith(f"{USERS}/") and not key.startswith(list_prefixes(principal)):
-        raise _build_owner_error(key, prefix_for(principal), field)
-    return key
+    prefix = prefix_for(principal)
+    if not key.startswith(f"{USERS}/"):
+        return (key, f"{prefix}{key}")
+    if not key.startswith(list_prefixes(principal)):
+        raise _build_owner_error(prefix, field)
+    return (key,)
 
 
 def new_key(folder: str, extension: str, now: datetime | None = None) -> str:
@@ -141,10 +152,8 @@ def _build_prefix(principal: str, mark: str) -> str:
     return f"{USERS}/{mark}{hashlib.sha256(principal.encode()).hexdigest()[:32]}/"
 
 
-def _build_owner_error(key: str, prefix: str, field: str) -> MediaError:
+def _build_owner_error(prefix: str, field: str) -> MediaError:
     what = f"must begin with {prefix}"
-    if not key.startswith(f"{USERS}/"):
-        return invalid(field, what)
     return MediaError(
         Reason.PERMISSION_DENIED, f"{field}: {what}, which is yours", violations=[FieldViolation(field, what)]
     )

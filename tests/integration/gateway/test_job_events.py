@@ -74,9 +74,9 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
         events = parse_events(await answer.text())
     assert [(event.name, event.event_id) for event in events] == [("job", "1"), ("job", "2"), ("end", "3")]
     assert [event.data["status"] for event in events] == [
-        "JOB_STATUS_QUEUED",
-        "JOB_STATUS_RUNNING",
-        "JOB_STATUS_SUCCEEDED",
+        "queued",
+        "running",
+        "succeeded",
     ]
     assert events[-1].data["result"]["video"]["url"] == "https://example.com/video.mp4"
     assert jobs.calls[0].principal == "alice"

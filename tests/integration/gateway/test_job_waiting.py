@@ -99,8 +99,9 @@ async def test_a_null_field_counts_as_absent(
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"imageUrl": "x"}, "imageUrl"),
-        ({"voice": "Aria"}, "voice"),
+        ({"imageURL": "x"}, "imageURL"),
+        ({"imageUrl": "x", "image_url": "x"}, "image_url"),
+        ({"voice_name": "Aria"}, "voice_name"),
         ({"image_url": ""}, "image_url"),
         ({"image_url": None}, "image_url"),
         ({"prompt": ""}, "prompt"),

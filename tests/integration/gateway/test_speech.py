@@ -84,7 +84,7 @@ async def test_voices_are_listed_in_pages(gateway: Gateway) -> None:
     assert [voice["provider"] for voice in first["voices"] + second["voices"]] == ["espeak", "elevenlabs"]
     assert second["nextPageToken"] == ""
     assert one["voice"]["voiceId"] == "aria-id"
-    assert one["voice"]["type"] == "VOICE_TYPE_EMBEDDED"
+    assert one["voice"]["type"] == "embedded"
 
 
 async def test_the_request_id_of_the_caller_is_kept(gateway: Gateway) -> None:

@@ -89,7 +89,7 @@ async def test_speech_and_video_may_be_sent_in_base64(http: aiohttp.ClientSessio
     body = {
         "video": encode_base64(two_seconds),
         "audio": encode_base64(make_speech(3.0)),
-        "lengthPolicy": "LENGTH_POLICY_LOOP",
+        "lengthPolicy": "loop",
     }
     async with http.post("/api/video/mux", json=body, headers=ALICE) as answer:
         video = (await read_lines(answer))[-1]["video"]

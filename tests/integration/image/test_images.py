@@ -101,6 +101,38 @@ async def test_an_object_key_is_used_once_unless_overwrite_is_set(
     assert (await suite.generate(prompt="another", output=again)).key == "users/alice/goals/first.png"
 
 
+@pytest.mark.parametrize(
+    ("key", "content_type"),
+    [
+        ("goals/retirement/user_123.png", "image/png"),
+        ("portfolios/growth_visual.jpg", "image/jpeg"),
+        ("portfolios/growth_visual.JPEG", "image/jpeg"),
+        ("users/alice/generic/sunset.avif", "image/avif"),
+        ("sunset.webp", "image/webp"),
+    ],
+)
+async def test_a_key_is_below_the_prefix_of_its_caller_and_chooses_the_format(
+    suite: ImageSuite, store: FakeObjectStore, key: str, content_type: str
+) -> None:
+    image = await suite.generate(output=Output(object_key=key))
+    assert image.key == f"users/alice/{key.removeprefix('users/alice/')}"
+    assert image.content_type == store.objects[image.key][0].content_type == content_type
+
+
+async def test_jpg_is_another_name_of_jpeg(suite: ImageSuite) -> None:
+    image = await suite.generate(output=Output(format="jpg"))
+    assert (image.content_type, image.key.rpartition(".")[2]) == ("image/jpeg", "jpg")
+
+
+async def test_an_image_is_deleted_by_the_key_with_which_it_was_stored(
+    suite: ImageSuite, store: FakeObjectStore
+) -> None:
+    await suite.generate(output=Output(object_key="goals/old_image.png", variants=[Variant(name="thumbnail")]))
+    deleted = await suite.delete("goals/old_image.png")
+    assert set(deleted) == {"users/alice/goals/old_image.png", "users/alice/goals/old_image.thumbnail.png"}
+    assert not any(name.startswith("users/alice/goals/old_image") for name in store.objects)
+
+
 @pytest.mark.parametrize("extension", ["jpg", "jpeg"])
 async def test_variant_keys_follow_the_object_key(suite: ImageSuite, store: FakeObjectStore, extension: str) -> None:
     key = f"users/alice/goals/first.{extension}"
@@ -191,8 +223,14 @@ async def test_equal_images_of_a_caller_may_be_stored_once(suite: ImageSuite, st
         ({"output": Output(object_key="../x.webp")}, Reason.VALIDATION_ERROR, "output.object_key"),
         ({"output": Output(object_key="/x.webp")}, Reason.VALIDATION_ERROR, "output.object_key"),
         ({"output": Output(object_key="users/alice/" + "x" * 2000)}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(object_key="users/alice/x.gif")}, Reason.VALIDATION_ERROR, "output.object_key"),
+        ({"output": Output(object_key="goals/first")}, Reason.VALIDATION_ERROR, "output.object_key"),
         ({"output": Output(object_key="users/bob/x.webp")}, Reason.PERMISSION_DENIED, "output.object_key"),
-        ({"output": Output(object_key="users/alice/x.png")}, Reason.VALIDATION_ERROR, "output.object_key"),
+        (
+            {"output": Output(format="webp", object_key="users/alice/x.png")},
+            Reason.VALIDATION_ERROR,
+            "output.object_key",
+        ),
         ({"output": Output(overwrite=True)}, Reason.VALIDATION_ERROR, "output.overwrite"),
         ({"output": Output(metadata={"owner": "bob"})}, Reason.VALIDATION_ERROR, "output.metadata"),
         ({"output": Output(variants=[Variant(name="odd")])}, Reason.VALIDATION_ERROR, "output.variants[0]"),

@@ -19,7 +19,8 @@ from services.video.providers.interface import VideoRequest
 from services.video.video_store import Destination
 
 BASE = video_pb2.GenerateVideoRequest(prompt="a cat", image_url="https://example.com/cat.png")
-REQUEST = to_generation_request(BASE)
+CALLER = "alice"
+REQUEST = to_generation_request(BASE, CALLER)
 CHARACTERS, STARTS, ENDS = ("H", "i"), (0.0, 0.1), (0.1, 0.25)
 
 
@@ -64,7 +65,7 @@ def test_set_fields_are_converted() -> None:
         object_key="users/alice/cat.mp4",
         overwrite=True,
     )
-    assert to_generation_request(request) == GenerationRequest(
+    assert to_generation_request(request, CALLER) == GenerationRequest(
         request=VideoRequest("a cat", 10, "512p", "owner/name", False, image_input_name="image"),
         image_key="users/alice/cat.png",
         provider="replicate",
@@ -87,7 +88,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
         "list": [1, 2.5, {"deep": 4}],
         "object": {"fps": 24, "empty": {}},
     }
-    found = to_generation_request(make_request_with_input(**given)).request.model_input
+    found = to_generation_request(make_request_with_input(**given), CALLER).request.model_input
     assert found == given
     deep: Any = found
     whole = (deep["duration"], deep["minus"], deep["zero"], deep["large"], deep["list"][0], deep["object"]["fps"])
@@ -97,7 +98,7 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
 
 
 def test_without_model_input_there_are_no_inputs() -> None:
-    assert to_generation_request(make_request_with_input()).request.model_input == {}
+    assert to_generation_request(make_request_with_input(), CALLER).request.model_input == {}
 
 
 def test_the_fingerprint_depends_on_the_video_and_not_on_detach() -> None:
@@ -120,12 +121,12 @@ def test_the_fingerprint_depends_on_the_video_and_not_on_detach() -> None:
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_inputs() -> None:
     one, other = make_request_with_input(a=1, b={"c": 2, "d": 3}), make_request_with_input(b={"d": 3, "c": 2}, a=1)
-    assert to_generation_request(one).fingerprint == to_generation_request(other).fingerprint
+    assert to_generation_request(one, CALLER).fingerprint == to_generation_request(other, CALLER).fingerprint
 
 
 @pytest.mark.parametrize("number", [1e20, -1e20, 1e300])
 def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
-    request = to_generation_request(make_request_with_input(seed=number))
+    request = to_generation_request(make_request_with_input(seed=number), CALLER)
     assert request.fingerprint
     assert request.request.model_input == {"seed": number}
 
@@ -133,7 +134,7 @@ def test_the_largest_numbers_have_a_fingerprint(number: float) -> None:
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
 def test_a_number_that_is_not_finite_is_rejected_by_field(number: float) -> None:
     with pytest.raises(MediaError) as caught:
-        to_generation_request(make_request_with_input(seed=number))
+        to_generation_request(make_request_with_input(seed=number), CALLER)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["model_input"]
 
@@ -142,7 +143,7 @@ def test_absent_fields_of_a_mux_have_defaults() -> None:
     request = video_pb2.MuxVideoRequest(
         video=video_pb2.MediaSource(key="users/alice/cat.mp4"), audio=video_pb2.MediaSource(url="https://example.com/a")
     )
-    assert to_mux_request(request) == MuxRequest(
+    assert to_mux_request(request, CALLER) == MuxRequest(
         Source(key="users/alice/cat.mp4"),
         Source(url="https://example.com/a"),
         audio_delay_ms=500,
@@ -157,7 +158,7 @@ def test_set_fields_of_a_mux_are_converted() -> None:
     request = video_pb2.MuxVideoRequest(
         audio_delay_ms=1200, stream_media=True, object_key="users/alice/cat.mp4", overwrite=True
     )
-    parsed = to_mux_request(request)
+    parsed = to_mux_request(request, CALLER)
     assert (parsed.audio_delay_ms, parsed.stream_media, parsed.destination) == (
         1200,
         True,
@@ -166,7 +167,7 @@ def test_set_fields_of_a_mux_are_converted() -> None:
 
 
 def test_a_delay_of_zero_is_not_the_default() -> None:
-    assert to_mux_request(video_pb2.MuxVideoRequest(audio_delay_ms=0)).audio_delay_ms == 0
+    assert to_mux_request(video_pb2.MuxVideoRequest(audio_delay_ms=0), CALLER).audio_delay_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -179,12 +180,12 @@ def test_a_delay_of_zero_is_not_the_default() -> None:
     ],
 )
 def test_every_length_policy_is_converted(wire_policy: video_pb2.LengthPolicy, policy: LengthPolicy) -> None:
-    assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=wire_policy)).policy is policy
+    assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=wire_policy), CALLER).policy is policy
 
 
 def test_the_contract_has_no_unknown_length_policy() -> None:
     for name in video_pb2.LengthPolicy.keys():  # noqa: SIM118 - no dict
-        assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name)).policy in LengthPolicy
+        assert to_mux_request(video_pb2.MuxVideoRequest(length_policy=name), CALLER).policy in LengthPolicy
 
 
 @pytest.mark.parametrize(
@@ -201,26 +202,53 @@ def test_a_source_is_one_of_three(source: video_pb2.MediaSource, expected: Sourc
 
 def test_captions_are_converted_with_their_defaults() -> None:
     alignment = Alignment(CHARACTERS, STARTS, ENDS)
-    assert to_mux_request(make_captions_request()).captions == CaptionRequest(alignment, burned=False, language="und")
+    assert to_mux_request(make_captions_request(), CALLER).captions == CaptionRequest(
+        alignment, burned=False, language="und"
+    )
     burned = make_captions_request(video_pb2.CAPTION_MODE_BURNED, "deu")
-    assert to_mux_request(burned).captions == CaptionRequest(alignment, burned=True, language="deu")
+    assert to_mux_request(burned, CALLER).captions == CaptionRequest(alignment, burned=True, language="deu")
 
 
 @pytest.mark.parametrize("ends", [(), (0.1,), (0.1, 0.2, 0.3)])
 def test_caption_lists_of_different_lengths_are_rejected_by_field(ends: tuple[float, ...]) -> None:
     with pytest.raises(MediaError) as caught:
-        to_mux_request(make_captions_request(ends=ends))
+        to_mux_request(make_captions_request(ends=ends), CALLER)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
 
 
 def test_infinite_caption_times_are_rejected_by_field() -> None:
     with pytest.raises(MediaError) as caught:
-        to_mux_request(make_captions_request(ends=(*ENDS[:-1], float("inf"))))
+        to_mux_request(make_captions_request(ends=(*ENDS[:-1], float("inf"))), CALLER)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["captions.alignment"]
 
 
 def test_a_prompt_has_no_control_characters() -> None:
     request = video_pb2.GenerateVideoRequest(prompt="a\x00 cat\u202e cafe\u0301", image_key="users/alice/cat.png")
-    assert to_generation_request(request).request.prompt == "a cat caf\u00e9"
+    assert to_generation_request(request, CALLER).request.prompt == "a cat caf\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("key", "whole"), [("cat.mp4", "users/alice/cat.mp4"), ("users/alice/cat.mp4", "users/alice/cat.mp4")]
+)
+def test_a_video_is_stored_below_the_prefix_of_its_caller(key: str, whole: str) -> None:
+    generation = to_generation_request(video_pb2.GenerateVideoRequest(object_key=key), CALLER)
+    mux = to_mux_request(video_pb2.MuxVideoRequest(object_key=key), CALLER)
+    assert generation.destination == mux.destination == Destination(whole)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("users/bob/cat.mp4", Reason.PERMISSION_DENIED),
+        ("users/alicette/cat.mp4", Reason.PERMISSION_DENIED),
+        ("videos/2026/11/cat.mp4", Reason.VALIDATION_ERROR),
+        ("users/alice/../bob/cat.mp4", Reason.VALIDATION_ERROR),
+        ("cat.mp4/", Reason.VALIDATION_ERROR),
+    ],
+)
+def test_a_key_that_no_video_of_the_caller_can_have_is_refused(key: str, reason: Reason) -> None:
+    with pytest.raises(MediaError) as caught:
+        to_generation_request(video_pb2.GenerateVideoRequest(object_key=key), CALLER)
+    assert (caught.value.reason, caught.value.violations[0].field) == (reason, "object_key")

@@ -63,11 +63,9 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-async def catch_refusal(
-    video_store: VideoStore, destination: Destination, principal: str = "alice"
-) -> tuple[Reason, str]:
+async def catch_refusal(video_store: VideoStore, destination: Destination) -> tuple[Reason, str]:
     with pytest.raises(MediaError) as caught:
-        await video_store.check(destination, principal)
+        await video_store.check(destination)
     (violation,) = caught.value.violations
     return caught.value.reason, violation.field
 
@@ -81,15 +79,9 @@ async def catch_delete_refusal(video_store: VideoStore, key: str, principal: str
 @pytest.mark.parametrize(
     ("destination", "reason", "field"),
     [
-        (Destination("users/bob/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
-        (Destination("users/bob/cat.mp4", overwrite=True), Reason.PERMISSION_DENIED, "object_key"),
-        (Destination("users/alicette/cat.mp4"), Reason.PERMISSION_DENIED, "object_key"),
-        (Destination("videos/2026/11/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
-        (Destination("users/alice/../bob/cat.mp4"), Reason.VALIDATION_ERROR, "object_key"),
         (Destination("users/alice/cat.webm"), Reason.VALIDATION_ERROR, "object_key"),
         (Destination("users/alice/cat"), Reason.VALIDATION_ERROR, "object_key"),
         (Destination("users/alice/catmp4"), Reason.VALIDATION_ERROR, "object_key"),
-        (Destination("users/alice/cat.mp4/"), Reason.VALIDATION_ERROR, "object_key"),
         (Destination(overwrite=True), Reason.VALIDATION_ERROR, "overwrite"),
     ],
 )
@@ -100,9 +92,9 @@ async def test_an_invalid_destination_is_rejected_by_field(
 
 
 async def test_a_free_or_empty_destination_is_accepted(video_store: VideoStore, store: FakeObjectStore) -> None:
-    await video_store.check(Destination(), "alice")
-    await video_store.check(Destination(OWN), "alice")
-    await video_store.check(Destination(OWN, overwrite=True), "alice")
+    await video_store.check(Destination())
+    await video_store.check(Destination(OWN))
+    await video_store.check(Destination(OWN, overwrite=True))
     assert store.objects == {}
 
 
@@ -111,13 +103,13 @@ async def test_a_used_destination_is_rejected_without_overwrite(
 ) -> None:
     await store.put(OWN, b"x", ObjectSpec(CONTENT_TYPE))
     assert await catch_refusal(video_store, Destination(OWN)) == (Reason.ALREADY_EXISTS, "object_key")
-    await video_store.check(Destination(OWN, overwrite=True), "alice")
+    await video_store.check(Destination(OWN, overwrite=True))
 
 
 async def test_an_unreachable_store_is_an_error(video_store: VideoStore, store: FakeObjectStore) -> None:
     store.unreadable = True
     with pytest.raises(MediaError) as caught:
-        await video_store.check(Destination(OWN), "alice")
+        await video_store.check(Destination(OWN))
     assert caught.value.reason is Reason.STORAGE_FAILED
 
 

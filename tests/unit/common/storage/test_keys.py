@@ -16,13 +16,13 @@ from services.common.storage.keys import (
     MAX_KEY_BYTES,
     belongs_to,
     build_content_key,
-    check_input_key,
     check_key,
     check_new_key,
-    check_own_key,
+    list_input_keys,
     list_prefixes,
     new_key,
     prefix_for,
+    resolve_own_key,
 )
 
 NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)
@@ -34,7 +34,7 @@ def make_info(key: str, **metadata: str) -> ObjectInfo:
 
 def get_error(key: str, principal: str = "alice") -> MediaError:
     with pytest.raises(MediaError) as caught:
-        check_own_key(key, principal, "object_key")
+        resolve_own_key(key, principal, "object_key")
     return caught.value
 
 
@@ -96,23 +96,37 @@ def test_a_plain_principal_is_part_of_the_prefix() -> None:
 def test_objects_under_earlier_prefixes_stay_with_their_owners() -> None:
     current, earlier = list_prefixes("auth0|123")
     assert earlier == current.replace("=", "~")
-    assert check_input_key(f"{earlier}x.png", "auth0|123", "key") == f"{earlier}x.png"
+    assert list_input_keys(f"{earlier}x.png", "auth0|123", "key") == (f"{earlier}x.png",)
     assert belongs_to(make_info(f"{earlier}x.png"), "auth0|123")
     assert not belongs_to(make_info(f"{earlier}x.png"), "auth0|124")
     with pytest.raises(MediaError) as caught:
-        check_input_key(f"{earlier}x.png", "auth0|124", "key")
+        list_input_keys(f"{earlier}x.png", "auth0|124", "key")
     assert caught.value.reason is Reason.PERMISSION_DENIED
     assert list_prefixes("alice") == ("users/alice/",)
 
 
 def test_an_own_key_is_under_the_prefix_of_its_owner() -> None:
-    assert check_own_key("users/alice/goals/first.png", "alice", "object_key") == "users/alice/goals/first.png"
+    assert resolve_own_key("users/alice/goals/first.png", "alice", "object_key") == "users/alice/goals/first.png"
     others = get_error("users/bob/first.png")
     assert others.reason is Reason.PERMISSION_DENIED
     assert "users/alice/" in others.message
     assert get_error("users/alice2/first.png").reason is Reason.PERMISSION_DENIED
-    assert get_error("goals/first.png").reason is Reason.VALIDATION_ERROR
+    assert get_error("/goals/first.png").reason is Reason.VALIDATION_ERROR
+    assert get_error("images/2026/11/first.png").reason is Reason.VALIDATION_ERROR
     assert get_error("users/alice/../bob/x").reason is Reason.VALIDATION_ERROR
+
+
+@pytest.mark.parametrize("principal", ["alice", "auth0|123", ""])
+@pytest.mark.parametrize("key", ["goals/retirement/user_123.png", "cat.png", "images/cat.png", "userss/cat.png"])
+def test_another_key_is_below_the_prefix_of_its_owner(key: str, principal: str) -> None:
+    stored = resolve_own_key(key, principal, "object_key")
+    assert stored == f"{prefix_for(principal)}{key}"
+    assert resolve_own_key(stored, principal, "object_key") == stored
+    assert list_input_keys(key, principal, "key") == (key, stored)
+
+
+def test_a_key_is_not_longer_than_its_limit_below_the_prefix() -> None:
+    assert get_error("a/" * 511 + "ab").reason is Reason.VALIDATION_ERROR
 
 
 def test_new_keys_contain_the_month_and_are_unique() -> None:

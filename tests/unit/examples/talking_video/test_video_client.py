@@ -86,7 +86,7 @@ async def test_the_job_has_speech_and_a_caption_track(client: Client) -> None:
     spec = {
         "video": {"imageKey": "images/image.png", "prompt": "zoom in"},
         "narration": {"text": "Hi", "voice": "Sarah"},
-        "captions": "JOB_CAPTIONS_TRACK",
+        "captions": "track",
     }
     assert client.edge.requests == [("/api/jobs", {"talkingVideo": spec})]
 

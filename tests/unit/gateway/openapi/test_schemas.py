@@ -65,7 +65,7 @@ def build_schema(kind: Any, *, sent: bool = True) -> dict[str, Any]:
         ("count", {"minimum": 1, "maximum": 9, "format": "int32"}),
         ("share", {"exclusiveMinimum": 0, "exclusiveMaximum": 0.5}),
         ("seed", {"enum": [1, 2**64 - 1], "maximum": 2**64 - 1}),
-        ("size", {"not": {"enum": ["SIZE_UNSPECIFIED"]}}),
+        ("size", {"not": {"enum": ["unspecified"]}}),
         (
             "tags",
             {
@@ -97,7 +97,7 @@ def test_a_rule_is_in_the_schema(name: str, keywords: dict[str, object]) -> None
 def test_rules_of_map_values_and_list_items_apply_to_them() -> None:
     properties = build_schema(_RULED)["properties"]
     assert properties["scores"]["additionalProperties"]["minimum"] == 0
-    assert properties["sizes"]["items"]["enum"] == ["SIZE_SMALL", "SIZE_LARGE"]
+    assert properties["sizes"]["items"]["enum"] == ["small", "large"]
 
 
 def test_rules_that_are_switched_off_are_left_out() -> None:
