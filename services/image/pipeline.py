@@ -123,8 +123,9 @@ class ImagePipeline:
         Raises:
             MediaError: Errors of the request, or API_KEY_MISSING.
         """
+        request = replace(request, output=resolve_output(request.output, principal))
         plan = self._planner.plan(request)
-        await self._image_store.check(request.output, principal, plan.form.encoding.format)
+        await self._image_store.check(request.output, plan.form.encoding.format)
         check_any_ready([candidate.provider for candidate in plan.candidates])
         return plan.candidates[0]
 

@@ -84,8 +84,9 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
 
     async def CheckVideo(self, request: video_pb2.CheckVideoRequest, context: Context) -> video_pb2.CheckVideoResponse:
         """Return what would generate the video."""
+        principal = get_principal(context)
         provider, model = await self._manager.check(
-            to_generation_request(request.request), get_principal(context), image_is_pending=request.image_is_pending
+            to_generation_request(request.request, principal), principal, image_is_pending=request.image_is_pending
         )
         return video_pb2.CheckVideoResponse(provider=provider.name, model=model)
 
