@@ -29,8 +29,8 @@ class InputDurations:
     speech_seconds: float
     delay_seconds: float
     """Silence before the speech."""
-    frame_rate: float
-    """Frames per second of the video, greater than 0."""
+    frame_rate: float = 24.0
+    """Frames per second of the result, greater than 0."""
 
 
 @dataclass(frozen=True, slots=True)

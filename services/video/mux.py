@@ -17,7 +17,8 @@ from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.timing.alignment import Alignment, shift_alignment
 from services.common.timing.captions import to_srt
-from services.video.duration_policy import InputDurations, LengthPolicy, MuxDurations, decide_durations
+from services.video.duration_policy import InputDurations, LengthPolicy, MuxDurations
+from services.video.encoding import VideoPlan, plan_video
 from services.video.ffmpeg import FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.arguments import (
     CAPTIONS,
@@ -30,7 +31,7 @@ from services.video.ffmpeg.arguments import (
 )
 from services.video.inputs import MAX_SPEECH_BYTES, Inputs, LocalInput, Source
 from services.video.media_types import MP4
-from services.video.probe import StreamInfo
+from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import STORE_CEILING_PERCENT, Progress, ProgressChannel, State
 from services.video.video_store import Destination, StoredVideo, VideoOrigin, VideoStore, compute_sha256
 from services.video.workspace import Spool, Workspaces
@@ -39,11 +40,8 @@ log = logger(__name__)
 
 DEFAULT_DELAY_MS = 500
 _FRAGMENTS = "fragments.mp4"
-_COPIED_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
-"""Codecs that an MP4 may hold, so that the stream can be copied."""
 _TOLERANCE_SECONDS = 0.25
 """Largest accepted difference between the planned and the real duration of the result."""
-_MAX_PIXELS = 4096 * 2304
 _FONT_FILE = "Aileron-Regular.ttf"
 
 
@@ -122,21 +120,27 @@ class Muxer:
             video, audio = await self._fetch_inputs(request, folder, principal)
             image, speech = _find_stream(video, "video"), _find_stream(audio, "audio")
             input_durations = InputDurations(
-                image.duration_seconds, speech.duration_seconds, request.audio_delay_ms / 1000, image.frame_rate
+                image.duration_seconds, speech.duration_seconds, request.audio_delay_ms / 1000
             )
-            durations = decide_durations(input_durations, request.policy)
-            if durations.result_seconds > self._max_seconds:
+            is_burned = request.captions is not None and request.captions.burned
+            plan = plan_video(image, input_durations, request.policy, "video", is_burned=is_burned)
+            result_seconds = plan.durations.result_seconds
+            if result_seconds > self._max_seconds:
                 raise invalid(
                     "audio", f"must give a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            has_captions = await self._write_captions(request, durations.result_seconds, folder)
-            inputs = (_start_at_stream(video, image), _start_at_stream(audio, speech))
-            arguments = _build_arguments(request, *inputs, image, durations, has_captions=has_captions)
+            has_captions = await self._write_captions(request, result_seconds, folder)
+            inputs = (_select_stream(video, image), _select_stream(audio, speech))
+            arguments = _build_arguments(request, *inputs, plan, has_captions=has_captions)
             await self._run_ffmpeg(arguments, folder, channel)
             channel.report(Progress(State.STORING, STORE_CEILING_PERCENT))
-            stored = await self._store_result(folder / RESULT, durations, request.destination, principal)
+            stored = await self._store_result(folder / RESULT, plan, request.destination, principal)
         return MuxResult(
-            stored, input_durations.speech_seconds, input_durations.video_seconds, durations, arguments.copy_video
+            stored,
+            input_durations.speech_seconds,
+            input_durations.video_seconds,
+            plan.durations,
+            video_copied=plan.encoded is None,
         )
 
     async def _fetch_inputs(self, request: MuxRequest, folder: Path, principal: str) -> tuple[LocalInput, LocalInput]:
@@ -178,23 +182,28 @@ class Muxer:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
 
-    async def _store_result(
-        self, path: Path, durations: MuxDurations, destination: Destination, principal: str
-    ) -> StoredVideo:
+    async def _store_result(self, path: Path, plan: VideoPlan, destination: Destination, principal: str) -> StoredVideo:
         # The digest (in a thread) and the probe (in a process) each read the whole file: run them at the same time.
         digesting = asyncio.ensure_future(compute_sha256(path))
         try:
             media = await self._inputs.probe(path, MP4, "video")
-            if abs(media.duration_seconds - durations.result_seconds) > _TOLERANCE_SECONDS:
-                log.error(
-                    "the result has an unexpected duration",
-                    planned=durations.result_seconds,
-                    actual=media.duration_seconds,
-                )
-                raise MediaError(Reason.GENERATION_FAILED, "The video does not have the planned duration; retry.")
+            _check_result(media, plan)
             return await self._video_store.put(path, await digesting, media, destination, principal, VideoOrigin())
         finally:
             digesting.cancel()
+
+
+def _check_result(media: MediaFile, plan: VideoPlan) -> None:
+    """Raise if a result is not as long as planned: the times in the file of the caller contradict each other."""
+    longest_frame = media.video.frames.typical_interval_seconds if media.video is not None else 0.0
+    planned = plan.durations.result_seconds
+    if media.video is None or abs(media.duration_seconds - planned) > max(_TOLERANCE_SECONDS, longest_frame):
+        log.error("the result has an unexpected duration", planned=planned, actual=media.duration_seconds)
+        raise invalid(
+            "video",
+            "must have frame times that agree with its duration; save it again with another program",
+            Reason.MEDIA_INVALID,
+        )
 
 
 def write_captions(
@@ -245,11 +254,9 @@ def _merge_errors(errors: list[MediaError]) -> MediaError:
 def _find_stream(local: LocalInput, name: str) -> StreamInfo:
     found = local.media.video if name == "video" else local.media.audio
     if found is None:
-        raise invalid(name, f"must have a stream of {name}; the file has none", Reason.MEDIA_INVALID)
-    if found.duration_seconds <= 0 or (name == "video" and found.frame_rate <= 0):
-        raise invalid(name, "must state its duration and frame rate; save the file again", Reason.MEDIA_INVALID)
-    if found.width * found.height > _MAX_PIXELS:
-        raise invalid(name, f"must have at most {_MAX_PIXELS:,} pixels a frame", Reason.MEDIA_INVALID)
+        raise invalid(name, f"must have a stream of {name} in a known codec; the file has none", Reason.MEDIA_INVALID)
+    if found.duration_seconds <= 0:
+        raise invalid(name, "must last longer than a moment; the file states no times", Reason.MEDIA_INVALID)
     return found
 
 
@@ -260,26 +267,24 @@ def _load_font() -> bytes:
     return source.getvalue() if isinstance(source, BytesIO) else b""
 
 
-def _start_at_stream(local: LocalInput, stream: StreamInfo) -> Input:
-    return replace(local.input, start_seconds=stream.start_seconds)
+def _select_stream(local: LocalInput, stream: StreamInfo) -> Input:
+    return replace(local.input, start_seconds=stream.start_seconds, stream_index=stream.index)
 
 
 def _build_arguments(
-    request: MuxRequest, video: Input, audio: Input, image: StreamInfo, durations: MuxDurations, *, has_captions: bool
+    request: MuxRequest, video: Input, audio: Input, plan: VideoPlan, *, has_captions: bool
 ) -> MuxArguments:
     burned = has_captions and request.captions is not None and request.captions.burned
-    # A copy can be cut by counting packets only where each packet is one shown frame of the same duration.
-    can_be_cut = image.is_steady or not durations.video_frames
     language = request.captions.language if has_captions and not burned and request.captions is not None else ""
     return MuxArguments(
         video=video,
         audio=audio,
-        seconds=durations.result_seconds,
+        seconds=plan.durations.result_seconds,
         audio_delay_ms=request.audio_delay_ms,
-        freeze_seconds=durations.freeze_seconds,
-        loops=durations.loops,
-        video_frames=durations.video_frames,
-        copy_video=image.codec in _COPIED_CODECS and can_be_cut and not durations.freeze_seconds and not burned,
+        encoded=plan.encoded,
+        copied_frames=plan.copied_frames,
+        copied_tag=plan.copied_tag,
+        loops=plan.durations.loops,
         burn_captions=burned,
         caption_language=language,
         fragmented=request.stream_media,

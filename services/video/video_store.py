@@ -23,6 +23,19 @@ KIND = "video"
 CONTENT_TYPE = "video/mp4"
 _EXTENSION = "mp4"
 
+_STREAM_FIELDS = (
+    "kind",
+    "codec",
+    "duration_seconds",
+    "width",
+    "height",
+    "frame_rate",
+    "sample_rate_hz",
+    "channels",
+    "packets",
+)
+"""Fields of a stream in a record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -241,7 +254,7 @@ def _from_record(record: Record) -> RecordedVideo:
 
 def video_to_json(video: StoredVideo) -> dict[str, Any]:
     """Return a stored video as JSON."""
-    streams = [{name: getattr(stream, name) for name in StreamInfo.__slots__} for stream in video.media.streams]
+    streams = [{name: getattr(stream, name) for name in _STREAM_FIELDS} for stream in video.media.streams]
     media = {"container": video.media.container, "sizeBytes": video.media.size_bytes, "streams": streams}
     return {"key": video.key, "sha256": video.sha256, "media": media}
 
@@ -249,7 +262,7 @@ def video_to_json(video: StoredVideo) -> dict[str, Any]:
 def video_from_json(content: Mapping[str, Any]) -> StoredVideo:
     """Return the video that `video_to_json` converted."""
     media = content["media"]
-    streams = tuple(StreamInfo(**stream) for stream in media["streams"])
+    streams = tuple(StreamInfo(**{name: stream[name] for name in _STREAM_FIELDS}) for stream in media["streams"])
     return StoredVideo(content["key"], content["sha256"], MediaFile(media["container"], media["sizeBytes"], streams))
 
 

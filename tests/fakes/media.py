@@ -63,6 +63,43 @@ def drop_frames(path: Path) -> Path:
     return target
 
 
+def record_in_browser(path: Path) -> Path:
+    """Make a WebM as the recorder of a browser does: no duration, no frame rate, and frames at uneven times."""
+    target = path.with_suffix(".recorded.webm")
+    times = "(N/24+mod(N*7\\,5)*0.009)/TB"
+    _ffmpeg("-i", str(path), "-vf", f"setpts={times}", "-fps_mode", "vfr", "-c:v", "libvpx", "-live", "1", str(target))
+    data = target.read_bytes()
+    # DefaultDuration becomes a Void element of the same eight bytes.
+    start = data.find(b"\x23\xe3\x83\x84")
+    if start >= 0:
+        data = data[:start] + b"\xec\x86" + bytes(6) + data[start + 8 :]
+    target.write_bytes(data)
+    return target
+
+
+def convert(path: Path, suffix: str, *arguments: str, before: tuple[str, ...] = ()) -> Path:
+    """Return the file that ffmpeg makes of `path`.
+
+    Args:
+        path: The input.
+        suffix: End of the output's name, with its extension.
+        *arguments: Options of the output.
+        before: Options of the input.
+    """
+    target = path.with_name(f"{path.stem}-{suffix}")
+    _ffmpeg(*before, "-i", str(path), *arguments, str(target))
+    return target
+
+
+def read_frame(path: Path, number: int = 0) -> tuple[int, int, bytes]:
+    """Return width, height and RGB pixels of a frame as a player shows it."""
+    select = ("-vf", f"select=eq(n\\,{number}),format=rgb24", "-frames:v", "1", "-f", "image2pipe", "-c:v", "ppm", "-")
+    command = [str(find_ffmpeg("")), "-v", "error", "-i", str(path), *select]
+    data = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
+    _, width, height, _, pixels = data.split(maxsplit=4) if data[:2] == b"P6" else (b"", b"0", b"0", b"", b"")
+    return int(width), int(height), pixels
+
+
 def make_speech(seconds: float, click_seconds: float = 0.0) -> bytes:
     """Return a WAV file with silence and one click."""
     samples = array.array("h", [0]) * round(seconds * RATE_HZ)

@@ -14,6 +14,7 @@ from typing import Any
 import ffmpeg
 
 from services.video.camera_motion import Motion
+from services.video.ffmpeg.video_filters import EncodedFrames, normalize_frames
 
 RESULT = "result.mp4"
 """The finished video."""
@@ -57,6 +58,8 @@ class Input:
     """Name of ffmpeg's demuxer for the file."""
     start_seconds: float = 0.0
     """Start of the used stream, counted from the beginning of the file; the output begins with that moment."""
+    stream_index: int = 0
+    """Number of the used stream in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +72,16 @@ class MuxArguments:
     """Duration of the result."""
     audio_delay_ms: int
     """Silence before the speech."""
-    freeze_seconds: float = 0.0
-    """How long the last frame is repeated at the end."""
+    encoded: EncodedFrames | None = None
+    """The frames of an encoded video; None copies the video stream."""
+    copied_frames: int = 0
+    """Number of frames to copy; 0 copies all. -t alone ends too late where frames are stored out of order."""
+    copied_tag: str = ""
+    """Name of the codec in a copy; empty for the usual one."""
     loops: int = 0
     """Number of repetitions of the video after the first pass."""
-    video_frames: int = 0
-    """Number of frames to copy; 0 copies all. -t alone ends too late where frames are stored out of order."""
-    copy_video: bool = True
-    """Whether the video stream is copied, not encoded again."""
     burn_captions: bool = False
-    """Whether the captions file is drawn into the image."""
+    """Whether the captions file is drawn into the image, which must be encoded."""
     caption_language: str = ""
     """Language of the caption track; empty for no track."""
     fragmented: bool = False
@@ -87,25 +90,37 @@ class MuxArguments:
 
 def build_mux_command(mux: MuxArguments) -> Command:
     """Return the command that adds speech to a video."""
-    video_input = _build_input(mux.video, **({"stream_loop": mux.loops} if mux.loops else {}))
-    image = video_input["v:0"]
-    if mux.freeze_seconds:
-        image = image.filter("tpad", stop_mode="clone", stop_duration=_format_seconds(mux.freeze_seconds))
+    # An encoded video takes as many repetitions as it needs for its number of frames.
+    loops = -1 if mux.loops and mux.encoded else mux.loops
+    video_options: dict[str, Any] = {"stream_loop": loops} if loops else {}
+    if mux.encoded:
+        # Otherwise a change of the frame size would start all filters, and their clocks, a second time.
+        video_options["reinit_filter"] = 0
+    image = _build_input(mux.video, **video_options)[str(mux.video.stream_index)]
+    if mux.encoded:
+        image = normalize_frames(image, mux.encoded)
     if mux.burn_captions:
         image = image.filter("subtitles", CAPTIONS, fontsdir=FONTS, force_style=_CAPTION_STYLE)
-    if not mux.copy_video:
-        # The encoder accepts even sides only.
-        image = image.filter("scale", w="trunc(iw/2)*2", h="trunc(ih/2)*2")
-    audio = _build_input(mux.audio)["a:0"].filter("adelay", mux.audio_delay_ms, all=1).filter("apad")
-    streams = [image, audio]
-    options: dict[str, Any] = {**(_COPIED if mux.copy_video else _ENCODED), **_AUDIO}
-    if mux.copy_video and mux.video_frames:
+    streams = [image, _build_speech(mux)]
+    options: dict[str, Any] = {**(_ENCODED if mux.encoded else _COPIED), **_AUDIO}
+    if mux.encoded:
+        options["fps_mode"] = "passthrough"
+    elif mux.copied_tag:
+        options["tag:v"] = mux.copied_tag
+    if mux.copied_frames and not mux.encoded:
         # Not -frames:v, which ends the audio with the last frame.
-        options["bsf:v"] = f"noise=drop=gte(n\\,{mux.video_frames})"
+        options["bsf:v"] = f"noise=drop=gte(n\\,{mux.copied_frames})"
     if mux.caption_language:
         streams.append(_build_input(Input(CAPTIONS, "srt"))["s:0"])
         options |= {"c:s": "mov_text", "metadata:s:s:0": f"language={mux.caption_language}"}
     return _build_command(streams, mux.seconds, options, fragmented=mux.fragmented)
+
+
+def _build_speech(mux: MuxArguments) -> Any:
+    """Return the speech from its first sample, with silence before, after, and where its file has gaps."""
+    speech = _build_input(mux.audio)[str(mux.audio.stream_index)]
+    speech = speech.filter("asetpts", "PTS-STARTPTS").filter("aresample", **{"async": 1})
+    return speech.filter("adelay", mux.audio_delay_ms, all=1).filter("apad")
 
 
 def build_remux_command(source: Input, seconds: float) -> Command:

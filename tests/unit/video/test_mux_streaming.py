@@ -11,6 +11,8 @@ import pytest
 
 from services.video.ffmpeg import Command, FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.arguments import RESULT, Input
+from services.video.frame_format import FrameFormat
+from services.video.frame_times import FrameTimes
 from services.video.inputs import Inputs, LocalInput, Source
 from services.video.mux import Muxer, MuxRequest
 from services.video.probe import MediaFile, StreamInfo
@@ -19,7 +21,17 @@ from services.video.video_store import StoredVideo, VideoStore
 from services.video.workspace import Workspaces
 from tests.fakes.waiting import until
 
-IMAGE = StreamInfo("video", "h264", 2.0, 320, 240, 24.0, packets=48)
+IMAGE = StreamInfo(
+    "video",
+    "h264",
+    2.0,
+    320,
+    240,
+    24.0,
+    packets=48,
+    frames=FrameTimes(48, 0.0, 2.0, 24.0, is_steady=True, typical_interval_seconds=1 / 24),
+    format=FrameFormat(320, 240, "yuv420p"),
+)
 SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
 MEDIA = MediaFile("mp4", 1000, (IMAGE, SOUND))
 PIECES = [bytes([number]) * 100_000 for number in range(20)]

@@ -138,7 +138,7 @@ def test_hidden_packets_of_a_trimmed_video_do_not_count(tmp_path: Path) -> None:
     found = probe(trim_start(make_video(tmp_path, 2.0), 0.5)).video
     assert found is not None
     assert found.duration_seconds == pytest.approx(1.5, abs=0.01)
-    assert (found.packets, found.is_steady) == (36, False)
+    assert (found.packets, found.has_hidden_frames) == (36, True)
 
 
 def test_the_start_of_a_late_stream_is_reported(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_constant_frame_rate_is_detected(tmp_path: Path) -> None:
     ):
         found = probe(path).video
         assert found is not None
-        assert found.is_steady is is_steady, path
+        assert found.frames.is_steady is is_steady, path
 
 
 def test_a_too_long_file_is_rejected_by_its_field(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import pytest
 
@@ -18,20 +19,25 @@ from services.video.ffmpeg.arguments import (
     build_mux_command,
     build_remux_command,
 )
+from services.video.ffmpeg.video_filters import EncodedFrames
+from services.video.frame_format import FrameFormat
 
 PLAIN = MuxArguments(Input("video.mp4", "mov"), Input("audio.mp3", "mp3"), 6.0, 500)
-ENCODED = replace(PLAIN, copy_video=False)
+HLG = FrameFormat(320, 240, "yuv420p10le", "arib-std-b67", "bt2020", "bt2020nc")
+FRAMES = EncodedFrames(FrameFormat(321, 241, "yuv420p"), Fraction(24), 144)
+ENCODED = replace(PLAIN, encoded=FRAMES)
 BURNED = replace(ENCODED, burn_captions=True)
 COMMANDS = [
     build_mux_command(PLAIN),
     build_mux_command(replace(PLAIN, fragmented=True)),
     build_mux_command(replace(PLAIN, caption_language="deu")),
-    build_mux_command(replace(PLAIN, loops=2, video_frames=144)),
+    build_mux_command(replace(PLAIN, loops=2, copied_frames=144)),
     build_mux_command(replace(PLAIN, video=Input("video.webm", "matroska"), audio=Input("audio.ogg", "ogg"))),
     build_mux_command(ENCODED),
-    build_mux_command(replace(ENCODED, freeze_seconds=1.5)),
+    build_mux_command(replace(ENCODED, loops=2)),
+    build_mux_command(replace(ENCODED, encoded=replace(FRAMES, format=HLG))),
     build_mux_command(BURNED),
-    build_mux_command(replace(BURNED, fragmented=True, freeze_seconds=1.5, audio_delay_ms=0)),
+    build_mux_command(replace(BURNED, fragmented=True, audio_delay_ms=0)),
     build_remux_command(Input("fragments.mp4", "mov"), 6.0),
     build_camera_command(choose_motion("zoom in"), 6.0),
     build_camera_command(choose_motion("pan left"), 0.01),
@@ -115,15 +121,15 @@ def test_a_plain_mux_copies_the_video_and_encodes_the_audio() -> None:
     found = parse_command(build_mux_command(PLAIN))
     assert [(name, options["-f"]) for name, options in found.inputs] == [("video.mp4", "mov"), ("audio.mp3", "mp3")]
     assert (found.options["-c:v"], found.options["-c:a"], found.options["-t"]) == ("copy", "aac", "6.000000")
-    assert found.maps[0] == "0:v:0"
+    assert found.maps[0] == "0:0"
     assert len(found.maps) == 2
     assert not found.options.keys() & {"-frames:v", "-bsf:v", "-c:s", "-crf", "-pix_fmt"}
 
 
 def test_the_speech_is_delayed_and_followed_by_silence() -> None:
-    assert "[1:a:0]adelay=500:all=1" in get_filter_graph(build_mux_command(PLAIN))
+    assert "adelay=500:all=1" in get_filter_graph(build_mux_command(PLAIN))
     assert "apad" in get_filter_graph(build_mux_command(PLAIN))
-    assert "[1:a:0]adelay=0:all=1" in get_filter_graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
+    assert "adelay=0:all=1" in get_filter_graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
 
 
 def test_an_encoded_video_has_even_sides() -> None:
@@ -131,19 +137,62 @@ def test_an_encoded_video_has_even_sides() -> None:
     assert (found.options["-c:v"], found.options["-pix_fmt"]) == ("libx264", "yuv420p")
     assert "scale=" in get_filter_graph(build_mux_command(ENCODED))
     assert "scale=" not in get_filter_graph(build_mux_command(PLAIN))
-    assert found.maps[0] != "0:v:0"
+    assert found.maps[0] != "0:0"
 
 
-def test_the_last_frame_is_repeated_only_on_request() -> None:
-    frozen = get_filter_graph(build_mux_command(replace(ENCODED, freeze_seconds=1.5)))
-    assert "tpad=" in frozen
-    assert "stop_duration=1.500000" in frozen
-    assert "stop_mode=clone" in frozen
-    assert "tpad" not in get_filter_graph(build_mux_command(ENCODED))
+def test_an_encoded_video_has_the_planned_frames_whatever_the_input_has() -> None:
+    graph = get_filter_graph(build_mux_command(ENCODED))
+    steps = ("scale=320:240", "setsar=1", "setpts=PTS-STARTPTS", "fps=24:start_time=0", "tpad=", "trim=end_frame=144")
+    places = [graph.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "stop=-1" in graph
+    assert "stop_mode=clone" in graph
+    assert "tpad" not in get_filter_graph(build_mux_command(PLAIN))
+    assert parse_command(build_mux_command(ENCODED)).options["-fps_mode"] == "passthrough"
+
+
+@pytest.mark.parametrize(("shown", "sides"), [((1, 1), (2, 2)), ((2, 3), (2, 2)), ((427, 180), (426, 180))])
+def test_the_sides_of_an_encoded_video_are_even(shown: tuple[int, int], sides: tuple[int, int]) -> None:
+    frames = replace(FRAMES, format=FrameFormat(*shown))
+    assert (frames.width, frames.height) == sides
+
+
+def test_hdr_is_mapped_to_the_colors_of_sdr_and_sdr_is_not_changed() -> None:
+    graph = get_filter_graph(build_mux_command(replace(ENCODED, encoded=replace(FRAMES, format=HLG))))
+    assert graph.index("transferin=arib-std-b67") < graph.index("tonemap=") < graph.index("transfer=709")
+    wide = FrameFormat(320, 240, "yuv420p", "", "bt2020", "bt2020nc")
+    graph = get_filter_graph(build_mux_command(replace(ENCODED, encoded=replace(FRAMES, format=wide))))
+    assert "primariesin=bt2020" in graph
+    assert "tonemap" not in graph
+    assert "zscale" not in get_filter_graph(build_mux_command(ENCODED))
+
+
+def test_interlaced_frames_become_whole() -> None:
+    interlaced = replace(FRAMES, format=replace(FRAMES.format, is_interlaced=True))
+    assert "bwdif=" in get_filter_graph(build_mux_command(replace(ENCODED, encoded=interlaced)))
+    assert "bwdif=" not in get_filter_graph(build_mux_command(ENCODED))
+
+
+def test_the_named_streams_of_the_files_are_used() -> None:
+    video, audio = replace(PLAIN.video, stream_index=2), replace(PLAIN.audio, stream_index=1)
+    command = build_mux_command(replace(PLAIN, video=video, audio=audio))
+    assert parse_command(command).maps[0] == "0:2"
+    assert get_filter_graph(command).startswith("[1:1]")
+
+
+def test_a_copy_has_the_requested_name_of_its_codec() -> None:
+    assert parse_command(build_mux_command(replace(PLAIN, copied_tag="hvc1"))).options["-tag:v"] == "hvc1"
+    assert "-tag:v" not in parse_command(build_mux_command(PLAIN)).options
+
+
+def test_speech_starts_with_its_first_sample_and_gaps_are_silence() -> None:
+    graph = get_filter_graph(build_mux_command(PLAIN))
+    places = [graph.index(step) for step in ("asetpts=PTS-STARTPTS", "aresample=async=1", "adelay=500", "apad")]
+    assert places == sorted(places)
 
 
 def test_a_loop_repeats_the_input_and_ends_by_frame_count() -> None:
-    found = parse_command(build_mux_command(replace(PLAIN, loops=2, video_frames=144)))
+    found = parse_command(build_mux_command(replace(PLAIN, loops=2, copied_frames=144)))
     assert [options.get("-stream_loop") for _, options in found.inputs] == ["2", None]
     assert found.options["-bsf:v"] == r"noise=drop=gte(n\,144)"
     # That would also end the audio.
@@ -151,8 +200,10 @@ def test_a_loop_repeats_the_input_and_ends_by_frame_count() -> None:
     assert all("-stream_loop" not in options for _, options in parse_command(build_mux_command(PLAIN)).inputs)
 
 
-def test_an_encoded_video_ends_by_duration() -> None:
-    assert "-bsf:v" not in parse_command(build_mux_command(replace(ENCODED, loops=2, video_frames=144))).options
+def test_an_encoded_loop_repeats_until_it_has_its_frames() -> None:
+    found = parse_command(build_mux_command(replace(ENCODED, loops=2, copied_frames=144)))
+    assert found.inputs[0][1]["-stream_loop"] == "-1"
+    assert "-bsf:v" not in found.options
 
 
 def test_late_streams_are_used_from_their_own_beginning() -> None:
@@ -179,8 +230,8 @@ def test_burned_captions_are_drawn_and_add_no_stream() -> None:
 
 
 def test_captions_are_also_burned_on_repeated_frames() -> None:
-    found = get_filter_graph(build_mux_command(replace(BURNED, freeze_seconds=1.0)))
-    assert found.index("tpad") < found.index("subtitles") < found.index("scale")
+    found = get_filter_graph(build_mux_command(BURNED))
+    assert found.index("scale") < found.index("tpad") < found.index("subtitles")
 
 
 def test_fragments_go_to_the_standard_output_and_play_from_the_first() -> None:
