@@ -31,7 +31,7 @@ async def main(settings: GatewaySettings) -> None:
         open_channel(settings.jobs_address.target, JOBS.full_name) as jobs,
         open_object_store(settings) as store,
         open_fetcher(settings.fetch_options) as fetcher,
-        open_speech_links(tts, store, links.signer, settings.call_seconds) as speech_links,
+        open_speech_links(tts, store, links.signer, settings.call_limits) as speech_links,
     ):
         upstreams = Upstreams(
             tts=tts,
@@ -47,7 +47,7 @@ async def main(settings: GatewaySettings) -> None:
             upstreams,
             health,
             max_body_bytes=settings.max_body_bytes,
-            call_seconds=settings.call_seconds,
+            limits=settings.call_limits,
         )
         serving = run_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
         async with build_directory_server(settings, upstreams) as directory, serving as http:

@@ -12,17 +12,18 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
+from gateway.readiness import ServiceCheck
+from gateway.suite_state import PartState
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
-_CHECK_SECONDS = 2.0
 _WATCH_SECONDS = 1.0
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 ServingStatus = int  # the type of the enum exists for type checkers only
-Check = grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
 
 
 class AggregateHealth(HealthServicer):
@@ -30,7 +31,7 @@ class AggregateHealth(HealthServicer):
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         super().__init__()
-        self._checks = {name: _build_check(channel) for name, channel in channels.items()}
+        self._checks = {name: ServiceCheck(channel, name) for name, channel in channels.items()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
         """Answer with the current status, which the service itself reports."""
@@ -55,23 +56,12 @@ class AggregateHealth(HealthServicer):
         return await (self._check_service(service) if service else self._check_all())
 
     async def _check_service(self, service: str) -> ServingStatus:
-        try:
-            reply = await self._checks[service](health_pb2.HealthCheckRequest(service=service), timeout=_CHECK_SECONDS)
-        except grpc.aio.AioRpcError:
-            return NOT_SERVING
-        return reply.status
+        state = await self._checks[service].read_state()
+        return SERVING if state is PartState.SERVING else NOT_SERVING
 
     async def _check_all(self) -> ServingStatus:
         statuses = await asyncio.gather(*(self._check_service(service) for service in self._checks))
         return SERVING if all(status == SERVING for status in statuses) else NOT_SERVING
-
-
-def _build_check(channel: grpc.aio.Channel) -> Check:
-    return channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
-        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-        response_deserializer=health_pb2.HealthCheckResponse.FromString,
-    )
 
 
 def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from services.common.fetch import FetchSettings
 from services.common.rpc.addresses import ServiceAddress, ServiceAddressSetting
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS, CallLimits
 from services.common.storage import StorageSettings
 
 
@@ -47,11 +48,30 @@ class GatewaySettings(StorageSettings, FetchSettings):
         validation_alias="MEDIA_MAX_BODY_BYTES",
         description="Largest JSON body of a request, in bytes.",
     )
+    read_seconds: float = Field(
+        DEFAULT_CALL_LIMITS.read_seconds,
+        gt=0,
+        validation_alias="GATEWAY_READ_SECONDS",
+        description="Longest wait for the answer of a call that reads, deletes or queues, and for each state of a job.",
+    )
+    first_message_seconds: float = Field(
+        DEFAULT_CALL_LIMITS.first_message_seconds,
+        gt=0,
+        validation_alias="GATEWAY_FIRST_MESSAGE_SECONDS",
+        description="Longest wait for the start of a stream, such as the first audio. Keep it below"
+        " MEDIA_STREAM_IDLE_TIMEOUT_SECONDS.",
+    )
+    answer_seconds: float = Field(
+        DEFAULT_CALL_LIMITS.answer_seconds,
+        gt=0,
+        validation_alias="GATEWAY_ANSWER_SECONDS",
+        description="Longest wait for a result that is not streamed. Keep it below MEDIA_UNARY_TIMEOUT_SECONDS.",
+    )
     call_seconds: float = Field(
-        600,
+        DEFAULT_CALL_LIMITS.stream_seconds,
         gt=0,
         validation_alias="GATEWAY_CALL_SECONDS",
-        description="Deadline of each call to a service, in seconds.",
+        description="Longest duration of a streamed answer, in seconds; for videos, the edge limits it.",
     )
     drain_notice_seconds: float = Field(
         1.0,
@@ -65,3 +85,13 @@ class GatewaySettings(StorageSettings, FetchSettings):
         validation_alias="GATEWAY_DRAIN_GRACE_SECONDS",
         description="Seconds for which requests in flight may continue when the gateway stops.",
     )
+
+    @property
+    def call_limits(self) -> CallLimits:
+        """The time limits of calls to services."""
+        return CallLimits(
+            read_seconds=self.read_seconds,
+            first_message_seconds=self.first_message_seconds,
+            answer_seconds=self.answer_seconds,
+            stream_seconds=self.call_seconds,
+        )

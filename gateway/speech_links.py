@@ -13,6 +13,7 @@ from gateway.speech_documents import SpeechDocuments
 from gateway.speech_production import SpeechProduction
 from services.common.errors import MediaError, Reason
 from services.common.log import list_frames, logger
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 from services.common.rpc.validation import validate
@@ -30,16 +31,16 @@ class SpeechLinks:
     Args:
         documents: Requests, claims and audio in the object store.
         channel: Channel to the speech service.
-        call_seconds: Deadline of a call to it.
+        limits: Time limits of calls to it.
         tasks: Runs the productions.
     """
 
     def __init__(
-        self, documents: SpeechDocuments, channel: grpc.aio.Channel, call_seconds: float, tasks: asyncio.TaskGroup
+        self, documents: SpeechDocuments, channel: grpc.aio.Channel, limits: CallLimits, tasks: asyncio.TaskGroup
     ) -> None:
         self._documents = documents
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
         self._tasks = tasks
         self._running: dict[tuple[str, str], SpeechProduction] = {}
         self._started: set[asyncio.Task[None]] = set()
@@ -59,7 +60,7 @@ class SpeechLinks:
         validate(request)
         if request.voice:
             voice = tts_pb2.GetVoiceRequest(voice=request.voice, provider=request.provider)
-            await self._stub.GetVoice(voice, timeout=self._call_seconds, metadata=call_metadata(owner))
+            await self._stub.GetVoice(voice, timeout=self._limits.read_seconds, metadata=call_metadata(owner))
         return await self._documents.create(request, owner)
 
     def get(self, link_id: str, owner: str) -> SpeechProduction:
@@ -106,13 +107,16 @@ class SpeechLinks:
 
     async def _stream(self, request: tts_pb2.SynthesizeStreamRequest, owner: str, production: SpeechProduction) -> str:
         """Copy the speech into the production, and return its media type."""
-        started = self._stub.SynthesizeStream(request, timeout=self._call_seconds, metadata=call_metadata(owner))
+        started = self._stub.SynthesizeStream(
+            request, timeout=self._limits.stream_seconds, metadata=call_metadata(owner)
+        )
         async with open_stream(started) as call:
-            header, is_done = tts_pb2.SpeechHeader(), False
-            async for event in call:
-                if event.HasField("header"):
-                    header = event.header
-                elif event.HasField("chunk") and event.chunk.audio:
+            events, is_done = aiter(call), False
+            async with limit_wait(self._limits.first_message_seconds):
+                first = await anext(events, tts_pb2.SynthesizeStreamResponse())
+            header = first.header
+            async for event in events:
+                if event.HasField("chunk") and event.chunk.audio:
                     await production.add(event.chunk.audio)
                     production.begin(header)
                 is_done = event.HasField("done")
@@ -125,7 +129,7 @@ class SpeechLinks:
 
 @asynccontextmanager
 async def open_speech_links(
-    channel: grpc.aio.Channel, store: ObjectStore, signer: UrlSigner, call_seconds: float
+    channel: grpc.aio.Channel, store: ObjectStore, signer: UrlSigner, limits: CallLimits
 ) -> AsyncIterator[SpeechLinks]:
     """Yield the links, and cancel what is still produced at the end.
 
@@ -133,10 +137,10 @@ async def open_speech_links(
         channel: Channel to the speech service.
         store: Holds requests and audio.
         signer: Holds the secret of the suite.
-        call_seconds: Deadline of a call to the speech service.
+        limits: Time limits of calls to the speech service.
     """
     async with asyncio.TaskGroup() as tasks:
-        links = SpeechLinks(SpeechDocuments(store, signer, call_seconds), channel, call_seconds, tasks)
+        links = SpeechLinks(SpeechDocuments(store, signer, limits.stream_seconds), channel, limits, tasks)
         try:
             yield links
         finally:

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.errors import REQUEST_ID, STARTED, build_error_body
 from services.common.errors import MediaError
 from services.common.log import request_id
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.status import from_rpc_error
 
 NDJSON = "application/x-ndjson"
@@ -24,6 +25,7 @@ Lines = AsyncGenerator[Mapping[str, Any]]
 async def send_lines(
     request: web.Request,
     lines: Lines,
+    limits: CallLimits,
     headers: Mapping[str, str] | None = None,
     opening: Sequence[Mapping[str, Any]] = (),
 ) -> web.StreamResponse:
@@ -35,14 +37,16 @@ async def send_lines(
     Args:
         request: The request to answer.
         lines: The lines; closed on every way out.
+        limits: How long the first line may take.
         headers: Headers beside Content-Type.
         opening: Lines that come before `lines`, sent in one write with the first of them.
 
     Raises:
-        MediaError: From `lines`.
+        MediaError: From `lines`; DEADLINE_EXCEEDED if the first line takes too long.
     """
     async with aclosing(lines):
-        first = await anext(lines, None)
+        async with limit_wait(limits.first_message_seconds):
+            first = await anext(lines, None)
         response = await start_stream(request, {**(headers or {}), "Content-Type": NDJSON})
         ready = [*opening] if first is None else [*opening, first]
         try:

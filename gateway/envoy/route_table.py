@@ -91,6 +91,7 @@ DIRECTORY = "gateway.directory"
 
 TABLE: tuple[Route, ...] = (
     Route("/health", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
+    Route("/readyz", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/openapi.json", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/docs", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/docs/*", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),

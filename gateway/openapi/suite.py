@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.timing_schemas import INTEGER, build_one_field_schema
+from gateway.suite_state import PartState
 
 _SUITE_TAG = ("Suite",)
 _MEDIA_TAG = ("Media",)
 
+_SUITE_STATE = {
+    "type": "object",
+    "properties": {
+        "ok": {"type": "boolean", "description": "Whether all parts accept requests."},
+        "version": {"type": "string", "description": "Version of the suite."},
+        "parts": {
+            "type": "object",
+            "description": "State of each part: `gateway`, `tts`, `image`, `video`, `jobs`.",
+            "additionalProperties": {"enum": [state.value for state in PartState]},
+        },
+    },
+    "required": ["ok", "version", "parts"],
+}
 _URL_REPORT = {
     "type": "object",
     "properties": {
@@ -94,8 +108,9 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         operation_id="getHealth",
         tags=_SUITE_TAG,
         summary="Get the health of the gateway",
-        description="For load balancers and supervisors.",
+        description="For load balancers and supervisors: answered from memory, whatever the state of the services.",
         public=True,
+        query=(Query("parts", "`1` answers as GET /readyz does.", {"enum": ["0", "1", "false", "true"]}),),
         responses=(
             Response(
                 "The gateway accepts requests.",
@@ -106,6 +121,22 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
                 (Content("application/json", build_one_field_schema("ok", {"const": False}, "Draining.")),),
                 status=503,
             ),
+        ),
+    ),
+    HandWritten(
+        method="GET",
+        path="/readyz",
+        operation_id="getReadiness",
+        tags=_SUITE_TAG,
+        summary="Get the state of every part",
+        description=(
+            "Asks every service for its health; the answer may be a second old. A part is `SERVING`, `NOT_SERVING`"
+            " (down, starting or stopping) or `NO_ANSWER` (frozen or overloaded)."
+        ),
+        public=True,
+        responses=(
+            Response("All parts accept requests.", (Content("application/json", _SUITE_STATE),)),
+            Response("A part does not accept requests.", (Content("application/json", _SUITE_STATE),), status=503),
         ),
     ),
     HandWritten(

@@ -14,6 +14,7 @@ from gateway.codec.violations import shorten
 from gateway.request_parsing import get_principal, read_message
 from gateway.routes.speech_common import StreamTiming, build_whole_audio_headers, run_off_loop
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import CallLimits
 from services.common.rpc.channel import call_metadata
 from services.common.timing.alignment import Alignment
 from services.common.timing.captions import to_srt, to_webvtt
@@ -45,9 +46,9 @@ FORMATS: Mapping[str, CaptionFormat] = {
 class CaptionRoutes:
     """Answers /api/speech/captions through the TTS service."""
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+    def __init__(self, channel: grpc.aio.Channel, limits: CallLimits) -> None:
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
 
     def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
@@ -63,7 +64,7 @@ class CaptionRoutes:
             )
         message.include_alignment = True
         reply = await self._stub.Synthesize(
-            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
+            message, timeout=self._limits.answer_seconds, metadata=call_metadata(get_principal(request))
         )
         if not reply.alignment.characters:
             raise MediaError(

@@ -15,6 +15,7 @@ from gateway.codec import decode, encode
 from gateway.request_parsing import get_principal, read_message, read_parameters
 from gateway.streaming import Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import CallLimits
 from services.common.rpc.channel import call_metadata, open_stream
 
 T = TypeVar("T")
@@ -29,9 +30,9 @@ _PARAMETERS = ("format", "object_key", "overwrite", "content_addressed")
 class ImageRoutes:
     """Answers /api/image/upload and /api/image/batch through the image service."""
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+    def __init__(self, channel: grpc.aio.Channel, limits: CallLimits) -> None:
         self._stub: image_pb2_grpc.ImageServiceAsyncStub = image_pb2_grpc.ImageServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
 
     def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
@@ -42,7 +43,9 @@ class ImageRoutes:
         spec = image_pb2.UploadSpec(output=_parse_output(request))
         if request.content_type != _FORM and request.content_length is not None:
             spec.size_bytes = _check_length(request.content_length)
-        call = self._stub.UploadImage(timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
+        call = self._stub.UploadImage(
+            timeout=self._limits.answer_seconds, metadata=call_metadata(get_principal(request))
+        )
         # open_stream cancels the call if this block is left early; the service then stores nothing.
         async with open_stream(call):
             await call.write(image_pb2.UploadImageRequest(spec=spec))
@@ -68,9 +71,9 @@ class ImageRoutes:
             request.clone(client_max_size=MAX_BATCH_BYTES), image_pb2.BatchGenerateImagesRequest
         )
         call = self._stub.BatchGenerateImages(
-            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
+            message, timeout=self._limits.stream_seconds, metadata=call_metadata(get_principal(request))
         )
-        return await send_lines(request, _read_batch(call, len(message.items)))
+        return await send_lines(request, _read_batch(call, len(message.items)), self._limits)
 
 
 def _parse_output(request: web.Request) -> image_pb2.ImageOutput:

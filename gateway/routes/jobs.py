@@ -14,7 +14,8 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 from gateway.codec import encode
 from gateway.request_parsing import get_reader
 from gateway.streaming import start_stream
-from services.common.errors import invalid
+from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.storage import RouteLinks
 
@@ -31,14 +32,20 @@ class JobRoutes:
     Args:
         channel: Channel to the job service.
         links: Checks the signed links to events.
+        limits: How long the job service may be silent.
         heartbeat_seconds: Longest time without a line in an event stream.
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, links: RouteLinks, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self,
+        channel: grpc.aio.Channel,
+        links: RouteLinks,
+        limits: CallLimits,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._links = links
         self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
+        self._limits = limits
         self._heartbeat_seconds = heartbeat_seconds
 
     def build_routes(self) -> Sequence[web.RouteDef]:
@@ -52,7 +59,8 @@ class JobRoutes:
         """
         watch = jobs_pb2.WatchJobRequest(id=request.match_info["id"], after_revision=_parse_last_event_id(request))
         call = self._stub.WatchJob(watch, metadata=call_metadata(get_reader(request, self._links)))
-        async with open_stream(call), aclosing(_add_heartbeats(call, self._heartbeat_seconds)) as changes:
+        events = _add_heartbeats(call, self._heartbeat_seconds, self._limits.read_seconds)
+        async with open_stream(call), aclosing(events) as changes:
             try:
                 first = await anext(changes)
             except StopAsyncIteration:
@@ -75,23 +83,38 @@ def _parse_last_event_id(request: web.Request) -> int:
 
 
 async def _add_heartbeats(
-    call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse], seconds: float
+    call: grpc.aio.UnaryStreamCall[jobs_pb2.WatchJobRequest, jobs_pb2.WatchJobResponse],
+    seconds: float,
+    silence_seconds: float,
 ) -> AsyncGenerator[jobs_pb2.Job | None]:
-    """Yield each change of the job, and None after every `seconds` without a change."""
-    changes, revision = aiter(call), 0
+    """Yield each change of the job, and None after every `seconds` without a change.
+
+    Raises:
+        MediaError: DEADLINE_EXCEEDED, the service sent nothing for `silence_seconds`, although it repeats the job.
+    """
+    clock = asyncio.get_running_loop().time
+    changes, revision, heard_at = aiter(call), 0, clock()
     next_change = asyncio.ensure_future(anext(changes, None))
     try:
         while True:
-            done, _ = await asyncio.wait([next_change], timeout=seconds)
+            done, _ = await asyncio.wait([next_change], timeout=min(seconds, silence_seconds))
             if not done:
+                if clock() - heard_at >= silence_seconds:
+                    raise MediaError(Reason.DEADLINE_EXCEEDED, "The job service sent nothing for too long; retry.")
                 yield None
                 continue
+            heard_at = clock()
             event = next_change.result()
             if event is None:
                 return
             # The service repeats an unchanged job as its own heartbeat; only a new revision is a change.
             yield event.job if event.job.revision > revision else None
             revision = event.job.revision
+            if event.job.status in FINAL_STATUSES:
+                # Read on to the status: the service counts a call that is left before its status as cancelled.
+                async with limit_wait(silence_seconds):
+                    await anext(changes, None)
+                return
             next_change = asyncio.ensure_future(anext(changes, None))
     finally:
         next_change.cancel()

@@ -16,6 +16,7 @@ from gateway.codec import decode, encode
 from gateway.http_rules import HttpRule, read_http_rules
 from gateway.request_parsing import get_principal, read_json, read_parameters
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import CallLimits
 from services.common.rpc.channel import call_metadata
 
 WHOLE_BODY = "*"
@@ -28,13 +29,13 @@ LARGE_BODIES: Mapping[str, int] = {
 
 
 def build_rpc_routes(
-    channel: grpc.aio.Channel, service: ServiceDescriptor, call_seconds: float
+    channel: grpc.aio.Channel, service: ServiceDescriptor, limits: CallLimits
 ) -> Sequence[web.RouteDef]:
     """Return a route for every annotated RPC of `service`; each calls the RPC over `channel`."""
     return [
-        web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, call_seconds), allow_head=True)
+        web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, limits), allow_head=True)
         if rule.method == "GET"
-        else web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, call_seconds))
+        else web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, limits))
         for rule in read_http_rules(service)
     ]
 
@@ -47,13 +48,14 @@ def _to_router_path(rule: HttpRule) -> str:
     return path
 
 
-def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, call_seconds: float) -> Handler:
+def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, limits: CallLimits) -> Handler:
     request_type: type[Message] = GetMessageClass(rule.rpc.input_type)
     call = _build_call(channel, rule.rpc)
+    seconds = limits.choose_seconds(rule.rpc)
 
     async def answer(request: web.Request) -> web.Response:
         message = decode(request_type, await _read_fields(request, rule))
-        reply = await call(message, timeout=call_seconds, metadata=call_metadata(get_principal(request)))
+        reply = await call(message, timeout=seconds, metadata=call_metadata(get_principal(request)))
         answer_message = getattr(reply, rule.response_body) if rule.response_body else reply
         return web.Response(
             body=orjson.dumps({"success": True, **encode(answer_message)}), content_type="application/json"

@@ -23,6 +23,7 @@ from gateway.routes.speech_common import (
 from gateway.routes.speech_links import SpeechLinkRoutes, wants_link
 from gateway.streaming import Lines, send_lines, start_stream
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 
 
@@ -31,14 +32,14 @@ class SpeechRoutes:
 
     Args:
         channel: Channel to the service.
-        call_seconds: Deadline of each call to it.
+        limits: Time limits of calls to it.
         links: Answers requests for a link instead of the audio.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float, links: SpeechLinkRoutes) -> None:
+    def __init__(self, channel: grpc.aio.Channel, limits: CallLimits, links: SpeechLinkRoutes) -> None:
         self._links = links
         self._stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
 
     def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
@@ -58,7 +59,7 @@ class SpeechRoutes:
         message = await read_message(request, tts_pb2.SynthesizeRequest)
         refuse_alignment(message.include_alignment)
         reply = await self._stub.Synthesize(
-            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
+            message, timeout=self._limits.answer_seconds, metadata=call_metadata(get_principal(request))
         )
         digest = base64.b64encode(bytes.fromhex(reply.done.sha256)).decode()
         headers = {**build_whole_audio_headers(reply), "Repr-Digest": f"sha-256=:{digest}:"}
@@ -70,7 +71,8 @@ class SpeechRoutes:
         refuse_alignment(message.include_alignment)
         async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
-            header, first = await _read_first_audio(events)
+            async with limit_wait(self._limits.first_message_seconds):
+                header, first = await _read_first_audio(events)
             response = await start_stream(request, build_audio_headers(header))
             await response.write(first.audio)
             async for event in _read_events(events):
@@ -85,16 +87,16 @@ class SpeechRoutes:
         message.include_alignment = True
         async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
-            header, first = await _read_first_audio(events)
-            return await send_lines(
-                request, _build_lines(first, events), build_audio_headers(header), opening=[{"header": encode(header)}]
-            )
+            async with limit_wait(self._limits.first_message_seconds):
+                header, first = await _read_first_audio(events)
+            lines, opening = _build_lines(first, events), [{"header": encode(header)}]
+            return await send_lines(request, lines, self._limits, build_audio_headers(header), opening)
 
     def _start_call(
         self, request: web.Request, message: tts_pb2.SynthesizeStreamRequest
     ) -> grpc.aio.UnaryStreamCall[tts_pb2.SynthesizeStreamRequest, tts_pb2.SynthesizeStreamResponse]:
         return self._stub.SynthesizeStream(
-            message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request))
+            message, timeout=self._limits.stream_seconds, metadata=call_metadata(get_principal(request))
         )
 
 

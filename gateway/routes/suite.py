@@ -1,4 +1,4 @@
-"""GET /health and POST /debug/head: the state of the gateway, and what the suite finds at a URL."""
+"""GET /health and /readyz, POST /debug/head: the state of the suite, and what it finds at a URL."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
+from gateway.readiness import Readiness
 from gateway.request_parsing import read_json
+from gateway.suite_state import PATH
 from services.common.errors import MediaError, Reason, invalid
 from services.common.fetch import Fetcher
+
+_PARTS = "parts"
+_BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
 class Health:
@@ -23,11 +28,46 @@ class Health:
         """Make /health answer 503 from now on, so that load balancers send requests elsewhere."""
         self._is_draining = True
 
-    async def answer(self, _request: web.Request) -> web.Response:
-        """Answer GET /health."""
-        if self._is_draining:
-            return web.json_response({"ok": False}, status=503)
-        return web.json_response({"ok": True})
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gateway is stopping."""
+        return self._is_draining
+
+
+class HealthRoutes:
+    """Answers /health from memory, and /readyz and /health?parts=1 with the state of every service.
+
+    Args:
+        health: State of the gateway itself.
+        readiness: Reads the state of the services.
+    """
+
+    def __init__(self, health: Health, readiness: Readiness) -> None:
+        self._health = health
+        self._readiness = readiness
+
+    def build_routes(self) -> Sequence[web.RouteDef]:
+        """Return the routes."""
+        return [web.get("/health", self.tell_health), web.get(PATH, self.tell_readiness)]
+
+    async def tell_health(self, request: web.Request) -> web.Response:
+        """Answer whether the gateway accepts requests, or with the parts if the query asks for them."""
+        if _wants_parts(request):
+            return await self.tell_readiness(request)
+        is_ok = not self._health.is_draining
+        return web.json_response({"ok": is_ok}, status=200 if is_ok else 503)
+
+    async def tell_readiness(self, _request: web.Request) -> web.Response:
+        """Answer with the version and the state of every part; 503 unless all of them serve."""
+        state = await self._readiness.read()
+        return web.json_response(state.to_json(), status=200 if state.is_ready else 503)
+
+
+def _wants_parts(request: web.Request) -> bool:
+    value = request.query.get(_PARTS, "0")
+    if value not in _BOOLEANS:
+        raise invalid(_PARTS, f"must be one of {', '.join(_BOOLEANS)}")
+    return _BOOLEANS[value]
 
 
 class DebugRoutes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +17,16 @@ from gateway.errors import FIELD_NAMING, FieldNaming
 from gateway.request_parsing import get_principal, read_header, read_json
 from gateway.routes.jobs import FINAL_STATUSES
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.status import from_rpc_error
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RECONNECT_SECONDS = 1.0
 """Pause before the next watch if the job service was lost."""
 _MAX_WATCHES = 10
-_LOST_WATCH_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-"""Statuses that say nothing about the job: the watch can start again."""
+_LOST_WATCH_REASONS = (Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED)
+"""Reasons that say nothing about the job: the watch can start again."""
 _RESPOND_ASYNC = "respond-async"
 _MAX_VIDEO_SECONDS = 60
 _VIDEO_FIELDS: Mapping[str, type] = {
@@ -49,15 +52,15 @@ class SyncJobRoutes:
 
     Args:
         channel: Channel to the job service.
-        call_seconds: Deadline of the call that creates the job.
+        limits: Time limits of the call that creates the job, and of each wait for its state.
         reconnect_seconds: Pause before the next watch if the job service was lost.
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, call_seconds: float, reconnect_seconds: float = RECONNECT_SECONDS
+        self, channel: grpc.aio.Channel, limits: CallLimits, reconnect_seconds: float = RECONNECT_SECONDS
     ) -> None:
         self._stub: jobs_pb2_grpc.JobServiceAsyncStub = jobs_pb2_grpc.JobServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
         self._reconnect_seconds = reconnect_seconds
 
     def build_routes(self) -> Sequence[web.RouteDef]:
@@ -95,7 +98,7 @@ class SyncJobRoutes:
         request[FIELD_NAMING] = _ROUTE_NAMES
         job.request_id = _parse_request_id(request)
         principal = get_principal(request)
-        created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._call_seconds)
+        created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._limits.read_seconds)
         location = f"/api/jobs/{created.job.id}"
         if _prefers_async(request):
             return web.json_response(
@@ -116,17 +119,31 @@ class SyncJobRoutes:
         for attempt in range(_MAX_WATCHES):
             if attempt:
                 await asyncio.sleep(self._reconnect_seconds)
-            call = self._stub.WatchJob(jobs_pb2.WatchJobRequest(id=job.id), metadata=call_metadata(principal))
             try:
-                async with open_stream(call):
-                    async for event in call:
-                        job = event.job
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in _LOST_WATCH_CODES:
+                async with aclosing(self._watch(job.id, principal)) as states:
+                    async for state in states:
+                        job = state
+            except MediaError as error:
+                if error.reason not in _LOST_WATCH_REASONS:
                     raise
             if job.status in FINAL_STATUSES:
                 break
         return job
+
+    async def _watch(self, job_id: str, principal: str) -> AsyncGenerator[jobs_pb2.Job]:
+        """Yield the states of a job; the service repeats the last one while nothing changes."""
+        call = self._stub.WatchJob(jobs_pb2.WatchJobRequest(id=job_id), metadata=call_metadata(principal))
+        try:
+            async with open_stream(call):
+                events = aiter(call)
+                while True:
+                    async with limit_wait(self._limits.read_seconds):
+                        event = await anext(events, None)
+                    if event is None:
+                        return
+                    yield event.job
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
 
 
 async def _read_body(request: web.Request, allowed: Mapping[str, type], required: Sequence[str]) -> _Body:

@@ -14,6 +14,7 @@ from gateway.codec import encode
 from gateway.request_parsing import get_principal, read_header, read_message
 from gateway.streaming import Lines, send_lines, start_stream
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 
 MAX_BODY_BYTES = 56 * 1024 * 1024
@@ -27,9 +28,9 @@ Event = TypeVar("Event", bound=Message)
 class VideoRoutes:
     """Answers /api/video/generate, /resume, /mux, /mux/stream and /webhooks/replicate through the video service."""
 
-    def __init__(self, channel: grpc.aio.Channel, call_seconds: float) -> None:
+    def __init__(self, channel: grpc.aio.Channel, limits: CallLimits) -> None:
         self._stub: video_pb2_grpc.VideoServiceAsyncStub = video_pb2_grpc.VideoServiceStub(channel)
-        self._call_seconds = call_seconds
+        self._limits = limits
 
     def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
@@ -45,17 +46,18 @@ class VideoRoutes:
         """Generate a video: lines of progress, then the video. Service and edge bound the time, not the gateway."""
         message = await read_message(_allow_body_size(request), video_pb2.GenerateVideoRequest)
         call = self._stub.GenerateVideo(message, metadata=call_metadata(get_principal(request)))
-        return await send_lines(request, _read_events(call))
+        return await send_lines(request, _read_events(call), self._limits)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Continue the progress lines of a video that an earlier request started."""
         message = await read_message(request, video_pb2.ResumeVideoRequest)
         call = self._stub.ResumeVideo(message, metadata=call_metadata(get_principal(request)))
-        return await send_lines(request, _read_events(call))
+        return await send_lines(request, _read_events(call), self._limits)
 
     async def mux(self, request: web.Request) -> web.StreamResponse:
         """Mux audio into a video: lines of progress, then the video."""
-        return await send_lines(request, _read_events(self._start_mux(request, await self._read_mux_request(request))))
+        call = self._start_mux(request, await self._read_mux_request(request))
+        return await send_lines(request, _read_events(call), self._limits)
 
     async def stream_mux(self, request: web.Request) -> web.StreamResponse:
         """Mux audio into a video, and send each piece of the new video when it is ready."""
@@ -64,7 +66,8 @@ class VideoRoutes:
         call = self._start_mux(request, message)
         async with open_stream(call):
             chunks = _read_chunks(call)
-            first = await anext(chunks, b"")
+            async with limit_wait(self._limits.first_message_seconds):
+                first = await anext(chunks, b"")
             response = await start_stream(request, {"Content-Type": "video/mp4"})
             await response.write(first)
             async for chunk in chunks:
@@ -82,7 +85,7 @@ class VideoRoutes:
                 webhook_signature=read_header(request, "webhook-signature"),
                 body=await request.read(),
             ),
-            timeout=self._call_seconds,
+            timeout=self._limits.read_seconds,
             metadata=call_metadata(""),
         )
         return web.json_response({"success": True, "awaited": reply.awaited})
@@ -98,7 +101,9 @@ class VideoRoutes:
     def _start_mux(
         self, request: web.Request, message: video_pb2.MuxVideoRequest
     ) -> grpc.aio.UnaryStreamCall[video_pb2.MuxVideoRequest, video_pb2.MuxVideoResponse]:
-        return self._stub.MuxVideo(message, timeout=self._call_seconds, metadata=call_metadata(get_principal(request)))
+        return self._stub.MuxVideo(
+            message, timeout=self._limits.stream_seconds, metadata=call_metadata(get_principal(request))
+        )
 
 
 def _allow_body_size(request: web.Request) -> web.Request:

@@ -14,6 +14,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from media.video.v1 import video_pb2, video_pb2_grpc
 
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 
@@ -51,18 +52,22 @@ async def await_reply(call: Awaitable[T]) -> T:
         return await call
 
 
-async def await_last_message(call: Any, name: str, on_event: Callable[[Any], Awaitable[None]] | None = None) -> Any:
+async def await_last_message(
+    call: Any, name: str, first_message_seconds: float, on_event: Callable[[Any], Awaitable[None]] | None = None
+) -> Any:
     """Return the field `name` of the last message of a stream. Cancelling the caller cancels the call.
 
     Args:
         call: The stream.
         name: Field that only the last message has.
+        first_message_seconds: Longest wait for the first message.
         on_event: Called with each message before the last one.
 
     Raises:
-        MediaError: Failure of the service; UNAVAILABLE if the stream ended without the field.
+        MediaError: Failure of the service; UNAVAILABLE if the stream ended without the field; DEADLINE_EXCEEDED if
+            it does not begin in time.
     """
-    async with aclosing(_iterate(call)) as events:
+    async with aclosing(_iterate(call, first_message_seconds)) as events:
         async for event in events:
             if event.HasField(name):
                 await _drain(events)
@@ -81,10 +86,16 @@ async def _drain(events: AsyncIterator[Any]) -> None:
                 pass
 
 
-async def _iterate(call: Any) -> AsyncGenerator[Any]:
+async def _iterate(call: Any, first_message_seconds: float) -> AsyncGenerator[Any]:
     with _translate_errors():
         async with open_stream(call):
-            async for event in call:
+            events = aiter(call)
+            async with limit_wait(first_message_seconds):
+                first = await anext(events, None)
+            if first is None:
+                return
+            yield first
+            async for event in events:
                 yield event
 
 

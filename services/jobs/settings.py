@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.common.fetch.settings import FetchSettings
 from services.common.rpc.addresses import ServiceAddress, ServiceAddressSetting
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS, CallLimits
 from services.common.rpc.settings import (
     CallSeconds,
     ConcurrentRpcs,
@@ -135,6 +136,18 @@ class WorkerSettings(QueueSettings, ListenSettings):
         validation_alias="WORKER_CALL_SECONDS",
         description="Deadline of the calls of a job, except the generation of videos.",
     )
+    read_seconds: float = Field(
+        DEFAULT_CALL_LIMITS.read_seconds,
+        gt=0,
+        validation_alias="WORKER_READ_SECONDS",
+        description="Longest wait for the answer of a call that reads or deletes.",
+    )
+    first_message_seconds: float = Field(
+        120.0,
+        gt=0,
+        validation_alias="WORKER_FIRST_MESSAGE_SECONDS",
+        description="Longest wait for the first sign of speech, of a video or of a mux; then another attempt follows.",
+    )
     video_seconds: float = Field(
         3600.0,
         gt=0,
@@ -152,3 +165,13 @@ class WorkerSettings(QueueSettings, ListenSettings):
         validation_alias="JOBS_DELETE_RESULTS",
         description="Whether the results of a job are deleted together with the job.",
     )
+
+    @property
+    def call_limits(self) -> CallLimits:
+        """The time limits of calls to services."""
+        return CallLimits(
+            read_seconds=self.read_seconds,
+            first_message_seconds=self.first_message_seconds,
+            answer_seconds=self.call_seconds,
+            stream_seconds=self.call_seconds,
+        )

@@ -16,6 +16,7 @@ from gateway.routes.suite import Health
 from gateway.speech_links import open_speech_links
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS, CallLimits
 from services.common.rpc.channel import open_channel
 from services.common.storage import StorageSettings, load_route_links, open_object_store
 
@@ -33,6 +34,7 @@ async def run_gateway(
     fetch_allow: Sequence[str] = (),
     health: Health | None = None,
     max_body_bytes: int = 16 * 1024,
+    limits: CallLimits = DEFAULT_CALL_LIMITS,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Run a gateway and yield an HTTP session with its address as base URL.
 
@@ -45,6 +47,7 @@ async def run_gateway(
         fetch_allow: Private addresses that /debug/head may read.
         health: State behind GET /health.
         max_body_bytes: Largest JSON body.
+        limits: Time limits of calls to the services.
     """
     async with AsyncExitStack() as stack:
         nowhere = await stack.enter_async_context(open_channel(_NOWHERE))
@@ -54,7 +57,7 @@ async def run_gateway(
         store = await stack.enter_async_context(open_object_store(storage))
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(AddressPolicy.parse(fetch_allow), 5)))
         links = load_route_links(storage)
-        speech_links = open_speech_links(tts or nowhere, store, links.signer, 30)
+        speech_links = open_speech_links(tts or nowhere, store, links.signer, limits)
         app = build_app(
             Upstreams(
                 tts=tts or nowhere,
@@ -68,7 +71,7 @@ async def run_gateway(
             ),
             health or Health(),
             max_body_bytes=max_body_bytes,
-            call_seconds=30,
+            limits=limits,
         )
         http = await stack.enter_async_context(run_http(app, "127.0.0.1", 0, grace_seconds=1))
         yield await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{http.port}"))

@@ -18,6 +18,7 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
+from services.common.rpc.call_limits import CallLimits
 from services.common.storage import ObjectStore, delete_older_than
 from services.common.storage.keys import SPEECH_LINKS
 from services.common.storage.settings import MAX_LIFETIME_SECONDS
@@ -200,12 +201,12 @@ class Cleanup:
 
     Args:
         services: Clients of the services that store the media.
-        call_seconds: Deadline of each call.
+        limits: Time limits of each call.
     """
 
-    def __init__(self, services: ServiceClients, call_seconds: float) -> None:
+    def __init__(self, services: ServiceClients, limits: CallLimits) -> None:
         self._services = services
-        self._call_seconds = call_seconds
+        self._limits = limits
         self._by_step: Mapping[str, Callable[[JobRecord, str], Awaitable[None]]] = {
             IMAGE: self._delete_image,
             VIDEO: self._delete_video,
@@ -249,7 +250,7 @@ class Cleanup:
     async def _delete(self, record: JobRecord, method: Callable[..., Awaitable[Any]], request: object) -> None:
         try:
             await await_reply(
-                method(request, metadata=metadata_for_owner(record.principal), timeout=self._call_seconds)
+                method(request, metadata=metadata_for_owner(record.principal), timeout=self._limits.read_seconds)
             )
         except MediaError as error:
             if error.reason is not Reason.NOT_FOUND:

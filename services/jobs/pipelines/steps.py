@@ -11,6 +11,7 @@ from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
+from services.common.rpc.call_limits import CallLimits
 from services.common.storage.keys import prefix_for
 from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
@@ -49,8 +50,8 @@ class Steps:
     services: ServiceClients
     speech_format: str
     """Format of the speech, such as mp3_44100_64."""
-    call_seconds: float
-    """Deadline of all calls except GenerateVideo."""
+    limits: CallLimits
+    """Time limits of all calls, except the deadline of GenerateVideo."""
     video_seconds: float
     """Deadline of GenerateVideo; a later attempt continues with the same video."""
 
@@ -74,6 +75,7 @@ class Steps:
             generated = await await_last_message(
                 call,
                 "video",
+                self.limits.first_message_seconds,
                 lambda event: lease.report_progress(VIDEO, progress_range.to_job_percent(event.progress.percent)),
             )
             return _to_video_result(generated.file, generated.provider, generated.model)
@@ -87,8 +89,8 @@ class Steps:
         async def run() -> Result:
             request = build_speech_request(spec, self.speech_format)
             metadata = metadata_for_owner(lease.record.principal)
-            call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.call_seconds)
-            done = await await_last_message(call, "done")
+            call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.limits.stream_seconds)
+            done = await await_last_message(call, "done", self.limits.first_message_seconds)
             return _to_speech_result(done.stored_audio)
 
         await lease.begin_step(AUDIO, progress_range.low)
@@ -101,7 +103,7 @@ class Steps:
             record = lease.record
             request = build_image_request(spec, build_own_key(record, IMAGE))
             metadata = metadata_for_owner(record.principal)
-            call = self.services.images.GenerateImage(request, metadata=metadata, timeout=self.call_seconds)
+            call = self.services.images.GenerateImage(request, metadata=metadata, timeout=self.limits.answer_seconds)
             image = (await await_reply(call)).image
             return {
                 **_to_medium(image.key, image.content_type, image.provider, image.model),
@@ -138,10 +140,11 @@ class Steps:
                 alignment = await self.get_alignment(record)
                 request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
             metadata = metadata_for_owner(record.principal)
-            call = self.services.videos.MuxVideo(request, metadata=metadata, timeout=self.call_seconds)
+            call = self.services.videos.MuxVideo(request, metadata=metadata, timeout=self.limits.stream_seconds)
             generated = await await_last_message(
                 call,
                 "video",
+                self.limits.first_message_seconds,
                 lambda event: lease.report_progress("mux", progress_range.to_job_percent(event.progress.percent)),
             )
             return _to_video_result(generated.file, "", "")
@@ -153,7 +156,7 @@ class Steps:
         """Return the alignment of the speech of a job."""
         request = tts_pb2.GetStoredAudioRequest(id=record.steps[AUDIO]["storedAudioId"])
         call = self.services.speech.GetStoredAudio(
-            request, metadata=metadata_for_owner(record.principal), timeout=self.call_seconds
+            request, metadata=metadata_for_owner(record.principal), timeout=self.limits.read_seconds
         )
         return (await await_reply(call)).stored_audio.alignment
 
@@ -163,7 +166,9 @@ class Steps:
             return
         request = video_pb2.CancelVideoRequest(request_id=build_video_request_id(record))
         metadata = metadata_for_owner(record.principal)
-        await await_reply(self.services.videos.CancelVideo(request, metadata=metadata, timeout=self.call_seconds))
+        await await_reply(
+            self.services.videos.CancelVideo(request, metadata=metadata, timeout=self.limits.read_seconds)
+        )
 
 
 def build_video_request_id(record: JobRecord) -> str:

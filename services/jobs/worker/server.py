@@ -47,7 +47,7 @@ async def main(settings: WorkerSettings) -> None:
         fetcher = await stack.enter_async_context(open_fetcher(settings.fetch_options))
         job_store = JobStore(streams)
         services = await open_services(stack, settings)
-        steps = Steps(services, settings.speech_format, settings.call_seconds, settings.video_seconds)
+        steps = Steps(services, settings.speech_format, settings.call_limits, settings.video_seconds)
         job_types: Mapping[str, JobType] = {
             **build_job_types(steps, settings.max_running, settings.wait_budget_seconds),
             WEBHOOK: build_webhook_job_type(job_store, SigningSecrets(streams), fetcher),
@@ -58,7 +58,7 @@ async def main(settings: WorkerSettings) -> None:
         sweep = Sweep(
             streams,
             job_store,
-            Cleanup(services, settings.call_seconds),
+            Cleanup(services, settings.call_limits),
             store,
             SweepOptions(settings.retention_days * 86_400, settings.delete_results),
             metrics,

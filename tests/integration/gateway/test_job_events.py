@@ -20,6 +20,7 @@ from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.jobs import HEARTBEAT_SECONDS, JobRoutes
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from services.common.storage import RouteLinks
 from services.common.storage.signed_urls import UrlSigner
 from tests.fakes.jobs import JOB_ID, FakeJobService, make_failed_job, make_job, make_succeeded_job, serve_jobs
@@ -56,7 +57,9 @@ async def run_with_heartbeats(jobs: FakeJobService, seconds: float) -> AsyncIter
     """Run the job routes with a heartbeat every `seconds`, and yield a session with their base URL."""
     async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
-        app.router.add_routes(JobRoutes(service.channel, LINKS, heartbeat_seconds=seconds).build_routes())
+        app.router.add_routes(
+            JobRoutes(service.channel, LINKS, DEFAULT_CALL_LIMITS, heartbeat_seconds=seconds).build_routes()
+        )
         async with (
             run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,

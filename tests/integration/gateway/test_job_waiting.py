@@ -15,6 +15,7 @@ from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from tests.fakes.jobs import JOB_ID, FakeJobService, make_failed_job, make_job, make_succeeded_job, serve_jobs
 from tests.integration.gateway.conftest import send_as_alice
 
@@ -31,7 +32,7 @@ async def impatient_http(jobs: FakeJobService) -> AsyncIterator[aiohttp.ClientSe
     """A session with the base URL of the routes that wait, without a pause between two watches."""
     async with serve_jobs(jobs) as service:
         app = web.Application(middlewares=[handle_errors])
-        app.router.add_routes(SyncJobRoutes(service.channel, 30, reconnect_seconds=0).build_routes())
+        app.router.add_routes(SyncJobRoutes(service.channel, DEFAULT_CALL_LIMITS, reconnect_seconds=0).build_routes())
         async with (
             run_http(app, "127.0.0.1", 0, grace_seconds=1) as http,
             aiohttp.ClientSession(f"http://127.0.0.1:{http.port}") as session,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from services.jobs.clients import ServiceClients
 from services.jobs.job_type import JobType
 from services.jobs.pipelines.definitions import build_job_types
@@ -51,7 +52,7 @@ class PipelineRig:
 
     def __init__(self, fake: FakeServices, services: ServiceClients) -> None:
         self.fake = fake
-        steps = Steps(services, speech_format="mp3_44100_64", call_seconds=30, video_seconds=60)
+        steps = Steps(services, speech_format="mp3_44100_64", limits=DEFAULT_CALL_LIMITS, video_seconds=60)
         self.kinds: dict[str, JobType] = {
             kind: replace(job_type, max_delay_seconds=0.01)
             for kind, job_type in build_job_types(steps, 10, 60.0).items()

@@ -17,6 +17,7 @@ from gateway.errors import handle_errors
 from gateway.http_server import run_http
 from gateway.streaming import NDJSON, Lines, send_lines
 from services.common.errors import MediaError, Reason, invalid
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import UNARY, Call, Context, Request, build_probe, run_test_server
 
@@ -47,7 +48,7 @@ async def run_script(script: Script, *opening: dict[str, object]) -> AsyncIterat
     """Run a server that answers with the lines of a script, and yield a session with its base URL."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await send_lines(request, script.run(), opening=opening)
+        return await send_lines(request, script.run(), DEFAULT_CALL_LIMITS, opening=opening)
 
     app = web.Application(middlewares=[handle_errors])
     app.router.add_get("/", answer)

@@ -12,6 +12,7 @@ from nats.js.errors import NotFoundError
 from prometheus_client import CollectorRegistry
 
 from services.common.errors import MediaError, Reason
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from services.common.storage import ObjectStore
 from services.jobs.clients import ServiceClients
 from services.jobs.jetstream import CANCELS, QUEUE, REQUESTS, RUN, STATE, StreamOptions, Streams, open_streams
@@ -58,7 +59,7 @@ class MaintenanceRig:
     async def run_sweep(self, after_seconds: float, **options: bool) -> None:
         """Run a sweep at a time in the future."""
         chosen = SweepOptions(RETENTION_SECONDS, **options)
-        cleanup = Cleanup(self.services, 10)
+        cleanup = Cleanup(self.services, DEFAULT_CALL_LIMITS)
         clock = time.time() + after_seconds
         await Sweep(self.streams, self.job_store, cleanup, self.store, chosen, self.metrics, lambda: clock).run()
 

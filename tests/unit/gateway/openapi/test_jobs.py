@@ -15,6 +15,7 @@ from gateway.openapi.jobs import JOB_ROUTES
 from gateway.routes.jobs import JobRoutes
 from gateway.routes.sync_jobs import SyncJobRoutes
 from services.common.errors import MediaError
+from services.common.rpc.call_limits import DEFAULT_CALL_LIMITS
 from services.common.rpc.channel import open_channel
 from services.common.rpc.validation import validate
 from services.common.storage import RouteLinks
@@ -70,7 +71,10 @@ LINKS = RouteLinks(UrlSigner(b"secret"), "", 60)
 
 async def test_every_hand_written_route_is_served_and_described() -> None:
     async with open_channel("127.0.0.1:9") as nowhere:
-        routes = [*JobRoutes(nowhere, LINKS).build_routes(), *SyncJobRoutes(nowhere, 30).build_routes()]
+        routes = [
+            *JobRoutes(nowhere, LINKS, DEFAULT_CALL_LIMITS).build_routes(),
+            *SyncJobRoutes(nowhere, DEFAULT_CALL_LIMITS).build_routes(),
+        ]
     served = {(route.method, route.path) for route in routes}
     assert {(route.method, route.path) for route in JOB_ROUTES} == served
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.common.rpc.call_limits import CallLimits
 from services.jobs.pipelines.definitions import build_job_types
 from services.jobs.pipelines.steps import Steps
 from services.jobs.record import JobRecord
@@ -14,6 +15,7 @@ from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.unit.jobs.memory_buckets import Buckets, make_record
 
 CALL_SECONDS, VIDEO_SECONDS = 100.0, 1000.0
+LIMITS = CallLimits(read_seconds=CALL_SECONDS, answer_seconds=CALL_SECONDS, stream_seconds=CALL_SECONDS)
 
 
 class PipelineRig:
@@ -47,5 +49,5 @@ async def rig() -> AsyncIterator[PipelineRig]:
     async with serve_fake_services(fake) as services:
         yield PipelineRig(
             fake,
-            Steps(services, speech_format="mp3_44100_64", call_seconds=CALL_SECONDS, video_seconds=VIDEO_SECONDS),
+            Steps(services, speech_format="mp3_44100_64", limits=LIMITS, video_seconds=VIDEO_SECONDS),
         )
