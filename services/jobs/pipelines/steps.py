@@ -61,7 +61,7 @@ class Steps:
         if record.steps or record.intents:
             return
         request = ParseDict({record.kind: dict(record.spec)}, jobs_pb2.CreateJobRequest())
-        checks = StepChecks(self.services, self.call_seconds, reads_images=True)
+        checks = StepChecks(self.services, self.limits.first_message_seconds, reads_images=True)
         await checks.check(list_step_requests(request, build_own_key(record, IMAGE)), record.principal)
 
     async def make_video(self, lease: Lease, spec: jobs_pb2.VideoSpec, progress_range: ProgressRange) -> Result:

@@ -15,7 +15,7 @@ from tests.fakes.job_services import FakeServices, serve_fake_services
 from tests.unit.jobs.memory_buckets import Buckets, make_record
 
 CALL_SECONDS, VIDEO_SECONDS = 100.0, 1000.0
-LIMITS = CallLimits(read_seconds=CALL_SECONDS, answer_seconds=CALL_SECONDS, stream_seconds=CALL_SECONDS)
+LIMITS = CallLimits(CALL_SECONDS, CALL_SECONDS, CALL_SECONDS, CALL_SECONDS)
 
 
 class PipelineRig:
