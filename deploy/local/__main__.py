@@ -15,8 +15,10 @@ from deploy.local.settings import LocalSettings
 from deploy.local.state_dir import prepare_folder
 from deploy.local.suite import run_suite
 from deploy.local.supervisor import SuiteError
+from deploy.local.variables import require_valid_variables
 from services.common.diagnostics import Level
 from services.common.settings import ConfigurationError, load, refuse_to_start
+from services.common.terminal import tolerate_closed_output
 
 _VARIABLES = """\
 environment variables (all of them: docs/configuration.md):
@@ -29,13 +31,15 @@ environment variables (all of them: docs/configuration.md):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _build_parser().parse_args(arguments)
+    code = 1
     try:
-        return int(options.command(load(LocalSettings), options))
+        with tolerate_closed_output():
+            code = int(options.command(options))
     except ConfigurationError as error:
         refuse_to_start(error)
     except SuiteError as error:
         sys.stderr.write(f"\n{error}\n")
-        return 1
+    return code
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -72,23 +76,28 @@ def _describe_variables(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
     return parser
 
 
-def _run_suite(settings: LocalSettings, _: argparse.Namespace) -> int:
+def _run_suite(_: argparse.Namespace) -> int:
+    require_valid_variables()
+    settings = load(LocalSettings)
     with start_fork_server() as fork_server:
         asyncio.run(run_suite(settings, fork_server=fork_server))
     return 0
 
 
-def _run_doctor(_: LocalSettings, options: argparse.Namespace) -> int:
+def _run_doctor(options: argparse.Namespace) -> int:
     diagnostics = asyncio.run(run_checks())
-    print(to_json(diagnostics) if options.json else format_report(diagnostics))
+    # The exit code is that of the checks, even if nothing reads the report to its end.
+    with tolerate_closed_output():
+        print(to_json(diagnostics) if options.json else format_report(diagnostics))
     return int(any(diagnostic.level is Level.PROBLEM for diagnostic in diagnostics))
 
 
-def _clean_state(settings: LocalSettings, options: argparse.Namespace) -> int:
-    return clean_state(settings.run_dir.resolve(), is_confirmed=options.yes, stdin=sys.stdin)
+def _clean_state(options: argparse.Namespace) -> int:
+    return clean_state(load(LocalSettings).run_dir.resolve(), is_confirmed=options.yes, stdin=sys.stdin)
 
 
-def _print_token(settings: LocalSettings, options: argparse.Namespace) -> int:
+def _print_token(options: argparse.Namespace) -> int:
+    settings = load(LocalSettings)
     print(
         issue_token(
             prepare_folder(settings.run_dir),

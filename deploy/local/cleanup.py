@@ -12,7 +12,7 @@ from services.common.settings import ConfigurationError
 
 DEMO_SUITE = "demo-suite"
 _CONTENTS = ("state", DEMO_SUITE, "demo", "identity.pem", "jwks.json")
-"""What the suite writes into its folder. The lock stays, and so does anything else: MEDIA_RUN_DIR may name any folder."""
+"""What the suite writes into its folder. All else stays, such as the lock: MEDIA_RUN_DIR may name any folder."""
 _YES = "yes"
 _MEBIBYTE = 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""Checks the configuration of the suite and whether the providers and stores that it names can be reached."""
+"""Checks the configuration of the suite, the suite that runs, and whether providers and stores can be reached."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import nats.errors
@@ -15,6 +16,9 @@ from yarl import URL
 
 from deploy.local.ports import EDGE, choose_ports
 from deploy.local.processes import SUITE, list_ports
+from deploy.local.settings import LocalSettings
+from deploy.local.suite_checks import check_suite
+from deploy.local.variables import find_invalid_variables, find_unknown_variables
 from deploy.nats.server import find_nats_server
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
@@ -56,12 +60,15 @@ class Dependency:
 
 async def run_checks() -> list[Diagnostic]:
     """Run all checks and return their diagnostics in a fixed order."""
-    try:
-        tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
-        gateway, worker = load(GatewaySettings), load(WorkerSettings)
-    except ConfigurationError as error:
-        return [problem("configuration", line, "correct the variable") for line in str(error).splitlines()]
+    unknown = find_unknown_variables(Path.cwd())
+    if invalid := find_invalid_variables():
+        return [*unknown, *invalid]
+    tts, image, video = load(TtsSettings), load(ImageSettings), load(VideoSettings)
+    gateway, worker = load(GatewaySettings), load(WorkerSettings)
+    folder = load(LocalSettings).run_dir.absolute()
     diagnostics = [
+        *unknown,
+        *await check_suite(folder),
         *tts_diagnostics.diagnose_speech(tts),
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),

@@ -157,7 +157,7 @@ def require_free_ports(ports: PortNumbers) -> None:
     Raises:
         ConfigurationError: Ports are taken; the message names each with its process and its variable.
     """
-    problems = [problem for variable, port in ports.items() if (problem := _describe_problem(variable, port))]
+    problems = [problem for variable, port in ports.items() if (problem := describe_taken_port(variable, port))]
     if problems:
         remedy = (
             "Stop the process that uses it, or set the variable to a free port; MEDIA_PORT alone moves the whole suite."
@@ -165,22 +165,53 @@ def require_free_ports(ports: PortNumbers) -> None:
         raise ConfigurationError("\n".join([*problems, remedy]))
 
 
-def find_port_owner(port: int) -> str:
-    """Return the process that listens on `port`, such as `envoy (process 4711)`; empty if unknown."""
+def describe_taken_port(variable: str, port: int) -> str:
+    """Return why the suite cannot listen on a port, with the process that does; empty if it can."""
+    try:
+        # It sets SO_REUSEADDR, so that connections of an earlier run in TIME_WAIT do not count.
+        socket.create_server((LOOPBACK, port)).close()
+    except PermissionError:
+        return f"{variable}: port {port} needs a privilege that this user does not have; set a port above 1023."
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        owner = list_port_owners().get(port)
+        return f"{variable}: port {port} is taken" + (f" by {owner}." if owner else ".")
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortOwner:
+    """A process that listens on a port."""
+
+    process_id: int
+    program: str
+    """Module of a Python process, otherwise the file name of the program."""
+    ancestors: frozenset[int]
+    """Ids of the process itself and of the processes above it."""
+
+    def __str__(self) -> str:
+        return f"{self.program}, process {self.process_id}"
+
+
+def list_port_owners() -> dict[int, PortOwner]:
+    """Return the process that listens on each port, where the system shows it to this user."""
     import psutil  # noqa: PLC0415 - the supervisor needs it only to explain an error
 
-    try:
+    owners: dict[int, PortOwner] = {}
+    # Where a process has ended, or the system does not show its connections to this user, ports have no owner.
+    with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections("tcp"):
-            if connection.status != psutil.CONN_LISTEN or not connection.laddr or connection.laddr.port != port:
-                continue
             # The system does not name a process of another user.
-            if connection.pid is not None:
-                process = psutil.Process(connection.pid)
-                return f"{_find_program(process)} (process {process.pid})"
-    except (psutil.Error, OSError):
-        # The process has ended, or the system does not show its connections to this user.
-        return ""
-    return ""
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.pid is not None:
+                with suppress(psutil.Error, OSError):
+                    owners[connection.laddr.port] = _describe_process(psutil.Process(connection.pid))
+    return owners
+
+
+def _describe_process(process: psutil.Process) -> PortOwner:
+    ancestors = frozenset({process.pid, *(parent.pid for parent in process.parents())})
+    return PortOwner(process.pid, _find_program(process), ancestors)
 
 
 def _find_program(process: psutil.Process) -> str:
@@ -211,17 +242,3 @@ def _require_distinct(ports: PortNumbers) -> None:
         if port in owners:
             raise ConfigurationError(f"{owners[port]} and {variable} are both {port}; set one of them to another port.")
         owners[port] = variable
-
-
-def _describe_problem(variable: str, port: int) -> str:
-    try:
-        # It sets SO_REUSEADDR, so that connections of an earlier run in TIME_WAIT do not count.
-        socket.create_server((LOOPBACK, port)).close()
-    except PermissionError:
-        return f"{variable}: port {port} needs a privilege that this user does not have; set a port above 1023."
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        owner = find_port_owner(port)
-        return f"{variable}: port {port} is taken" + (f" by {owner}." if owner else ".")
-    return ""

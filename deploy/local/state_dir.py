@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from services.common.settings import ConfigurationError
 
 LOCK = "lock"
 """Name of the lock file of a suite."""
+_RUNNING = "suite.json"
 _OWNER_ONLY = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSuite:
+    """What a running suite writes into its folder, for `make doctor`."""
+
+    process_id: int
+    """Id of the supervisor."""
+    ports: Mapping[str, int]
+    """Number of each port by its variable."""
 
 
 def prepare_folder(folder: Path, setting: str = "MEDIA_RUN_DIR") -> Path:
@@ -76,3 +89,25 @@ def read_holder(folder: Path, name: str = LOCK) -> str | None:
         except BlockingIOError:
             return file.read().strip() or "a suite that is just starting"
     return None
+
+
+@contextmanager
+def publish_running_suite(folder: Path, running: RunningSuite) -> Iterator[None]:
+    """Describe the running suite in `folder` while the context is open; the caller holds the lock."""
+    file = folder / _RUNNING
+    file.write_text(json.dumps(asdict(running)), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def read_running_suite(folder: Path) -> RunningSuite | None:
+    """Return the suite that runs in `folder`; None if there is none, or if it is just starting or stopping."""
+    if read_holder(folder) is None:
+        # A suite that was killed leaves its description behind.
+        return None
+    try:
+        return RunningSuite(**json.loads((folder / _RUNNING).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -18,8 +18,9 @@ from deploy.local.ports import EDGE, PortNumbers, choose_ports, require_free_por
 from deploy.local.processes import SUITE, ProcessSpec, build_processes, list_ports
 from deploy.local.settings import ROOT, LocalSettings
 from deploy.local.shutdown import catch_stop_signals
-from deploy.local.state_dir import LOCK, hold_lock, prepare_folder
+from deploy.local.state_dir import LOCK, RunningSuite, hold_lock, prepare_folder, publish_running_suite
 from deploy.local.supervisor import Options, run_processes
+from deploy.local.variables import find_unknown_variables
 from services.common.settings import load
 from services.image.settings import ImageSettings
 from services.tts.settings import TtsSettings
@@ -71,10 +72,13 @@ async def run_suite(
                 on_close=stop.request,
                 hidden={spec.name: re.compile(spec.hidden_lines) for spec in specs if spec.hidden_lines},
             )
+            for unknown in find_unknown_variables(Path.cwd()):
+                terminal.write_note(f"{unknown.message}; {unknown.remedy}")
             terminal.write_note(f"starting {', '.join(process.name for process in suite)}")
             async with run_processes(suite, terminal, stop, Options(ready_seconds=settings.ready_seconds), fork_server):
-                terminal.write_plain(format_welcome(specs, ports, folder, engines, time.monotonic() - started))
-                await asyncio.Event().wait()
+                with publish_running_suite(folder, RunningSuite(os.getpid(), ports)):
+                    terminal.write_plain(format_welcome(specs, ports, folder, engines, time.monotonic() - started))
+                    await asyncio.Event().wait()
         terminal.write_note("stopped")
 
 

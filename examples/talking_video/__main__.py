@@ -14,6 +14,7 @@ from deploy.local.supervisor import SuiteError
 from examples.talking_video.demo import DemoOptions, run_demo
 from examples.talking_video.video_client import Script, VideoError
 from services.common.settings import ConfigurationError, load, refuse_to_start
+from services.common.terminal import tolerate_closed_output
 
 _TEXT = "Hello! I am a cat, and until just now I was only an image. Now I can tell you all about the sea."
 _PROMPT = "A friendly cat that looks out of a window at the sea"
@@ -36,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     request = DemoOptions(script, options.prompt, options.image, options.output)
     try:
         settings = load(LocalSettings)
-        with start_fork_server() as fork_server:
+        with tolerate_closed_output(), start_fork_server() as fork_server:
             return 0 if asyncio.run(run_demo(settings, request, fork_server=fork_server)) else _STOPPED
     except ConfigurationError as error:
         refuse_to_start(error)
     except (SuiteError, VideoError) as error:
         sys.stderr.write(f"\n{error}\n")
-        return 1
+    return 1
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from gateway.envoy import launcher
 from gateway.envoy.config import LOOPBACK, render_config, to_json
 from gateway.envoy.settings import EdgeSettings
 from services.common.settings import ConfigurationError, load, refuse_to_start
+from services.common.terminal import tolerate_closed_output
 
 _OWNER_ONLY = 0o600
 _READY_SECONDS = 2.0
@@ -51,7 +52,8 @@ def _build_parser() -> argparse.ArgumentParser:
 def _render(settings: EdgeSettings, options: argparse.Namespace) -> int:
     text = to_json(render_config(settings))
     if options.output is None:
-        sys.stdout.write(text)
+        with tolerate_closed_output():
+            sys.stdout.write(text)
         return 0
     descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -34,18 +35,39 @@ class Settings(BaseSettings):
     )
 
 
+def accept_base_url(*endings: str, path: str = "") -> AfterValidator:
+    """Return the validator of a base URL that users write with or without the version of the API.
+
+    Args:
+        endings: Paths at the end of the URL that the caller appends itself; they are removed, such as `/v1`.
+        path: Path of the API if the URL has none.
+    """
+
+    def normalize(url: str) -> str:
+        url = url.rstrip("/")
+        for ending in endings:
+            url = url.removesuffix(ending)
+        return url.rstrip("/") if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}{path}"
+
+    return AfterValidator(normalize)
+
+
 class ConfigurationError(Exception):
     """Raised when a process cannot start as configured; the text names the variable and the remedy."""
 
 
-def load(kind: type[S]) -> S:
+def load(kind: type[S], **fields: Any) -> S:
     """Read the settings of `kind` from the environment.
+
+    Args:
+        kind: The class of the settings.
+        fields: Fields that do not come from the environment.
 
     Raises:
         ConfigurationError: A variable has an invalid value.
     """
     try:
-        return kind()
+        return kind(**fields)
     except ValidationError as error:
         lines = [_explain(kind, item["loc"][0] if item["loc"] else "", item["msg"]) for item in error.errors()]
         raise ConfigurationError("\n".join(lines)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from services.common.cache.settings import CacheSettings, MemoryBytes
 from services.common.fetch.settings import FetchSettings
 from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
+from services.common.settings import accept_base_url
 from services.common.storage.settings import StorageSettings
 
 ProviderName = Literal["fal", "gemini", "embedded"]
@@ -70,13 +71,13 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
     )
 
     fal_key: SecretStr = Field(SecretStr(""), validation_alias="FAL_KEY", description="Key of the fal.ai account.")
-    fal_queue_base_url: str = Field(
+    fal_queue_base_url: Annotated[str, accept_base_url()] = Field(
         "https://queue.fal.run",
         pattern="^https?://",
         validation_alias="FAL_QUEUE_BASE_URL",
         description="Base URL of the fal queue.",
     )
-    fal_sync_base_url: str = Field(
+    fal_sync_base_url: Annotated[str, accept_base_url()] = Field(
         "https://fal.run",
         pattern="^https?://",
         validation_alias="FAL_SYNC_BASE_URL",
@@ -91,11 +92,11 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
     gemini_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="GEMINI_API_KEY", description="Key of the Gemini API."
     )
-    gemini_base_url: str = Field(
+    gemini_base_url: Annotated[str, accept_base_url("/v1", "/v1beta")] = Field(
         "https://generativelanguage.googleapis.com",
         pattern="^https?://",
         validation_alias="GEMINI_BASE_URL",
-        description="Base URL of the Gemini API.",
+        description="Base URL of the Gemini API, with or without `/v1`.",
     )
     gemini_model_id: str = Field(
         "gemini-3-pro-image",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.common.cache.settings import CacheSettings
 from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
+from services.common.settings import accept_base_url
 from services.common.storage import StorageSettings
 
 ProviderName = Literal["elevenlabs", "espeak"]
@@ -48,11 +49,11 @@ class TtsSettings(StorageSettings, CacheSettings, ServerSettings):
         validation_alias=AliasChoices("ELEVENLABS_API_KEY", "ELEVEN_API_KEY"),
         description="Key of the ElevenLabs account.",
     )
-    elevenlabs_base_url: str = Field(
+    elevenlabs_base_url: Annotated[str, accept_base_url("/v1")] = Field(
         "https://api.elevenlabs.io",
         pattern="^https?://",
         validation_alias="ELEVENLABS_BASE_URL",
-        description="Base URL of the ElevenLabs API.",
+        description="Base URL of the ElevenLabs API, with or without `/v1`.",
     )
     elevenlabs_first_byte_seconds: float = Field(
         30.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 from services.common.cache.settings import DatabaseSettings
 from services.common.fetch.settings import FetchSettings
 from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
+from services.common.settings import accept_base_url
 from services.common.storage.settings import StorageSettings
 
 ProviderName = Literal["replicate", "embedded"]
@@ -99,11 +100,11 @@ class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSett
     replicate_api_token: SecretStr = Field(
         SecretStr(""), validation_alias="REPLICATE_API_TOKEN", description="Token of the Replicate account."
     )
-    replicate_base_url: str = Field(
+    replicate_base_url: Annotated[str, accept_base_url(path="/v1")] = Field(
         "https://api.replicate.com/v1",
         pattern="^https?://",
         validation_alias="REPLICATE_BASE_URL",
-        description="Base URL of the Replicate API.",
+        description="Base URL of the Replicate API, with or without `/v1`.",
     )
     replicate_model: str = Field(
         "minimax/hailuo-02",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from services.common.settings import Settings
+from services.common.settings import Settings, accept_base_url
 
 StoreName = Literal["local", "s3", "spaces", "supabase"]
 _URL = "^https?://[^/?#]+(/[^?#]*)?$"
@@ -95,7 +95,7 @@ class StorageSettings(Settings):
         description="Address at which the Space is public. Unset: signed links.",
     )
 
-    supabase_url: str = Field(
+    supabase_url: Annotated[str, accept_base_url("/rest/v1", "/storage/v1", "/auth/v1")] = Field(
         "", pattern=_OPTIONAL_URL, validation_alias="SUPABASE_URL", description="Address of the Supabase project."
     )
     supabase_service_role: SecretStr = Field(

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, TypeAdapter
 
-from services.common.settings import EXIT_CONFIGURATION, ConfigurationError, Settings, load, refuse_to_start, variables
+from services.common.settings import (
+    EXIT_CONFIGURATION,
+    ConfigurationError,
+    Settings,
+    accept_base_url,
+    list_names,
+    load,
+    refuse_to_start,
+    variables,
+)
 
 SECRET = "sk-live-4711"
 
@@ -140,3 +150,23 @@ def test_a_refusal_goes_to_standard_error_with_its_exit_code(capsys: pytest.Capt
         refuse_to_start(ConfigurationError("PROBE_PORT: no"))
     assert caught.value.code == EXIT_CONFIGURATION == 78
     assert capsys.readouterr().err == "PROBE_PORT: no\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "without", "with_path"),
+    [
+        ("https://api.example", "https://api.example", "https://api.example/v1"),
+        ("https://api.example/", "https://api.example", "https://api.example/v1"),
+        ("https://api.example/v1", "https://api.example", "https://api.example/v1"),
+        ("https://api.example/v1/", "https://api.example", "https://api.example/v1"),
+        ("https://proxy.example/eleven/v1", "https://proxy.example/eleven", "https://proxy.example/eleven/v1"),
+        ("https://proxy.example/own", "https://proxy.example/own", "https://proxy.example/own"),
+    ],
+)
+def test_a_base_url_may_have_or_lack_the_version(url: str, without: str, with_path: str) -> None:
+    assert TypeAdapter(Annotated[str, accept_base_url("/v1")]).validate_python(url) == without
+    assert TypeAdapter(Annotated[str, accept_base_url(path="/v1")]).validate_python(url) == with_path
+
+
+def test_the_names_of_settings_include_their_other_names() -> None:
+    assert list_names(Probe) >= {"PROBE_PORT", "PROBE_API_KEY", "OLD_API_KEY", "MEDIA_LOG_LEVEL"}

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from deploy.local.__main__ import main
 from deploy.local.doctor import check_links, format_report, run_checks, to_json
+from deploy.local.ports import choose_free_ports
+from deploy.local.processes import SUITE, list_ports
 from gateway.settings import GatewaySettings
 from services.common.diagnostics import Diagnostic, Level, ok, problem, warning
 from tests.fakes.nats import run_nats
@@ -37,6 +39,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDIA_STORAGE_DIR", str(tmp_path / "objects"))
+    monkeypatch.setenv("MEDIA_RUN_DIR", str(tmp_path / "run"))
+    for variable, port in choose_free_ports(list_ports(SUITE)).items():
+        monkeypatch.setenv(variable, str(port))
     return monkeypatch
 
 
@@ -100,11 +105,30 @@ async def test_nats_without_jetstream_is_a_problem(environment: pytest.MonkeyPat
         assert (await find_messages(Level.PROBLEM))["NATS"] == "has no JetStream"
 
 
-async def test_an_invalid_variable_is_the_only_diagnostic(environment: pytest.MonkeyPatch) -> None:
+async def test_invalid_and_unknown_variables_are_the_only_diagnostics(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MEDIA_STORAGE", "ftp")
-    problems = await run_checks()
-    assert {diagnostic.level for diagnostic in problems} == {Level.PROBLEM}
-    assert all("MEDIA_STORAGE" in diagnostic.message for diagnostic in problems)
+    environment.setenv("VIDEO_MAX_SECONDS", "long")
+    environment.setenv("ELEVENLABS_API_KEYS", "secret")
+    found = [(diagnostic.level, diagnostic.message.split()[0]) for diagnostic in await run_checks()]
+    assert sorted(found, key=lambda each: each[1]) == [
+        (Level.WARNING, "ELEVENLABS_API_KEYS"),
+        (Level.PROBLEM, "MEDIA_STORAGE:"),
+        (Level.PROBLEM, "VIDEO_MAX_SECONDS:"),
+    ]
+    assert "secret" not in format_report(await run_checks())
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/"])
+async def test_a_base_url_may_end_with_the_version_of_the_api(
+    ending: str, environment: pytest.MonkeyPatch, host: WebHost
+) -> None:
+    host.file("/v1/models", b"[]", "application/json")
+    host.file("/v1/account", b"{}", "application/json")
+    for prefix, key in (("ELEVENLABS", "API_KEY"), ("GEMINI", "API_KEY"), ("REPLICATE", "API_TOKEN")):
+        environment.setenv(f"{prefix}_{key}", "k")
+        environment.setenv(f"{prefix}_BASE_URL", host.url("").rstrip("/") + ending)
+    healthy = await find_messages(Level.OK)
+    assert healthy["elevenlabs"] == healthy["gemini"] == healthy["replicate"] == "can be reached and accepts the key"
 
 
 @pytest.mark.parametrize(
