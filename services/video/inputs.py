@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles, name_field_in_errors
 from services.common.worker_pool import WorkerPool
 from services.video.ffmpeg.arguments import Input
-from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, MediaType, sniff_media_type
+from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, MediaType, measure_id3, sniff_media_type
 from services.video.probe import MediaFile, probe_file
 
 MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)
@@ -140,7 +140,16 @@ async def _write_file(pieces: AsyncIterator[bytes], folder: Path, name: str, max
                 gathered.clear()
         media_type = media_type or _require_media_type(bytes(head), name)
         file.write(gathered)
+    if (tag_bytes := measure_id3(bytes(head))) >= len(head) > 0:
+        # A tag with a cover is larger than the head: what it describes is known only now.
+        media_type = _require_media_type(await asyncio.to_thread(_read_at, path, tag_bytes), name)
     return path.rename(folder / f"{name}.{media_type.extension}"), media_type
+
+
+def _read_at(path: Path, position: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(position)
+        return file.read(HEAD_BYTES)
 
 
 def _require_media_type(head: bytes, name: str) -> MediaType:

@@ -27,14 +27,14 @@ def make_video(
     """Make a video without sound, with frames stored out of order (B-frames)."""
     path = folder / f"video-{seconds}-{rate}-{size}-{codec}.{'webm' if codec.startswith('libvp') else 'mp4'}"
     source = f"testsrc=size={size}:rate={rate}:duration={seconds}"
-    _ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", str(path))
+    run_ffmpeg("-f", "lavfi", "-i", source, "-c:v", codec, "-pix_fmt", "yuv420p", str(path))
     return path
 
 
 def trim_start(path: Path, seconds: float) -> Path:
     """Cut the start off without encoding again: the file keeps hidden frames that later frames depend on."""
     target = path.with_stem(f"{path.stem}-trimmed")
-    _ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(target))
+    run_ffmpeg("-ss", str(seconds), "-i", str(path), "-c", "copy", str(target))
     return target
 
 
@@ -42,7 +42,7 @@ def delay_image(path: Path, seconds: float) -> Path:
     """Make a video with an image that starts later than the sound."""
     target = path.with_stem(f"{path.stem}-late")
     sound = ("-f", "lavfi", "-i", "sine=440:duration=1")
-    _ffmpeg(
+    run_ffmpeg(
         "-itsoffset", str(seconds), "-i", str(path), *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(target)
     )
     return target
@@ -52,14 +52,14 @@ def delay_sound(path: Path, wav: bytes, seconds: float) -> Path:
     """Make a video with sound that starts later than the image."""
     sound, target = path.with_suffix(".wav"), path.with_stem(f"{path.stem}-late-sound")
     sound.write_bytes(wav)
-    _ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(sound), "-c:v", "copy", str(target))
+    run_ffmpeg("-i", str(path), "-itsoffset", str(seconds), "-i", str(sound), "-c:v", "copy", str(target))
     return target
 
 
 def drop_frames(path: Path) -> Path:
     """Drop most frames after the first second, so that the frame rate varies."""
     target = path.with_stem(f"{path.stem}-uneven")
-    _ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(target))
+    run_ffmpeg("-i", str(path), "-vf", "select=lt(t\\,1)+not(mod(n\\,6))", "-fps_mode", "vfr", str(target))
     return target
 
 
@@ -119,7 +119,7 @@ def to_mp3(wav: bytes, folder: Path) -> bytes:
     """Return the same sound as MP3."""
     sound, target = folder / "speech.wav", folder / "speech.mp3"
     sound.write_bytes(wav)
-    _ffmpeg("-i", str(sound), "-b:a", "64k", str(target))
+    run_ffmpeg("-i", str(sound), "-b:a", "64k", str(target))
     return target.read_bytes()
 
 
@@ -161,6 +161,7 @@ def run_ffprobe(path: Path) -> Probed:
     return Probed(tuple(output["streams"]), output["format"])
 
 
-def _ffmpeg(*arguments: str) -> None:
+def run_ffmpeg(*arguments: str) -> None:
+    """Run ffmpeg with these arguments; raise an error if it fails."""
     command = [str(find_ffmpeg("")), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

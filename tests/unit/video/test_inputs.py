@@ -18,7 +18,8 @@ from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
 from services.video.inputs import Inputs, LocalInput, Source
-from tests.fakes.media import make_speech
+from tests.fakes.audio import build_id3_tag
+from tests.fakes.media import make_speech, run_ffmpeg
 from tests.fakes.object_store import FakeObjectStore
 
 MEBIBYTE = 1024 * 1024
@@ -70,6 +71,17 @@ async def test_the_split_of_a_download_does_not_matter(cuts: list[int]) -> None:
         fetch_video = await fetch(InPieces(SPEECH, cuts), Path(folder))
         assert (Path(folder) / fetch_video.input.name).read_bytes() == SPEECH
         assert (fetch_video.input.name, fetch_video.input.format) == ("audio.wav", "wav")
+
+
+async def test_what_a_large_tag_describes_is_found_behind_it(tmp_path: Path) -> None:
+    plain, aac = tmp_path / "plain.wav", tmp_path / "a.aac"
+    plain.write_bytes(make_speech(1))
+    run_ffmpeg("-i", str(plain), str(aac))
+    found = await fetch(InPieces(build_id3_tag(100_000) + aac.read_bytes(), [70_000]), tmp_path)
+    assert (found.input.name, found.input.format, found.media.streams[0].codec) == ("audio.aac", "aac", "aac")
+    with pytest.raises(MediaError) as caught:
+        await fetch(InPieces(build_id3_tag(100_000) + b"x" * 50_000), tmp_path)
+    assert caught.value.reason is Reason.MEDIA_INVALID
 
 
 @pytest.mark.parametrize("cuts", [[], [8], list(range(1, 16))])
