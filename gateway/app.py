@@ -100,7 +100,7 @@ def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, limi
     app.router.add_routes(JobRoutes(upstreams.jobs, upstreams.links, limits).build_routes())
     app.router.add_routes(SyncJobRoutes(upstreams.jobs, limits).build_routes())
     app.router.add_routes(MediaRoutes(upstreams.store).build_routes())
-    app.router.add_routes(DebugRoutes(upstreams.fetcher).build_routes())
+    app.router.add_routes(DebugRoutes(upstreams.fetcher, upstreams.store).build_routes())
     channels = upstreams.list_channels()
     for service in SERVICES:
         app.router.add_routes(build_rpc_routes(channels[service.full_name], service, limits))

@@ -98,7 +98,10 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         operation_id="headUrl",
         tags=_SUITE_TAG,
         summary="Inspect a URL",
-        description="Shows what the suite finds at a URL. Private and local addresses are refused, as for images.",
+        description=(
+            "Shows what the suite finds at a URL. Private and local addresses are refused, as for images; valid links"
+            " of the suite itself are accepted everywhere."
+        ),
         json_body=_URL_BODY,
         responses=(Response("What the server of the URL reports.", (Content("application/json", _URL_REPORT),)),),
     ),

@@ -32,11 +32,13 @@ def build_rpc_routes(
     channel: grpc.aio.Channel, service: ServiceDescriptor, limits: CallLimits
 ) -> Sequence[web.RouteDef]:
     """Return a route for every annotated RPC of `service`; each calls the RPC over `channel`."""
+    # The router takes the first route that matches: one whose variable takes several segments comes last.
+    rules = sorted(read_http_rules(service), key=lambda rule: bool(rule.deep_fields))
     return [
         web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, limits), allow_head=True)
         if rule.method == "GET"
         else web.route(rule.method, _to_router_path(rule), _build_handler(channel, rule, limits))
-        for rule in read_http_rules(service)
+        for rule in rules
     ]
 
 

@@ -12,7 +12,8 @@ from gateway.readiness import Readiness
 from gateway.request_parsing import read_json
 from gateway.suite_state import PATH
 from services.common.errors import MediaError, Reason, invalid
-from services.common.fetch import Fetcher
+from services.common.fetch import Fetcher, ResponseHead
+from services.common.storage import ObjectStore
 
 _PARTS = "parts"
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
@@ -75,10 +76,12 @@ class DebugRoutes:
 
     Args:
         fetcher: Sends the request, under the same rules as the fetchers of the services.
+        store: Answers for links of the suite itself, as in the services: their address may be a local one.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
+    def __init__(self, fetcher: Fetcher, store: ObjectStore) -> None:
         self._fetcher = fetcher
+        self._store = store
 
     def build_routes(self) -> Sequence[web.RouteDef]:
         """Return the route."""
@@ -86,7 +89,9 @@ class DebugRoutes:
 
     async def inspect_url(self, request: web.Request) -> web.Response:
         """Answer with status, media type and length of the URL in the body."""
-        found = await self._fetcher.head(_parse_url(await read_json(request)), field="url")
+        url = _parse_url(await read_json(request))
+        key = self._store.key_from_url(url)
+        found = await self._fetcher.head(url, field="url") if key is None else await self._read_own(url, key)
         answer = {
             "success": True,
             "status": found.status,
@@ -96,6 +101,16 @@ class DebugRoutes:
             "url": str(URL(found.final_url, encoded=True).with_query(None)),
         }
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
+
+    async def _read_own(self, url: str, key: str) -> ResponseHead:
+        """Return what the gateway would answer to a valid signed link of its own."""
+        try:
+            info = await self._store.head(key)
+        except MediaError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+            return ResponseHead(error.reason.info.http_status, "", None, url)
+        return ResponseHead(200, info.content_type, info.size_bytes, url)
 
 
 def _parse_url(body: object) -> str:

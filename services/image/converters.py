@@ -10,7 +10,9 @@ from media.image.v1 import image_pb2
 from services.common.images import Size
 from services.common.log import request_id
 from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
+from services.common.storage import ObjectUrl
 from services.common.text.normalization import clean_text
+from services.image.image_record import RecordedImage
 from services.image.image_store import FORMATS, StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import PromptRequest
@@ -133,6 +135,41 @@ def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image
         fitted=source_summary.fitted,
         cache_status=cache_pb2.CACHE_STATUS_BYPASS,
     )
+
+
+def to_recorded_image(image: RecordedImage, urls: Mapping[str, ObjectUrl]) -> image_pb2.StoredImage:
+    """Return the message for an image of the store, with a URL for each of its keys."""
+    url = urls[image.key]
+    message = image_pb2.StoredImage(
+        key=image.key,
+        url=url.url,
+        url_expire_time=None if url.expires_at is None else to_timestamp(url.expires_at),
+        content_type=image.content_type,
+        size_bytes=image.size_bytes,
+        sha256=image.sha256,
+        width=image.size.width if image.size else 0,
+        height=image.size.height if image.size else 0,
+        create_time=to_timestamp(image.stored_at),
+        metadata=image.metadata,
+        provider=image.origin.provider,
+        model=image.origin.model,
+        prompt=image.origin.prompt,
+        preview=image.preview,
+        variants=[
+            image_pb2.ImageVariant(
+                name=variant.name,
+                image_url=urls[variant.key].url,
+                key=variant.key,
+                width=variant.size.width if variant.size else 0,
+                height=variant.size.height if variant.size else 0,
+                size_bytes=variant.size_bytes,
+            )
+            for variant in image.variants
+        ],
+    )
+    if image.origin.seed is not None:
+        message.seed = image.origin.seed
+    return message
 
 
 def list_sizes() -> dict[str, image_pb2.ImageSize]:

@@ -1,4 +1,4 @@
-"""Store finished images for their owners: choose keys, write metadata, return URLs, delete."""
+"""Store finished images for their owners, each with a record: choose keys, return URLs, find, list, delete."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size
 from services.common.input_files import find_owned
 from services.common.log import logger
-from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
+from services.common.records import BufferedRecords, RecordKey
+from services.common.records.catalog import Catalog
+from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore, ObjectUrl
 from services.common.storage.keys import (
     build_content_key,
     check_new_key,
     new_key,
     resolve_own_key,
+)
+from services.image.image_record import (
+    KIND,
+    VARIANTS,
+    ImageOrigin,
+    RecordedImage,
+    VariantFile,
+    build_variant_key,
+    from_object,
+    from_record,
+    parse_variants,
+    to_record,
 )
 from services.image.rendition import Rendered, Rendition
 from services.image.request import OutputRequest
@@ -25,8 +39,6 @@ from services.image.request import OutputRequest
 log = logger(__name__)
 
 FOLDER = "images"
-VARIANTS = "variants"
-"""Name of the metadata entry that lists the names of an image's variants."""
 EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}
 """Extension of keys by format."""
 FORMATS: Mapping[str, str] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp", "avif": "avif"}
@@ -63,10 +75,12 @@ class ImageStore:
 
     Args:
         store: The object store.
+        records: The records.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, records: BufferedRecords) -> None:
         self._store = store
+        self._catalog = Catalog(KIND, records, store)
 
     async def check(self, output: OutputRequest, file_format: str) -> None:
         """Raise an error if the image cannot be stored as `output` says; called before a provider is paid.
@@ -76,8 +90,9 @@ class ImageStore:
             file_format: Format of the image.
 
         Raises:
-            MediaError: VALIDATION_ERROR or ALREADY_EXISTS, naming the field.
+            MediaError: VALIDATION_ERROR or ALREADY_EXISTS, naming the field; UNAVAILABLE.
         """
+        self._catalog.records.check_room()
         if sum(len(name) + len(value.encode()) for name, value in output.metadata.items()) > _MAX_METADATA_BYTES:
             raise invalid("output.metadata", f"must have at most {_MAX_METADATA_BYTES} bytes in all")
         if reserved := sorted({OWNER, VARIANTS} & output.metadata.keys()):
@@ -93,19 +108,19 @@ class ImageStore:
             raise invalid("output.object_key", f"must end in .{EXTENSIONS[file_format]}, the extension of the format")
         await self._check_free(key, "", output.overwrite)
         for variant in output.variants:
-            variant_key = _build_variant_key(key, variant.name)
+            variant_key = build_variant_key(key, variant.name)
             await self._check_free(variant_key, f" for the variant {variant.name}", output.overwrite)
 
     async def put(
-        self, rendition: Rendition, output: OutputRequest, principal: str, service_metadata: Mapping[str, str]
+        self, rendition: Rendition, output: OutputRequest, principal: str, origin: ImageOrigin
     ) -> StoredImage:
-        """Store an image with its variants: all of them or, where nothing is replaced, none.
+        """Store an image with its variants, all of them or, where nothing is replaced, none; then its record.
 
         Args:
             rendition: The image.
             output: Key and metadata that the caller wants, as checked by `check`.
             principal: The caller.
-            service_metadata: Metadata of the service, stored in addition to the caller's.
+            origin: How the image was generated.
 
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
@@ -118,32 +133,70 @@ class ImageStore:
         if output.content_addressed:
             # The same bytes as before: callers may still use the URLs of the earlier variants.
             names, obsolete = [*names, *obsolete][:_MAX_VARIANTS], [*names, *obsolete][_MAX_VARIANTS:]
-        metadata = {**output.metadata, **service_metadata, OWNER: principal}
+        metadata = {**output.metadata, **origin.metadata, OWNER: principal}
         if names:
             metadata[VARIANTS] = ",".join(names)
+        variants = await self._describe_variants(key, names, rendition, principal)
         await self._put_all(_list_objects(key, rendition, output, metadata), overwrite=overwrite)
+        recorded = _describe(key, sha256, rendition, output, origin, variants)
+        await self._catalog.records.save(to_record(recorded, principal))
         # Their names are no longer in the metadata, so a later deletion would miss them.
-        await self._try_delete([_build_variant_key(key, name) for name in obsolete])
-        main = await self._to_stored(key, rendition.main)
-        variants = [
-            (name, await self._to_stored(_build_variant_key(key, name), variant))
-            for name, variant in rendition.variants
-        ]
-        return StoredImage(main, sha256, tuple(variants))
+        await self._try_delete([build_variant_key(key, name) for name in obsolete])
+        return await self._build_stored(key, sha256, rendition)
+
+    async def find(self, key: str, principal: str) -> RecordedImage:
+        """Return an image of the caller; from the object itself if it has no record.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
+        """
+        info = await self._find_owned(key, principal)
+        record = await self._catalog.records.get(RecordKey(principal, KIND, info.key))
+        return from_object(info) if record is None else from_record(record)
+
+    async def list_page(self, principal: str, page_size: int, page_token: str) -> tuple[Sequence[RecordedImage], str]:
+        """Return a page of the images of `principal`, newest first, and the token of the next page.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, the token is not one of this list; UNAVAILABLE.
+        """
+        page = await self._catalog.list_page(principal, page_size, page_token)
+        return [from_record(record) for record in page.records], page.next_page_token
+
+    async def build_urls(self, images: Sequence[RecordedImage]) -> Mapping[str, ObjectUrl]:
+        """Return a new URL of each image and variant, by key.
+
+        Raises:
+            MediaError: STORAGE_FAILED.
+        """
+        keys = [key for image in images for key in image.keys]
+        return dict(zip(keys, await self._catalog.build_urls(keys), strict=True))
 
     async def delete(self, key: str, principal: str) -> list[str]:
         """Delete an image of the caller with its variants and return the keys that were deleted.
 
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED under the prefix of another caller, NOT_FOUND,
-                STORAGE_FAILED.
+                STORAGE_FAILED, UNAVAILABLE.
         """
+        try:
+            info = await self._find_owned(key, principal)
+        except MediaError as error:
+            # An earlier attempt may have deleted the objects only.
+            if error.reason is Reason.NOT_FOUND and await self._catalog.delete_orphan(key, principal):
+                return []
+            raise
+        # The image last: while it exists, its variants can still be found.
+        keys = [*(build_variant_key(info.key, name) for name in parse_variants(info)), info.key]
+        deleted = [key for key in keys if await self._store.delete(key)]
+        await self._catalog.delete_record(principal, info.key)
+        return deleted
+
+    async def _find_owned(self, key: str, principal: str) -> ObjectInfo:
         info = await find_owned(self._store, key, principal, "key")
         if not info.content_type.startswith("image/"):
             raise MediaError(Reason.NOT_FOUND, "You have no image under this key.")
-        # The image last: while it exists, its variants can still be found.
-        keys = [*(_build_variant_key(info.key, name) for name in _parse_variants(info)), info.key]
-        return [key for key in keys if await self._store.delete(key)]
+        return info
 
     async def _check_free(self, key: str, context: str, overwrite: bool) -> None:
         try:
@@ -156,7 +209,7 @@ class ImageStore:
 
     async def _list_variants(self, key: str) -> Sequence[str]:
         info = await self._find(key)
-        return _parse_variants(info) if info is not None else ()
+        return parse_variants(info) if info is not None else ()
 
     async def _put_all(self, objects: Sequence[tuple[str, Rendered, ObjectSpec]], *, overwrite: bool) -> None:
         """Store the objects in order; after a failure or a cancellation, delete the new ones again."""
@@ -177,6 +230,31 @@ class ImageStore:
                 await self._store.delete(key)
             except MediaError as error:
                 log.warning("cannot delete a variant without an image", key=key, reason=error.reason.name)
+
+    async def _describe_variants(
+        self, key: str, names: Sequence[str], rendition: Rendition, principal: str
+    ) -> tuple[VariantFile, ...]:
+        """Return the variants with these names: those of `rendition`, and earlier ones of the same image."""
+        new = {
+            name: VariantFile(name, build_variant_key(key, name), variant.size, len(variant.data))
+            for name, variant in rendition.variants
+        }
+        known = {**await self._read_variants(key, principal), **new} if len(names) > len(new) else new
+        return tuple(known.get(name) or VariantFile(name, build_variant_key(key, name), None, 0) for name in names)
+
+    async def _read_variants(self, key: str, principal: str) -> Mapping[str, VariantFile]:
+        try:
+            record = await self._catalog.records.get(RecordKey(principal, KIND, key))
+        except MediaError:
+            # The image is paid for: it must not fail because sizes of earlier variants are unknown.
+            return {}
+        return {} if record is None else {variant.name: variant for variant in from_record(record).variants}
+
+    async def _build_stored(self, key: str, sha256: str, rendition: Rendition) -> StoredImage:
+        variants = [
+            (name, await self._to_stored(build_variant_key(key, name), variant)) for name, variant in rendition.variants
+        ]
+        return StoredImage(await self._to_stored(key, rendition.main), sha256, tuple(variants))
 
     async def _to_stored(self, key: str, rendered: Rendered) -> StoredRendition:
         url = await self._store.url(key)
@@ -216,6 +294,29 @@ def _choose_key(output: OutputRequest, principal: str, sha256: str, extension: s
     return new_key(FOLDER, extension)
 
 
+def _describe(
+    key: str,
+    sha256: str,
+    rendition: Rendition,
+    output: OutputRequest,
+    origin: ImageOrigin,
+    variants: tuple[VariantFile, ...],
+) -> RecordedImage:
+    main = rendition.main
+    return RecordedImage(
+        key=key,
+        content_type=main.content_type,
+        size=main.size,
+        size_bytes=len(main.data),
+        sha256=sha256,
+        stored_at=datetime.now(UTC),
+        metadata=output.metadata,
+        origin=origin,
+        preview=rendition.preview,
+        variants=variants,
+    )
+
+
 def _list_objects(
     key: str, rendition: Rendition, output: OutputRequest, metadata: Mapping[str, str]
 ) -> list[tuple[str, Rendered, ObjectSpec]]:
@@ -225,18 +326,8 @@ def _list_objects(
     main_caching = REPLACEABLE if output.object_key else IMMUTABLE
     owner = {OWNER: metadata[OWNER]}
     variants = [
-        (_build_variant_key(key, name), variant, ObjectSpec(variant.content_type, owner, variant_caching))
+        (build_variant_key(key, name), variant, ObjectSpec(variant.content_type, owner, variant_caching))
         for name, variant in rendition.variants
     ]
     main = rendition.main
     return [*variants, (key, main, ObjectSpec(main.content_type, metadata, main_caching))]
-
-
-def _build_variant_key(key: str, name: str) -> str:
-    """Return the key of the variant `name` of the image at `key`."""
-    stem, _, extension = key.rpartition(".")
-    return f"{stem}.{name}.{extension}"
-
-
-def _parse_variants(info: ObjectInfo) -> Sequence[str]:
-    return [name for name in info.metadata.get(VARIANTS, "").split(",") if name]

@@ -13,6 +13,7 @@ from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
+from services.image.image_record import ImageOrigin
 from services.image.image_store import EXTENSIONS, ImageStore, StoredImage, resolve_output
 from services.image.inputs import SourceImages
 from services.image.planning import Candidate, Form, Plan, Planner, build_form
@@ -107,10 +108,9 @@ class ImagePipeline:
         generation = await self._generator.generate(plan)
         on_generated(generation)
         rendition = await self._render(plan, generation)
-        metadata = {"provider": generation.candidate.provider.name, "model": generation.candidate.model.name}
-        if generation.seed is not None:
-            metadata["seed"] = str(generation.seed)
-        stored = await self._image_store.put(rendition, request.output, principal, metadata)
+        candidate = generation.candidate
+        origin = ImageOrigin(candidate.provider.name, candidate.model.name, generation.seed, plan.prompt.text)
+        stored = await self._image_store.put(rendition, request.output, principal, origin)
         return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
 
     async def check(self, request: ImageRequest, principal: str) -> Candidate:
@@ -158,7 +158,7 @@ class ImagePipeline:
         grade: Quality = "medium" if file_format == "png" else "high"
         form = build_form(replace(output, format=output.format or file_format), grade)
         rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
-        stored = await self._image_store.put(rendition, output, principal, {})
+        stored = await self._image_store.put(rendition, output, principal, ImageOrigin())
         return stored, _summarize(rendition)
 
     async def _render(self, plan: Plan, generation: Generation) -> Rendition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import grpc
 from media.image.v1 import image_pb2_grpc
@@ -17,6 +18,7 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
+from services.common.records import BufferedRecords, open_records
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
@@ -54,6 +56,7 @@ async def main(settings: ImageSettings) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(serve_metrics(registry, settings.host, settings.metrics_port, "IMAGE_METRICS_PORT"))
         store = await stack.enter_async_context(open_object_store(settings))
+        records = await stack.enter_async_context(open_records(settings, store, {}, registry))
         workers = await stack.enter_async_context(
             open_workers(settings.workers, max_queue=_MAX_QUEUE, timeout_seconds=settings.worker_timeout_seconds)
         )
@@ -70,8 +73,9 @@ async def main(settings: ImageSettings) -> None:
         )
         if cache is not None:
             metrics.watch_cache(lambda: cache.stats)
+        dependencies = Dependencies(store, records, fetcher, workers)
         servicer = await stack.enter_async_context(
-            build_service(settings, providers, store, fetcher, workers, cache, Accounting(usage, metrics))
+            build_service(settings, providers, dependencies, cache, Accounting(usage, metrics))
         )
 
         def register(server: grpc.aio.Server) -> list[str]:
@@ -81,17 +85,26 @@ async def main(settings: ImageSettings) -> None:
         await serve(register, settings.server_options())
 
 
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Opened dependencies of the service."""
+
+    store: ObjectStore
+    records: BufferedRecords
+    fetcher: Fetcher
+    workers: WorkerPool
+
+
 @asynccontextmanager
 async def build_service(
     settings: ImageSettings,
     providers: Mapping[str, ImageProvider],
-    store: ObjectStore,
-    fetcher: Fetcher,
-    workers: WorkerPool,
+    dependencies: Dependencies,
     cache: TieredCache[CachedImage] | None,
     accounting: Accounting,
 ) -> AsyncIterator[ImageServicer]:
     """Yield the servicer; delete expired cache blobs in the background until the context ends."""
+    store, workers = dependencies.store, dependencies.workers
     limits = {"fal": settings.fal_max_concurrent_calls, "gemini": settings.gemini_max_concurrent_calls}
     policy = ProviderPolicy(
         limiters={name: ConcurrencyLimiter(name, limits.get(name), _MAX_QUEUE) for name in providers},
@@ -108,9 +121,9 @@ async def build_service(
             Brand(settings.brand_colors, settings.brand_style),
         ),
     )
-    image_store = ImageStore(store)
+    image_store = ImageStore(store, dependencies.records)
     pipeline = ImagePipeline(
-        planner, generator, SourceImages(InputFiles(fetcher, store), workers), workers, image_store
+        planner, generator, SourceImages(InputFiles(dependencies.fetcher, store), workers), workers, image_store
     )
     sweeper = asyncio.create_task(_sweep_regularly(blobs), name="sweep of cached images")
     try:

@@ -22,6 +22,7 @@ from services.image.converters import (
     to_image_request,
     to_input_ref,
     to_output_request,
+    to_recorded_image,
     to_stored_image,
 )
 from services.image.image_store import ImageStore
@@ -115,6 +116,20 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
                     receive, to_output_request(spec.output), principal
                 )
         return image_pb2.UploadImageResponse(image=to_stored_image(stored, source_summary))
+
+    async def GetImage(self, request: image_pb2.GetImageRequest, context: Context) -> image_pb2.GetImageResponse:
+        """Return an image of the caller, with new URLs."""
+        found = await self._image_store.find(request.key, get_principal(context))
+        urls = await self._image_store.build_urls([found])
+        return image_pb2.GetImageResponse(image=to_recorded_image(found, urls))
+
+    async def ListImages(self, request: image_pb2.ListImagesRequest, context: Context) -> image_pb2.ListImagesResponse:
+        """Return a page of the caller's images, newest first."""
+        images, token = await self._image_store.list_page(get_principal(context), request.page_size, request.page_token)
+        urls = await self._image_store.build_urls(images)
+        return image_pb2.ListImagesResponse(
+            images=[to_recorded_image(image, urls) for image in images], next_page_token=token
+        )
 
     async def DeleteImage(
         self, request: image_pb2.DeleteImageRequest, context: Context

@@ -145,6 +145,7 @@ def to_stored_audio(stored: StoredAudio, address: AudioUrl, *, with_alignment: b
             output_format=stored.output_format,
             timestamp=to_timestamp(stored.stored_at),
         ),
+        create_time=to_timestamp(stored.stored_at),
     )
     if with_alignment:
         message.alignment.CopyFrom(

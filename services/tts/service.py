@@ -120,6 +120,17 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             stored_audio=to_stored_audio(stored, await self._audio_store.build_url(stored), with_alignment=True)
         )
 
+    async def ListStoredAudio(
+        self, request: tts_pb2.ListStoredAudioRequest, context: Context
+    ) -> tts_pb2.ListStoredAudioResponse:
+        """Return a page of the caller's stored audio, newest first, without timing."""
+        stored, token = await self._audio_store.list_page(get_principal(context), request.page_size, request.page_token)
+        urls = await self._audio_store.build_urls(stored)
+        return tts_pb2.ListStoredAudioResponse(
+            stored_audio=[to_stored_audio(item, url) for item, url in zip(stored, urls, strict=True)],
+            next_page_token=token,
+        )
+
     async def DeleteStoredAudio(
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:

@@ -23,7 +23,7 @@ from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import Progress, State
 from services.video.providers.interface import VideoRequest
 from services.video.records import GenerationRecord
-from services.video.video_store import CONTENT_TYPE, Destination, StoredVideo, VideoUrl
+from services.video.video_store import CONTENT_TYPE, Destination, RecordedVideo, StoredVideo, VideoUrl
 
 _EXACT = 2**53
 _POLICIES: Mapping[video_pb2.LengthPolicy, LengthPolicy] = {
@@ -161,6 +161,29 @@ def to_video_file(video: StoredVideo, url: VideoUrl) -> video_pb2.VideoFile:
         height=stream.height if stream else 0,
         frame_rate=_round(stream.frame_rate) if stream else 0.0,
         streams=[_to_stream(item) for item in video.media.streams],
+    )
+
+
+def to_recorded_video(found: RecordedVideo, url: VideoUrl) -> video_pb2.StoredVideo:
+    """Convert a video with its record."""
+    file, origin = to_video_file(found.video, url), found.origin
+    return video_pb2.StoredVideo(
+        key=file.key,
+        url=file.url,
+        url_expire_time=file.url_expire_time if file.HasField("url_expire_time") else None,
+        content_type=file.content_type,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        width=file.width,
+        height=file.height,
+        create_time=to_timestamp(found.stored_at),
+        duration_seconds=file.duration_seconds,
+        frame_rate=file.frame_rate,
+        streams=file.streams,
+        provider=origin.provider,
+        model=origin.model,
+        prompt=origin.prompt,
+        prediction_id=origin.prediction_id,
     )
 
 

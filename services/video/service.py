@@ -21,6 +21,7 @@ from services.video.converters import (
     to_mux_request,
     to_muxed_video,
     to_progress,
+    to_recorded_video,
     to_source,
 )
 from services.video.generation_manager import GenerationManager
@@ -146,6 +147,21 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         with self._accounting.record_call("ProbeMedia", principal), self._workspaces.open_folder() as folder:
             local = await self._inputs.fetch(to_source(request.media), folder, "media", principal)
         return video_pb2.ProbeMediaResponse(info=to_media_info(local.media))
+
+    async def GetVideo(self, request: video_pb2.GetVideoRequest, context: Context) -> video_pb2.GetVideoResponse:
+        """Return a video of the caller, with a new URL."""
+        found = await self._video_store.find(request.key, get_principal(context))
+        url = await self._video_store.get_url(found.video)
+        return video_pb2.GetVideoResponse(video=to_recorded_video(found, url))
+
+    async def ListVideos(self, request: video_pb2.ListVideosRequest, context: Context) -> video_pb2.ListVideosResponse:
+        """Return a page of the caller's videos, newest first."""
+        found, token = await self._video_store.list_page(get_principal(context), request.page_size, request.page_token)
+        urls = await self._video_store.get_urls([item.video for item in found])
+        return video_pb2.ListVideosResponse(
+            videos=[to_recorded_video(item, url) for item, url in zip(found, urls, strict=True)],
+            next_page_token=token,
+        )
 
     async def DeleteVideo(
         self, request: video_pb2.DeleteVideoRequest, context: Context

@@ -15,7 +15,7 @@ from services.common.input_files import InputFiles
 from services.common.records import BufferedRecords, Record, RecordKey
 from services.common.records.catalog import Catalog
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore
-from services.common.storage.keys import list_input_keys, new_key
+from services.common.storage.keys import new_key
 from services.video.probe import MediaFile, StreamInfo
 
 FOLDER = "videos"
@@ -205,7 +205,7 @@ class VideoStore:
             key = (await self._find_owned(key, principal)).key
         except MediaError as error:
             # An earlier attempt may have deleted the object only.
-            if error.reason is Reason.NOT_FOUND and await self._delete_records(key, principal):
+            if error.reason is Reason.NOT_FOUND and await self._catalog.delete_orphan(key, principal):
                 return []
             raise
         is_deleted = await self._store.delete(key)
@@ -215,11 +215,6 @@ class VideoStore:
     @property
     def _store(self) -> ObjectStore:
         return self._files.store
-
-    async def _delete_records(self, key: str, principal: str) -> bool:
-        """Delete the records of the objects that `key` may mean, and return whether there was one."""
-        keys = list_input_keys(key, principal, "key")
-        return any([await self._catalog.delete_record(principal, candidate) for candidate in keys])
 
     async def _find_owned(self, key: str, principal: str) -> ObjectInfo:
         info = await self._files.find_owned(key, principal, "key")

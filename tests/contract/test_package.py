@@ -71,6 +71,11 @@ class FixedSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.GetStoredAudioResponse:
         return tts_pb2.GetStoredAudioResponse()
 
+    async def ListStoredAudio(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.ListStoredAudioRequest, context: object
+    ) -> tts_pb2.ListStoredAudioResponse:
+        return tts_pb2.ListStoredAudioResponse()
+
     async def DeleteStoredAudio(  # noqa: N802 - named by the contract
         self, request: tts_pb2.DeleteStoredAudioRequest, context: object
     ) -> tts_pb2.DeleteStoredAudioResponse:

@@ -61,6 +61,11 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.GetStoredAudioResponse:
         return tts_pb2.GetStoredAudioResponse()
 
+    async def ListStoredAudio(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.ListStoredAudioRequest, context: Context
+    ) -> tts_pb2.ListStoredAudioResponse:
+        return tts_pb2.ListStoredAudioResponse()
+
     async def DeleteStoredAudio(  # noqa: N802 - the contract's name
         self, request: tts_pb2.DeleteStoredAudioRequest, context: Context
     ) -> tts_pb2.DeleteStoredAudioResponse:

@@ -11,6 +11,7 @@ from services.common.log import logger
 from services.common.records.buffer import BufferedRecords
 from services.common.records.interface import MAX_PAGE_SIZE, Record, RecordKey, RecordPage
 from services.common.storage import ObjectStore, ObjectUrl
+from services.common.storage.keys import list_input_keys
 
 log = logger(__name__)
 
@@ -54,6 +55,18 @@ class Catalog:
             MediaError: UNAVAILABLE.
         """
         return await self.records.delete(RecordKey(owner, self.kind, record_id))
+
+    async def delete_orphan(self, key: str, owner: str) -> bool:
+        """Delete the record of an object that is gone, for kinds whose ids are keys; return whether there was one.
+
+        Args:
+            key: Key of the object, whole or below the prefix of `owner`.
+            owner: The owner.
+
+        Raises:
+            MediaError: UNAVAILABLE; VALIDATION_ERROR, it is no key.
+        """
+        return any([await self.delete_record(owner, candidate) for candidate in list_input_keys(key, owner, "key")])
 
     async def list_page(self, owner: str, page_size: int, page_token: str) -> RecordPage:
         """Return a page of the records of `owner`, newest first.

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlencode
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from services.common.errors import MediaError, Reason
 
@@ -44,10 +44,7 @@ class UrlSigner:
             public_url: Address of the suite from outside.
             now: Seconds since 1970.
         """
-        prefix = f"{public_url}/media/"
-        if not url.startswith(prefix):
-            return None
-        path, _, query = url.removeprefix(prefix).partition("?")
+        path, query = _split_url(url, f"{public_url}/media/")
         parameters = parse_qs(query)
         try:
             self.check(unquote(path), parameters[EXPIRES][0], parameters[SIGNATURE][0], now)
@@ -80,6 +77,25 @@ class UrlSigner:
     def sign(self, key: str, expires_at: int) -> str:
         """Return the signature of `key` with a time of expiry, in hexadecimal."""
         return hmac.new(self._secret, f"{expires_at}\n{key}".encode(), hashlib.sha256).hexdigest()
+
+
+def _split_url(url: str, prefix: str) -> tuple[str, str]:
+    """Return path and query of `url` after `prefix`; both are empty if it has another beginning.
+
+    Scheme and host have no case, a port may be left out, and browsers add a fragment such as #t=10 to media.
+    """
+    try:
+        given, own = urlsplit(url), urlsplit(prefix)
+        is_own = (given.scheme, given.hostname, _get_port(given)) == (own.scheme, own.hostname, _get_port(own))
+    except ValueError:
+        return "", ""
+    if not is_own or given.username is not None or not given.path.startswith(own.path):
+        return "", ""
+    return given.path.removeprefix(own.path), given.query
+
+
+def _get_port(url: SplitResult) -> int | None:
+    return url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def load_shared_secret(file: Path) -> bytes:

@@ -23,7 +23,7 @@ from services.common.storage import StorageSettings, open_object_store
 from services.common.worker_pool import WorkerPool
 from services.image.accounting import Accounting
 from services.image.metrics import ImageMetrics
-from services.image.server import build_service
+from services.image.server import Dependencies, build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from services.image.sizes import PRESETS
@@ -31,6 +31,7 @@ from tests.fakes.gateway import run_gateway
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.image_provider import FakeImageProvider, make_image
 from tests.fakes.profiles import encode_file
+from tests.fakes.records import build_records
 from tests.integration.image.conftest import pool, workers
 
 __all__ = ["pool", "workers"]
@@ -55,7 +56,9 @@ async def http(
     async with (
         open_object_store(storage) as store,
         open_fetcher() as fetcher,
-        build_service(settings, {"fal": provider}, store, fetcher, workers, None, accounting) as servicer,
+        build_service(
+            settings, {"fal": provider}, Dependencies(store, build_records(), fetcher, workers), None, accounting
+        ) as servicer,
     ):
 
         def register(server: grpc.aio.Server) -> list[str]:

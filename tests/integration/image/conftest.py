@@ -17,6 +17,7 @@ from services.common.cache import TieredCache, TieredOptions, open_result_store
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
+from services.common.records import RecordStore
 from services.common.rpc.channel import call_metadata
 from services.common.rpc.status import from_rpc_error
 from services.common.storage import ObjectStore
@@ -26,12 +27,13 @@ from services.image.accounting import Accounting
 from services.image.cache import COLLECTION, ImageCodec
 from services.image.metrics import ImageMetrics
 from services.image.providers.interface import ImageProvider
-from services.image.server import build_service
+from services.image.server import Dependencies, build_service
 from services.image.service import SERVICE_NAME
 from services.image.settings import ImageSettings
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.image_provider import FakeImageProvider
 from tests.fakes.object_store import FakeObjectStore
+from tests.fakes.records import build_records
 from tests.fakes.usage import FakeUsageStore
 
 
@@ -122,6 +124,7 @@ async def run_image_service(
     workers: WorkerPool,
     folder: Path,
     fetch_allow: str = "",
+    records: RecordStore | None = None,
     **changes: Any,
 ) -> AsyncIterator[ImageSuite]:
     """Run the service; the first provider is the default."""
@@ -146,7 +149,9 @@ async def run_image_service(
         allowed = AddressPolicy.parse(entry for entry in fetch_allow.split(",") if entry)
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
         servicer = await stack.enter_async_context(
-            build_service(settings, providers, store, fetcher, workers, cache, accounting)
+            build_service(
+                settings, providers, Dependencies(store, build_records(records), fetcher, workers), cache, accounting
+            )
         )
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -60,6 +60,7 @@ def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
         ("GET", "/api/voices", "", "ListVoices"),
         ("GET", "/api/voices/{voice}", "", "GetVoice"),
         ("GET", "/api/audio/{id}", "", "GetStoredAudio"),
+        ("GET", "/api/audio", "", "ListStoredAudio"),
         ("DELETE", "/api/audio/{id}", "", "DeleteStoredAudio"),
     ]
 

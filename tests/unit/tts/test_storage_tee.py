@@ -214,3 +214,25 @@ async def test_audio_that_exceeds_the_limit_of_storage_is_refused() -> None:
                 [event async for event in call]
         assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
         assert suite.store.keys == []
+
+
+async def test_stored_audio_is_listed_newest_first_for_its_owner_only(suite: Suite) -> None:
+    made = [(await suite.synthesize()).done.stored_audio.id for _ in range(3)]
+    await suite.synthesize("bob")
+    request = tts_pb2.ListStoredAudioRequest(page_size=2)
+    first = await suite.stub.ListStoredAudio(request, metadata=call_metadata("alice"))
+    request.page_token = first.next_page_token
+    second = await suite.stub.ListStoredAudio(request, metadata=call_metadata("alice"))
+    listed = [*first.stored_audio, *second.stored_audio]
+    assert {audio.id for audio in listed} == set(made)
+    assert (len(first.stored_audio), second.next_page_token) == (2, "")
+    assert [audio.create_time.ToDatetime() for audio in listed] == sorted(
+        (audio.create_time.ToDatetime() for audio in listed), reverse=True
+    )
+    assert not any(audio.HasField("alignment") for audio in listed)
+    assert [audio.url for audio in listed] == [f"https://store.example/{audio.key}" for audio in listed]
+
+
+async def test_a_token_of_another_list_is_refused(suite: Suite) -> None:
+    request = tts_pb2.ListStoredAudioRequest(page_token="nonsense")
+    assert await get_reason(suite.stub.ListStoredAudio(request)) is Reason.VALIDATION_ERROR

@@ -75,6 +75,19 @@ def test_an_unsigned_text_is_not_an_own_link(text: str) -> None:
         assert SIGNER.key_from_url(url, PUBLIC_URL, NOW) is None
 
 
+@pytest.mark.parametrize("public_url", ["http://suite.example", "https://suite.example/base", "http://[::1]:8080"])
+def test_other_spellings_of_an_own_link_are_own_links(public_url: str) -> None:
+    link = f"{public_url}{SIGNER.build_path(KEY, NOW + 1)}"
+    scheme, _, rest = link.partition("://")
+    host, slash, path = rest.partition("/")
+    port = {"http": "80", "https": "443"}[scheme]
+    with_port = host if host.endswith("8080") else f"{host}:{port}"
+    for other in (f"{link}#t=10", f"{scheme.upper()}://{host.upper()}{slash}{path}", f"{scheme}://{with_port}/{path}"):
+        assert SIGNER.key_from_url(other, public_url, NOW) == KEY
+    for wrong in (f"{scheme}://user@{rest}", f"{scheme}://{host}:1{slash}{path}", "http://[::1", f"x{link}"):
+        assert SIGNER.key_from_url(wrong, public_url, NOW) is None
+
+
 async def test_a_local_store_recognizes_its_links_until_they_expire(local: ObjectStore) -> None:
     link = (await local.url(KEY)).url
     assert local.key_from_url(link) == KEY

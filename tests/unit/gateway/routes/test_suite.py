@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from services.common.storage import ObjectSpec, StorageSettings, open_object_store
 from tests.fakes.gateway import run_gateway
 from tests.fakes.web_host import WebHost, run_web_host
 
@@ -60,3 +62,19 @@ async def test_an_invalid_or_forbidden_url_is_refused(
 ) -> None:
     found_status, found_body = await post_url(http, body)
     assert (found_status, found_body["error"]["code"]) == (status, code)
+
+
+async def test_a_link_of_the_suite_itself_is_answered_from_the_store(tmp_path: Path) -> None:
+    # Nothing private may be fetched: the public address of the suite is a local one.
+    storage = StorageSettings(storage="local", storage_dir=tmp_path, public_url="http://localhost:8080")
+    async with open_object_store(storage) as store, run_gateway(storage=storage) as http:
+        await store.put("images/a.png", b"12345", ObjectSpec("image/png", {"owner": "alice"}))
+        link = (await store.url("images/a.png")).url
+        path = link.partition("?")[0]
+        expected = {"success": True, "status": 200, "contentType": "image/png", "sizeBytes": 5, "url": path}
+        assert await post_url(http, {"url": link}) == (200, expected)
+        await store.delete("images/a.png")
+        status, body = await post_url(http, {"url": link})
+        assert (status, body["status"]) == (200, 404)
+        for wrong in (path, f"{link}0", (await store.url("images/a.png", lifetime_seconds=-1)).url):
+            assert (await post_url(http, {"url": wrong}))[1]["error"]["code"] == "URL_FORBIDDEN"

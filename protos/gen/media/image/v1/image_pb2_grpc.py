@@ -73,6 +73,16 @@ class ImageServiceStub:
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.UploadImageRequest.SerializeToString,
                 response_deserializer=media_dot_image_dot_v1_dot_image__pb2.UploadImageResponse.FromString,
                 _registered_method=True)
+        self.GetImage = channel.unary_unary(
+                '/media.image.v1.ImageService/GetImage',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.GetImageRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.GetImageResponse.FromString,
+                _registered_method=True)
+        self.ListImages = channel.unary_unary(
+                '/media.image.v1.ImageService/ListImages',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImagesRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImagesResponse.FromString,
+                _registered_method=True)
         self.DeleteImage = channel.unary_unary(
                 '/media.image.v1.ImageService/DeleteImage',
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.DeleteImageRequest.SerializeToString,
@@ -146,6 +156,20 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetImage(self, request, context):
+        """Get an image of the caller: its properties, and new URLs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImages(self, request, context):
+        """List the images of the caller: generated, transformed and uploaded ones, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteImage(self, request, context):
         """Delete an image of the caller, with its variants.
         """
@@ -190,6 +214,16 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.UploadImage,
                     request_deserializer=media_dot_image_dot_v1_dot_image__pb2.UploadImageRequest.FromString,
                     response_serializer=media_dot_image_dot_v1_dot_image__pb2.UploadImageResponse.SerializeToString,
+            ),
+            'GetImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImage,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.GetImageRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.GetImageResponse.SerializeToString,
+            ),
+            'ListImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImages,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImagesRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImagesResponse.SerializeToString,
             ),
             'DeleteImage': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteImage,
@@ -390,6 +424,60 @@ class ImageService:
             '/media.image.v1.ImageService/UploadImage',
             media_dot_image_dot_v1_dot_image__pb2.UploadImageRequest.SerializeToString,
             media_dot_image_dot_v1_dot_image__pb2.UploadImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.image.v1.ImageService/GetImage',
+            media_dot_image_dot_v1_dot_image__pb2.GetImageRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.GetImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.image.v1.ImageService/ListImages',
+            media_dot_image_dot_v1_dot_image__pb2.ListImagesRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.ListImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

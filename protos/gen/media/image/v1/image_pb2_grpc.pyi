@@ -64,6 +64,10 @@ class ImageServiceStub:
     The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
     Over HTTP, POST /api/image/upload takes the file as its body.
     """
+    GetImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.GetImageRequest, _image_pb2.GetImageResponse]
+    """Get an image of the caller: its properties, and new URLs."""
+    ListImages: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]
+    """List the images of the caller: generated, transformed and uploaded ones, newest first."""
     DeleteImage: _grpc.UnaryUnaryMultiCallable[_image_pb2.DeleteImageRequest, _image_pb2.DeleteImageResponse]
     """Delete an image of the caller, with its variants."""
 
@@ -103,6 +107,10 @@ class ImageServiceAsyncStub(ImageServiceStub):
     The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
     Over HTTP, POST /api/image/upload takes the file as its body.
     """
+    GetImage: _aio.UnaryUnaryMultiCallable[_image_pb2.GetImageRequest, _image_pb2.GetImageResponse]  # type: ignore[assignment]
+    """Get an image of the caller: its properties, and new URLs."""
+    ListImages: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImagesRequest, _image_pb2.ListImagesResponse]  # type: ignore[assignment]
+    """List the images of the caller: generated, transformed and uploaded ones, newest first."""
     DeleteImage: _aio.UnaryUnaryMultiCallable[_image_pb2.DeleteImageRequest, _image_pb2.DeleteImageResponse]  # type: ignore[assignment]
     """Delete an image of the caller, with its variants."""
 
@@ -181,6 +189,22 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         The first message is the spec, the others are chunks of the file. Nothing is stored unless the call succeeds.
         Over HTTP, POST /api/image/upload takes the file as its body.
         """
+
+    @_abc_1.abstractmethod
+    def GetImage(
+        self,
+        request: _image_pb2.GetImageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.GetImageResponse, _abc.Awaitable[_image_pb2.GetImageResponse]]:
+        """Get an image of the caller: its properties, and new URLs."""
+
+    @_abc_1.abstractmethod
+    def ListImages(
+        self,
+        request: _image_pb2.ListImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.ListImagesResponse, _abc.Awaitable[_image_pb2.ListImagesResponse]]:
+        """List the images of the caller: generated, transformed and uploaded ones, newest first."""
 
     @_abc_1.abstractmethod
     def DeleteImage(

@@ -280,7 +280,7 @@ class Voice(_message.Message):
     def __init__(self, voice_id: _Optional[str] = ..., name: _Optional[str] = ..., provider: _Optional[str] = ..., type: _Optional[_Union[VoiceType, str]] = ..., language_codes: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., preview_url: _Optional[str] = ...) -> None: ...
 
 class StoredAudio(_message.Message):
-    __slots__ = ("id", "key", "url", "url_expire_time", "content_type", "size_bytes", "duration_seconds", "sha256", "alignment", "metadata")
+    __slots__ = ("id", "key", "url", "url_expire_time", "content_type", "size_bytes", "duration_seconds", "sha256", "alignment", "metadata", "create_time")
     ID_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
@@ -291,6 +291,7 @@ class StoredAudio(_message.Message):
     SHA256_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     id: str
     key: str
     url: str
@@ -301,7 +302,8 @@ class StoredAudio(_message.Message):
     sha256: str
     alignment: _alignment_pb2.Alignment
     metadata: StoredAudioMetadata
-    def __init__(self, id: _Optional[str] = ..., key: _Optional[str] = ..., url: _Optional[str] = ..., url_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., metadata: _Optional[_Union[StoredAudioMetadata, _Mapping]] = ...) -> None: ...
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., key: _Optional[str] = ..., url: _Optional[str] = ..., url_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., sha256: _Optional[str] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., metadata: _Optional[_Union[StoredAudioMetadata, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StoredAudioMetadata(_message.Message):
     __slots__ = ("model_id", "voice_id", "voice_name", "provider", "output_format", "timestamp")
@@ -330,6 +332,22 @@ class GetStoredAudioResponse(_message.Message):
     STORED_AUDIO_FIELD_NUMBER: _ClassVar[int]
     stored_audio: StoredAudio
     def __init__(self, stored_audio: _Optional[_Union[StoredAudio, _Mapping]] = ...) -> None: ...
+
+class ListStoredAudioRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListStoredAudioResponse(_message.Message):
+    __slots__ = ("stored_audio", "next_page_token")
+    STORED_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    stored_audio: _containers.RepeatedCompositeFieldContainer[StoredAudio]
+    next_page_token: str
+    def __init__(self, stored_audio: _Optional[_Iterable[_Union[StoredAudio, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteStoredAudioRequest(_message.Message):
     __slots__ = ("id",)

@@ -67,6 +67,11 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.FromString,
                 _registered_method=True)
+        self.ListStoredAudio = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/ListStoredAudio',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioResponse.FromString,
+                _registered_method=True)
         self.DeleteStoredAudio = channel.unary_unary(
                 '/media.tts.v1.TextToSpeechService/DeleteStoredAudio',
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.DeleteStoredAudioRequest.SerializeToString,
@@ -131,6 +136,13 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStoredAudio(self, request, context):
+        """List the stored audio of the caller, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteStoredAudio(self, request, context):
         """Delete stored audio that the caller owns, and its record.
         """
@@ -170,6 +182,11 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.GetStoredAudio,
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.SerializeToString,
+            ),
+            'ListStoredAudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStoredAudio,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioResponse.SerializeToString,
             ),
             'DeleteStoredAudio': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteStoredAudio,
@@ -342,6 +359,33 @@ class TextToSpeechService:
             '/media.tts.v1.TextToSpeechService/GetStoredAudio',
             media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioRequest.SerializeToString,
             media_dot_tts_dot_v1_dot_tts__pb2.GetStoredAudioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStoredAudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/ListStoredAudio',
+            media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.ListStoredAudioResponse.FromString,
             options,
             channel_credentials,
             insecure,

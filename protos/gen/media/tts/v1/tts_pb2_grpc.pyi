@@ -61,6 +61,8 @@ class TextToSpeechServiceStub:
     """Get a voice by name or id."""
     GetStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]
     """Get the record of stored audio that the caller owns, with its timing and a new URL."""
+    ListStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListStoredAudioRequest, _tts_pb2.ListStoredAudioResponse]
+    """List the stored audio of the caller, newest first."""
     DeleteStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]
     """Delete stored audio that the caller owns, and its record."""
 
@@ -97,6 +99,8 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     """Get a voice by name or id."""
     GetStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]  # type: ignore[assignment]
     """Get the record of stored audio that the caller owns, with its timing and a new URL."""
+    ListStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListStoredAudioRequest, _tts_pb2.ListStoredAudioResponse]  # type: ignore[assignment]
+    """List the stored audio of the caller, newest first."""
     DeleteStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.DeleteStoredAudioRequest, _tts_pb2.DeleteStoredAudioResponse]  # type: ignore[assignment]
     """Delete stored audio that the caller owns, and its record."""
 
@@ -166,6 +170,14 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tts_pb2.GetStoredAudioResponse, _abc.Awaitable[_tts_pb2.GetStoredAudioResponse]]:
         """Get the record of stored audio that the caller owns, with its timing and a new URL."""
+
+    @_abc_1.abstractmethod
+    def ListStoredAudio(
+        self,
+        request: _tts_pb2.ListStoredAudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.ListStoredAudioResponse, _abc.Awaitable[_tts_pb2.ListStoredAudioResponse]]:
+        """List the stored audio of the caller, newest first."""
 
     @_abc_1.abstractmethod
     def DeleteStoredAudio(

@@ -67,6 +67,16 @@ class VideoServiceStub:
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.ProbeMediaRequest.SerializeToString,
                 response_deserializer=media_dot_video_dot_v1_dot_video__pb2.ProbeMediaResponse.FromString,
                 _registered_method=True)
+        self.GetVideo = channel.unary_unary(
+                '/media.video.v1.VideoService/GetVideo',
+                request_serializer=media_dot_video_dot_v1_dot_video__pb2.GetVideoRequest.SerializeToString,
+                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.GetVideoResponse.FromString,
+                _registered_method=True)
+        self.ListVideos = channel.unary_unary(
+                '/media.video.v1.VideoService/ListVideos',
+                request_serializer=media_dot_video_dot_v1_dot_video__pb2.ListVideosRequest.SerializeToString,
+                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListVideosResponse.FromString,
+                _registered_method=True)
         self.DeleteVideo = channel.unary_unary(
                 '/media.video.v1.VideoService/DeleteVideo',
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.DeleteVideoRequest.SerializeToString,
@@ -134,6 +144,20 @@ class VideoServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVideo(self, request, context):
+        """Get a video of the caller: its properties, and a new URL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVideos(self, request, context):
+        """List the videos of the caller: generated ones and those with added speech, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteVideo(self, request, context):
         """Delete a video of the caller.
         """
@@ -182,6 +206,16 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     servicer.ProbeMedia,
                     request_deserializer=media_dot_video_dot_v1_dot_video__pb2.ProbeMediaRequest.FromString,
                     response_serializer=media_dot_video_dot_v1_dot_video__pb2.ProbeMediaResponse.SerializeToString,
+            ),
+            'GetVideo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVideo,
+                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.GetVideoRequest.FromString,
+                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.GetVideoResponse.SerializeToString,
+            ),
+            'ListVideos': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVideos,
+                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListVideosRequest.FromString,
+                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.ListVideosResponse.SerializeToString,
             ),
             'DeleteVideo': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteVideo,
@@ -359,6 +393,60 @@ class VideoService:
             '/media.video.v1.VideoService/ProbeMedia',
             media_dot_video_dot_v1_dot_video__pb2.ProbeMediaRequest.SerializeToString,
             media_dot_video_dot_v1_dot_video__pb2.ProbeMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVideo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.video.v1.VideoService/GetVideo',
+            media_dot_video_dot_v1_dot_video__pb2.GetVideoRequest.SerializeToString,
+            media_dot_video_dot_v1_dot_video__pb2.GetVideoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVideos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.video.v1.VideoService/ListVideos',
+            media_dot_video_dot_v1_dot_video__pb2.ListVideosRequest.SerializeToString,
+            media_dot_video_dot_v1_dot_video__pb2.ListVideosResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,10 @@ class VideoServiceStub:
     """
     ProbeMedia: _grpc.UnaryUnaryMultiCallable[_video_pb2.ProbeMediaRequest, _video_pb2.ProbeMediaResponse]
     """Probe a media file, and return its streams."""
+    GetVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.GetVideoRequest, _video_pb2.GetVideoResponse]
+    """Get a video of the caller: its properties, and a new URL."""
+    ListVideos: _grpc.UnaryUnaryMultiCallable[_video_pb2.ListVideosRequest, _video_pb2.ListVideosResponse]
+    """List the videos of the caller: generated ones and those with added speech, newest first."""
     DeleteVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]
     """Delete a video of the caller."""
     ReceiveWebhook: _grpc.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]
@@ -96,6 +100,10 @@ class VideoServiceAsyncStub(VideoServiceStub):
     """
     ProbeMedia: _aio.UnaryUnaryMultiCallable[_video_pb2.ProbeMediaRequest, _video_pb2.ProbeMediaResponse]  # type: ignore[assignment]
     """Probe a media file, and return its streams."""
+    GetVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.GetVideoRequest, _video_pb2.GetVideoResponse]  # type: ignore[assignment]
+    """Get a video of the caller: its properties, and a new URL."""
+    ListVideos: _aio.UnaryUnaryMultiCallable[_video_pb2.ListVideosRequest, _video_pb2.ListVideosResponse]  # type: ignore[assignment]
+    """List the videos of the caller: generated ones and those with added speech, newest first."""
     DeleteVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.DeleteVideoRequest, _video_pb2.DeleteVideoResponse]  # type: ignore[assignment]
     """Delete a video of the caller."""
     ReceiveWebhook: _aio.UnaryUnaryMultiCallable[_video_pb2.ReceiveWebhookRequest, _video_pb2.ReceiveWebhookResponse]  # type: ignore[assignment]
@@ -167,6 +175,22 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_video_pb2.ProbeMediaResponse, _abc.Awaitable[_video_pb2.ProbeMediaResponse]]:
         """Probe a media file, and return its streams."""
+
+    @_abc_1.abstractmethod
+    def GetVideo(
+        self,
+        request: _video_pb2.GetVideoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_video_pb2.GetVideoResponse, _abc.Awaitable[_video_pb2.GetVideoResponse]]:
+        """Get a video of the caller: its properties, and a new URL."""
+
+    @_abc_1.abstractmethod
+    def ListVideos(
+        self,
+        request: _video_pb2.ListVideosRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_video_pb2.ListVideosResponse, _abc.Awaitable[_video_pb2.ListVideosResponse]]:
+        """List the videos of the caller: generated ones and those with added speech, newest first."""
 
     @_abc_1.abstractmethod
     def DeleteVideo(
