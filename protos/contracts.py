@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import filecmp
 import io
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 # Imported contracts come from installed packages: the repository has no copies, and the lock file pins their versions.
 GOOGLE_API = Path(google.api.annotations_pb2.__file__).parents[2]
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
+PLUGIN = "from mypy_protobuf.main import grpc; grpc()"
 VALIDATE = "buf/validate/validate.proto"
 
 
@@ -85,10 +87,23 @@ def read_validate_descriptors() -> bytes:
     return descriptors.SerializeToString()
 
 
+def generate_service_stubs(root: Path, files: list[str], target: Path) -> int:
+    """Write the stubs of services and their type information.
+
+    protoc runs the plugin through a script of its own: the first line of the installed script holds the path of the
+    environment, which a shell reads if the path has a space, whatever other signs it has.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "protoc-gen-mypy_grpc")
+        script.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(PLUGIN)}\n")
+        script.chmod(0o700)
+        plugin = f"--plugin=protoc-gen-mypy_grpc={script}"
+        return run_protoc(root, files, plugin, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}")
+
+
 def generate(root: Path, target: Path) -> int:
     """Write stubs, type information and descriptors for the contracts below `root` into `target`."""
     target.mkdir(parents=True, exist_ok=True)
-    plugin = f"--plugin=protoc-gen-mypy_grpc={SCRIPTS / 'protoc-gen-mypy_grpc'}"
     messages = (f"--python_out={target}", f"--pyi_out={target}")
     files = list_sources(root)
     with_services = [name for name in files if "\nservice " in (root / name).read_text()]
@@ -97,7 +112,7 @@ def generate(root: Path, target: Path) -> int:
     failed = (
         run_protoc(root, [VALIDATE], *messages)
         or run_protoc(root, files, *messages)
-        or run_protoc(root, with_services, plugin, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}")
+        or generate_service_stubs(root, with_services, target)
         or build_image(root, image)
     )
     if failed:

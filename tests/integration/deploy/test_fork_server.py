@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ async def test_no_process_remains_of_the_fork_server_and_its_forks(behavior: str
 
 @on_linux
 async def test_a_supervisor_without_standard_input_can_fork() -> None:
-    command = f"exec {sys.executable} -m tests.fakes.fork_server_host exits <&-"
+    command = f"exec {shlex.quote(sys.executable)} -m tests.fakes.fork_server_host exits <&-"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, env=environment)
     async with asyncio.timeout(30):

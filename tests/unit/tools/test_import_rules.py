@@ -24,7 +24,8 @@ def check_imports(tree: Path, modules: dict[str, str]) -> tuple[int, str]:
     for path, source in modules.items():
         (tree / path).write_text(source)
     shutil.copy(ROOT / "pyproject.toml", tree)
-    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", program, "--no-cache"]
     run = subprocess.run(command, cwd=tree, capture_output=True, text=True, env={"PYTHONPATH": str(tree)}, check=False)
     return run.returncode, run.stdout + run.stderr
 
