@@ -14,10 +14,12 @@ import multiprocessing
 import os
 import resource
 import threading
+import traceback
 import warnings
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
 
@@ -72,14 +74,14 @@ class WorkerPool:
 
         Raises:
             MediaError: The error that `function` raised; OVERLOADED if too many calls wait; MEDIA_INVALID if the worker
-                crashed or the call exceeded its timeout.
+                crashed, the call exceeded its timeout, or a library raised an error of its own about the file.
         """
         if self._accepted >= self._max_calls:
             raise MediaError(
                 Reason.OVERLOADED, "Too many files wait to be processed; retry.", retry_after_seconds=_RETRY_SECONDS
             )
         try:
-            outcome: T | _Failure = await self._run_task(function, args, kwargs)
+            outcome: T | _Failure | _UnexpectedError = await self._run_task(function, args, kwargs)
         except TimeoutError:
             log.warning("a file took too long", work=function.__name__, seconds=self._timeout_seconds)
             raise MediaError(
@@ -90,13 +92,16 @@ class WorkerPool:
             raise MediaError(
                 Reason.MEDIA_INVALID, "The file cannot be processed; save it again with another program."
             ) from None
+        if isinstance(outcome, _UnexpectedError):
+            log.error("a worker failed", work=function.__name__, error=outcome.name, origin=outcome.origin)
+            raise MediaError(Reason.MEDIA_INVALID, "The file cannot be processed; save it again with another program.")
         if isinstance(outcome, _Failure):
             raise outcome.error()
         return outcome
 
     async def _run_task(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> T | _Failure:
+    ) -> T | _Failure | _UnexpectedError:
         """Return the outcome from a worker; the permit is held until then, even if the caller has left."""
         self._accepted += 1
         try:
@@ -105,15 +110,15 @@ class WorkerPool:
             self._accepted -= 1
             raise
         loop = asyncio.get_running_loop()
-        finished: asyncio.Future[Future[T | _Failure]] = loop.create_future()
+        finished: asyncio.Future[Future[T | _Failure | _UnexpectedError]] = loop.create_future()
 
-        def release(done: Future[T | _Failure]) -> None:
+        def release(done: Future[T | _Failure | _UnexpectedError]) -> None:
             self._accepted -= 1
             self._permits.release()
             if not finished.done():
                 finished.set_result(done)
 
-        def release_from_thread(done: Future[T | _Failure]) -> None:
+        def release_from_thread(done: Future[T | _Failure | _UnexpectedError]) -> None:
             # If the loop is closed, no caller waits any more.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(release, done)
@@ -173,7 +178,19 @@ class _Failure:
         )
 
 
-def _run_in_worker(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T | _Failure:
+@dataclass(frozen=True, slots=True)
+class _UnexpectedError:
+    """An error that is not a MediaError. Its text stays in the worker: it may quote the file."""
+
+    name: str
+    """Name of its type."""
+    origin: str
+    """File and line that raised it."""
+
+
+def _run_in_worker(
+    function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
+) -> T | _Failure | _UnexpectedError:
     try:
         return function(*args, **kwargs)
     except MediaError as error:
@@ -182,6 +199,9 @@ def _run_in_worker(function: Callable[..., T], args: tuple[object, ...], kwargs:
         return _Failure(
             MediaError(Reason.MEDIA_INVALID, "The file needs too much memory to be processed; send a smaller one.")
         )
+    except Exception as error:  # noqa: BLE001 - a library may raise anything about a damaged file
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return _UnexpectedError(type(error).__name__, f"{last.filename}:{last.lineno}")
 
 
 def _prepare() -> None:

@@ -34,6 +34,9 @@ _TAIL_LINES = 4
 _LINE_BYTES = 400
 _MAX_DIGITS = 18
 
+_ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+"""Exit codes after which the same files may succeed. A crash, such as SIGSEGV, is the fault of a file."""
+
 Sink = Callable[[bytes], Awaitable[None]]
 """Called with each piece that ffmpeg writes to its standard output; ffmpeg waits until it returns."""
 
@@ -88,7 +91,7 @@ class FfmpegRunner:
 
         Raises:
             MediaError: OVERLOADED; MEDIA_INVALID, ffmpeg cannot process these files, or not in time;
-                OUTPUT_TOO_LARGE; GENERATION_FAILED, a signal from outside ended ffmpeg.
+                OUTPUT_TOO_LARGE; GENERATION_FAILED, a signal from outside ended ffmpeg (a crash is MEDIA_INVALID).
         """
         async with self._limiter.acquire(callbacks.on_queued):
             callbacks.on_progress(0.0)
@@ -176,7 +179,7 @@ class FfmpegRunner:
         # ffmpeg catches SIGXCPU, stops as if interrupted, and exits with this code.
         if code in (-signal.SIGXCPU, _INTERRUPTED):
             return _build_too_slow_error(self._limits.cpu_seconds)
-        if code < 0:
+        if code in _ENDED_FROM_OUTSIDE:
             return MediaError(Reason.GENERATION_FAILED, "A signal ended ffmpeg while it worked; retry.")
         return MediaError(
             Reason.MEDIA_INVALID, "ffmpeg cannot make a video from these files; save them again, as MP4 and MP3."

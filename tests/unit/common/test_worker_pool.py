@@ -57,6 +57,10 @@ async def catch_reason(workers: WorkerPool, *work: object) -> Reason:
     return caught.value.reason
 
 
+def raise_from_library() -> None:
+    raise ZeroDivisionError("the secret words of a file")
+
+
 async def test_work_runs_in_another_process(workers: WorkerPool) -> None:
     assert (await workers.run(inspect, make_image())).size == Size(8, 6)
     first = await workers.run(get_pid, 1)
@@ -70,6 +74,19 @@ async def test_a_media_error_is_raised_unchanged(workers: WorkerPool) -> None:
         await workers.run(raise_invalid)
     assert caught.value.reason is Reason.VALIDATION_ERROR
     assert [item.field for item in caught.value.violations] == ["output.format"]
+
+
+async def test_an_error_of_a_library_is_the_fault_of_the_file_and_keeps_its_text(
+    workers: WorkerPool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(MediaError) as caught:
+        await workers.run(raise_from_library)
+    assert caught.value.reason is Reason.MEDIA_INVALID
+    assert "secret" not in caught.value.message
+    logged = capsys.readouterr().out
+    assert "ZeroDivisionError" in logged
+    assert "test_worker_pool.py" in logged
+    assert "secret" not in logged
 
 
 async def test_a_crash_fails_one_call_only(workers: WorkerPool) -> None:
