@@ -20,7 +20,6 @@ SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Accept-Ranges": "bytes",
 }
-_MAX_AGE = re.compile(r"max-age=([0-9]+)")
 
 
 async def send_object(
@@ -56,22 +55,6 @@ async def send_object(
             await response.write(chunk)
     await response.write_eof()
     return response
-
-
-def limit_age(cache_control: str, left_seconds: float) -> str:
-    """Return `cache_control` for a link that expires: caches must not answer after it.
-
-    Args:
-        cache_control: Cache-Control of the object.
-        left_seconds: Seconds until the link expires.
-    """
-    found = _MAX_AGE.search(cache_control)
-    left = max(0, int(left_seconds))
-    if found is None or int(found[1]) <= left:
-        return cache_control
-    # `immutable` would keep browsers from asking again within the age, which is short now.
-    parts = [part.strip() for part in cache_control.split(",")]
-    return ", ".join(f"max-age={left}" if _MAX_AGE.match(part) else part for part in parts if part != "immutable")
 
 
 def _build_headers(info: ObjectInfo, cache_control: str) -> dict[str, str]:

@@ -18,7 +18,8 @@ const [speech, events] = %s;
 const found = {events: []};
 const player = document.getElementById("player");
 const listen = (url) => new Promise((resolve) => {
-  for (const name of ["ended", "error"]) player.addEventListener(name, () => resolve(player.error ? player.error.message : name), {once: true});
+  for (const name of ["ended", "error"])
+    player.addEventListener(name, () => resolve(player.error ? player.error.message : name), {once: true});
   player.src = url;
   player.playbackRate = 16;
   player.play().catch((error) => resolve(String(error)));

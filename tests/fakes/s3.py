@@ -1,4 +1,4 @@
-"""An S3 server (moto) in a process of its own."""
+"""An S3 server in a process of its own, as strict as the real one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run_s3() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "tests.fakes.strict_s3", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

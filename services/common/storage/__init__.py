@@ -15,6 +15,7 @@ from services.common.storage.interface import (
     ObjectUrl,
     OpenObject,
     delete_older_than,
+    limit_age,
     read_all,
 )
 from services.common.storage.route_links import RouteLinks
@@ -34,6 +35,7 @@ __all__ = [
     "RouteLinks",
     "StorageSettings",
     "delete_older_than",
+    "limit_age",
     "load_route_links",
     "open_object_store",
     "read_all",

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
+import pybase64
+from pydantic import SecretStr
+
 from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
 from services.common.storage.interface import ObjectStore
@@ -17,6 +20,7 @@ from services.common.storage.supabase import SupabaseOptions, SupabaseStore
 
 _SIGNING_FILE = "signing.key"
 _SUBJECT = "object store"
+_CUSTOMER_KEY_BYTES = 32
 _SUPABASE_KEY = "SUPABASE_SECRET_KEY (or SUPABASE_SERVICE_ROLE)"
 
 
@@ -45,6 +49,11 @@ def diagnose_storage(settings: StorageSettings) -> Iterator[Diagnostic]:
         )
     else:
         yield ok(_SUBJECT, f"media are stored in {name}")
+    for variable, text, remedy in _find_encryption_problems(name, settings):
+        yield problem(_SUBJECT, f"{variable}: {text}", remedy)
+    if public_url := {"s3": settings.s3_public_url, "spaces": settings.spaces_cdn}.get(name):
+        # The client sets no ACL, which most buckets refuse today.
+        yield ok(_SUBJECT, f"a policy of the bucket must let everyone read at {public_url}: see docs/operations.md")
     if name != "local" and not settings.url_signing_key.get_secret_value():
         yield warning(
             _SUBJECT,
@@ -86,6 +95,43 @@ def _check_complete(name: StoreName, settings: StorageSettings) -> None:
             f"{', '.join(missing)}: must be set for the object store {name}, or MEDIA_STORAGE=local. "
             "See docs/configuration.md."
         )
+    for variable, problem_text, _ in _find_encryption_problems(name, settings):
+        raise ConfigurationError(f"{variable}: {problem_text}. See docs/operations.md.")
+
+
+def _find_encryption_problems(name: StoreName, settings: StorageSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield variable, problem and remedy of each contradiction in the encryption of the store."""
+    stores: Mapping[str, tuple[str, SecretStr, str, str]] = {
+        "s3": ("S3_CUSTOMER_KEY", settings.s3_customer_key, "S3_PUBLIC_URL", settings.s3_public_url),
+        "spaces": (
+            "DIGITALOCEAN_SPACES_CUSTOMER_KEY",
+            settings.spaces_customer_key,
+            "DIGITALOCEAN_SPACES_CDN",
+            settings.spaces_cdn,
+        ),
+    }
+    if name not in stores:
+        return
+    variable, key, public_variable, public_url = stores[name]
+    if key.get_secret_value() and not _is_key(key.get_secret_value()):
+        yield variable, "must be 32 bytes in base64", "generate one with `openssl rand -base64 32`"
+    if key.get_secret_value() and public_url:
+        yield (
+            variable,
+            f"must not be set with {public_variable}: nothing can be read there without the key",
+            "unset one",
+        )
+    if name == "s3" and key.get_secret_value() and settings.s3_encryption:
+        yield variable, "must not be set with S3_ENCRYPTION", "unset one of them"
+    if name == "s3" and settings.s3_kms_key_id and not settings.s3_encryption.startswith("aws:kms"):
+        yield "S3_KMS_KEY_ID", "needs S3_ENCRYPTION=aws:kms or aws:kms:dsse", "set it, or unset S3_KMS_KEY_ID"
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(pybase64.b64decode(text, validate=True)) == _CUSTOMER_KEY_BYTES
+    except ValueError:
+        return False
 
 
 def load_signer(settings: StorageSettings) -> UrlSigner:
@@ -120,8 +166,9 @@ def _build_local(settings: StorageSettings) -> ObjectStore:
 
 
 def _build_s3(settings: StorageSettings) -> ObjectStore:
-    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - 6 MiB that the local store does not need
+    from services.common.storage.s3 import S3Encryption, S3Options, S3Store  # noqa: PLC0415 - 6 MiB that others save
 
+    customer_key = settings.s3_customer_key.get_secret_value()
     return S3Store(
         S3Options(
             name="s3",
@@ -133,32 +180,42 @@ def _build_s3(settings: StorageSettings) -> ObjectStore:
             public_url=settings.s3_public_url.rstrip("/"),
             virtual_hosted=settings.s3_virtual_hosted,
             url_lifetime_seconds=settings.url_lifetime_seconds,
+            cache_seconds=settings.cache_seconds,
+            encryption=S3Encryption(settings.s3_encryption, settings.s3_kms_key_id, customer_key),
+            suite_links=load_route_links(settings) if customer_key else None,
             variables={
                 "bucket": "S3_BUCKET",
                 "region": "S3_REGION and S3_ENDPOINT",
                 "credentials": "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
+                "encryption": "S3_ENCRYPTION, S3_KMS_KEY_ID or S3_CUSTOMER_KEY",
             },
         )
     )
 
 
 def _build_spaces(settings: StorageSettings) -> ObjectStore:
-    from services.common.storage.s3 import S3Options, S3Store  # noqa: PLC0415 - as above
+    from services.common.storage.s3 import S3Encryption, S3Options, S3Store  # noqa: PLC0415 - as above
 
+    customer_key = settings.spaces_customer_key.get_secret_value()
+    endpoint = settings.spaces_endpoint or f"https://{settings.spaces_region}.digitaloceanspaces.com"
     return S3Store(
         S3Options(
             name="spaces",
             bucket=settings.spaces_bucket,
             region=settings.spaces_region,
-            endpoint=f"https://{settings.spaces_region}.digitaloceanspaces.com",
+            endpoint=endpoint.rstrip("/"),
             access_key_id=settings.spaces_key.get_secret_value(),
             secret_access_key=settings.spaces_secret.get_secret_value(),
             public_url=settings.spaces_cdn.rstrip("/"),
             url_lifetime_seconds=settings.url_lifetime_seconds,
+            cache_seconds=settings.cache_seconds,
+            encryption=S3Encryption(customer_key=customer_key),
+            suite_links=load_route_links(settings) if customer_key else None,
             variables={
                 "bucket": "DIGITALOCEAN_SPACES_BUCKET",
-                "region": "DIGITALOCEAN_SPACES_REGION",
+                "region": "DIGITALOCEAN_SPACES_REGION and DIGITALOCEAN_SPACES_ENDPOINT",
                 "credentials": "DIGITALOCEAN_SPACES_KEY and DIGITALOCEAN_SPACES_SECRET",
+                "encryption": "DIGITALOCEAN_SPACES_CUSTOMER_KEY",
             },
         )
     )
@@ -173,6 +230,7 @@ def _build_supabase(settings: StorageSettings) -> ObjectStore:
             public=settings.supabase_bucket_public,
             public_url=settings.supabase_public_url.rstrip("/"),
             url_lifetime_seconds=settings.url_lifetime_seconds,
+            cache_seconds=settings.cache_seconds,
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -11,14 +12,16 @@ from datetime import datetime
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason
+from services.common.storage.signed_urls import UrlSigner
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-"""Cache-Control of objects that never change under their key."""
+"""Cache-Control of objects that never change under their key; answers limit it, since objects can be deleted."""
 REPLACEABLE = "public, max-age=0, must-revalidate"
 """Cache-Control of objects under a key that the caller chose and may overwrite: caches revalidate by entity tag."""
 OWNER = "owner"
 """Metadata key of the principal that owns an object."""
 _CHUNK_BYTES = 1024 * 1024
+_MAX_AGE = re.compile(r"max-age=([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class ObjectStore(ABC):
 
     name: str
     """Kind of the store: local, s3, spaces or supabase."""
+    signer: UrlSigner | None = None
+    """Signs the links if the suite serves the objects; None if the store itself does."""
 
     @abstractmethod
     async def put(
@@ -241,3 +246,18 @@ async def delete_older_than(store: ObjectStore, prefix: str, stored_before: floa
         token = page.next_page_token
         if not token:
             return deleted
+
+
+def limit_age(cache_control: str, longest_seconds: float) -> str:
+    """Return `cache_control` with a shorter max-age, and without `immutable`, if it allows more.
+
+    Args:
+        cache_control: Cache-Control of an object.
+        longest_seconds: Longest time for which a cache may answer without asking.
+    """
+    found, longest = _MAX_AGE.search(cache_control), max(0, int(longest_seconds))
+    if found is None or int(found[1]) <= longest:
+        return cache_control
+    parts = [part.strip() for part in cache_control.split(",")]
+    # `immutable` would keep browsers from asking again within the age.
+    return ", ".join(f"max-age={longest}" if _MAX_AGE.match(part) else part for part in parts if part != "immutable")

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
@@ -30,6 +29,7 @@ from services.common.storage.interface import (
     OpenObject,
 )
 from services.common.storage.keys import check_key
+from services.common.storage.route_links import RouteLinks
 from services.common.storage.signed_urls import UrlSigner
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class LocalStore(ObjectStore):
         # On the same file system, so that a finished file can be renamed to its place.
         self._drafts = folder / _DRAFTS
         self._public_url = public_url
-        self._url_lifetime_seconds = url_lifetime_seconds
+        self._links = RouteLinks(signer, public_url, url_lifetime_seconds)
 
     async def put(
         self, key: str, data: bytes | AsyncIterator[bytes], spec: ObjectSpec, *, overwrite: bool = False
@@ -104,14 +104,11 @@ class LocalStore(ObjectStore):
 
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
         """Return a signed link to the gateway, which serves local objects."""
-        lifetime = self._url_lifetime_seconds if lifetime_seconds is None else lifetime_seconds
-        expires_at = int(time.time() + lifetime)
-        path = self.signer.build_path(check_key(key), expires_at)
-        return ObjectUrl(f"{self._public_url}{path}", datetime.fromtimestamp(expires_at, UTC))
+        return self._links.build_for_object(check_key(key), lifetime_seconds)
 
     def key_from_url(self, url: str) -> str | None:
         """Return the key in a valid signed link to the gateway."""
-        return self.signer.key_from_url(url, self._public_url, time.time())
+        return self._links.signer.key_from_url(url, self._public_url, time.time())
 
     async def delete(self, key: str) -> bool:
         """Delete the file of an object and the folders that become empty."""

@@ -35,6 +35,13 @@ class RouteLinks:
         query = urlencode({OWNER: owner, EXPIRES: expires_at, SIGNATURE: signature})
         return ObjectUrl(f"{self.public_url}{quote(path)}?{query}", datetime.fromtimestamp(expires_at, UTC))
 
+    def build_for_object(self, key: str, lifetime_seconds: float | None = None) -> ObjectUrl:
+        """Return a link to the object `key`, which the gateway serves; None as lifetime is that of other links."""
+        lifetime = self.lifetime_seconds if lifetime_seconds is None else lifetime_seconds
+        expires_at = int(time.time() + lifetime)
+        url = f"{self.public_url}{self.signer.build_path(key, expires_at)}"
+        return ObjectUrl(url, datetime.fromtimestamp(expires_at, UTC))
+
     def check(self, path: str, query: Mapping[str, str]) -> tuple[str, float]:
         """Return the owner in a link from `build`, and the seconds until the link expires.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,14 +23,36 @@ from services.common.storage.interface import (
     ObjectStore,
     ObjectUrl,
     OpenObject,
+    limit_age,
 )
 from services.common.storage.keys import check_key
+from services.common.storage.route_links import RouteLinks
 from services.common.storage.s3_errors import S3ErrorTranslator
+from services.common.storage.settings import MIN_LIFETIME_SECONDS
 
 _CHUNK_BYTES = 1024 * 1024
 _HEADERS = {"Content-Type", "Cache-Control"}
 _HEADER_TEXT = re.compile(r"(?!=\?)[!-~]([ -~]*[!-~])?")
 _ENCODED_WORD = re.compile(r"=\?UTF-8\?B\?([A-Za-z0-9+/]*=*)\?=")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Encryption:
+    """Encryption by the server, beyond what the bucket does by itself."""
+
+    kind: str = ""
+    """Header x-amz-server-side-encryption: AES256, aws:kms or aws:kms:dsse; empty for the default of the bucket."""
+    kms_key_id: str = ""
+    """Key of the key service; empty for that of the account."""
+    customer_key: str = field(default="", repr=False)
+    """Key of 32 bytes in base64 that each request carries; nothing can be read without it."""
+
+    def build_config(self) -> dict[str, str]:
+        """Return the options of the client."""
+        if self.customer_key:
+            return {"aws_server_side_encryption": "sse-c", "aws_sse_customer_key_base64": self.customer_key}
+        config = {"aws_server_side_encryption": self.kind, "aws_sse_kms_key_id": self.kms_key_id}
+        return {name: value for name, value in config.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,11 @@ class S3Options:
     """Whether the endpoint has the bucket in its host name."""
     url_lifetime_seconds: float = 86_400
     """Default lifetime of signed links."""
+    cache_seconds: float = 3600
+    """Longest time for which caches answer with an object at `public_url` without asking."""
+    encryption: S3Encryption = S3Encryption()
+    suite_links: RouteLinks | None = None
+    """Links to the gateway, which serves the objects if readers cannot: with a customer key."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Names of the environment variables of `bucket`, `region`, `credentials` and `encryption`, for error messages."""
 
@@ -60,11 +88,13 @@ class S3Store(ObjectStore):
     def __init__(self, options: S3Options) -> None:
         self.name = options.name
         self._options = options
+        self.signer = options.suite_links.signer if options.suite_links else None
         self._errors = S3ErrorTranslator(options.name, options.variables)
         config: dict[str, object] = {
             "bucket": options.bucket,
             "region": options.region,
             "virtual_hosted_style_request": options.virtual_hosted,
+            **options.encryption.build_config(),
         }
         if options.access_key_id:
             config |= {
@@ -86,7 +116,7 @@ class S3Store(ObjectStore):
         check_key(key)
         attributes = {
             "Content-Type": spec.content_type,
-            "Cache-Control": spec.cache_control,
+            "Cache-Control": self._limit_age(spec.cache_control),
             **{name: _to_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
@@ -126,6 +156,8 @@ class S3Store(ObjectStore):
     async def url(self, key: str, *, lifetime_seconds: float | None = None) -> ObjectUrl:
         """Return the public URL or a signed one, without a request."""
         check_key(key)
+        if self._options.suite_links is not None:
+            return self._options.suite_links.build_for_object(key, lifetime_seconds)
         if self._options.public_url:
             return ObjectUrl(f"{self._options.public_url}/{quote(key, safe='/')}")
         lifetime = timedelta(seconds=lifetime_seconds or self._options.url_lifetime_seconds)
@@ -160,6 +192,19 @@ class S3Store(ObjectStore):
                     break
         page = tuple(found[:page_size])
         return ObjectPage(page, page[-1].key if len(found) > page_size else "")
+
+    def key_from_url(self, url: str) -> str | None:
+        """Return the key in a valid signed link to the gateway, if the gateway serves the objects."""
+        links = self._options.suite_links
+        return None if links is None else links.signer.key_from_url(url, links.public_url, time.time())
+
+    def _limit_age(self, cache_control: str) -> str:
+        if self.signer is not None:
+            # The gateway limits it for each answer.
+            return cache_control
+        return limit_age(
+            cache_control, self._options.cache_seconds if self._options.public_url else MIN_LIFETIME_SECONDS
+        )
 
     async def _check_free(self, key: str) -> None:
         try:

@@ -13,6 +13,8 @@ StoreName = Literal["local", "s3", "spaces", "supabase"]
 _URL = "^https?://[^/?#]+(/[^?#]*)?$"
 _OPTIONAL_URL = f"^$|{_URL}"
 
+MIN_LIFETIME_SECONDS = 60
+"""Shortest lifetime of a signed link, and so the longest time for which caches may answer for one of a bucket."""
 MAX_LIFETIME_SECONDS = 604_800
 """Longest lifetime of a signed link: one week, the limit of S3."""
 
@@ -43,10 +45,18 @@ class StorageSettings(Settings):
     )
     url_lifetime_seconds: float = Field(
         86_400,
-        ge=60,
+        ge=MIN_LIFETIME_SECONDS,
         le=MAX_LIFETIME_SECONDS,
         validation_alias="MEDIA_URL_LIFETIME_SECONDS",
         description="Lifetime of links to objects, unless the bucket is public.",
+    )
+
+    cache_seconds: float = Field(
+        3600,
+        ge=0,
+        le=31_536_000,
+        validation_alias="MEDIA_CACHE_SECONDS",
+        description="Longest time for which browsers and CDNs answer with a stored object, even a deleted one.",
     )
 
     s3_bucket: str = Field("", validation_alias="S3_BUCKET", description="Bucket in S3.")
@@ -74,6 +84,21 @@ class StorageSettings(Settings):
         validation_alias="S3_VIRTUAL_HOSTED",
         description="Whether S3_ENDPOINT has the bucket in its host name.",
     )
+    s3_encryption: Literal["", "AES256", "aws:kms", "aws:kms:dsse"] = Field(
+        "",
+        validation_alias="S3_ENCRYPTION",
+        description="Server-side encryption of new objects. Unset: the default of the bucket.",
+    )
+    s3_kms_key_id: str = Field(
+        "",
+        validation_alias="S3_KMS_KEY_ID",
+        description="Key for aws:kms and aws:kms:dsse. Unset: that of the account.",
+    )
+    s3_customer_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="S3_CUSTOMER_KEY",
+        description="Encryption key of your own: 32 bytes in base64. The gateway then serves the objects.",
+    )
 
     spaces_key: SecretStr = Field(
         SecretStr(""), validation_alias="DIGITALOCEAN_SPACES_KEY", description="Access key of the Spaces account."
@@ -86,6 +111,17 @@ class StorageSettings(Settings):
         pattern="^[a-z0-9]+$",
         validation_alias="DIGITALOCEAN_SPACES_REGION",
         description="Region of the Space.",
+    )
+    spaces_endpoint: str = Field(
+        "",
+        pattern=_OPTIONAL_URL,
+        validation_alias="DIGITALOCEAN_SPACES_ENDPOINT",
+        description="Address of the server. Unset: that of the region, https://REGION.digitaloceanspaces.com.",
+    )
+    spaces_customer_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="DIGITALOCEAN_SPACES_CUSTOMER_KEY",
+        description="Encryption key of your own: 32 bytes in base64. The gateway then serves the objects.",
     )
     spaces_bucket: str = Field("", validation_alias="DIGITALOCEAN_SPACES_BUCKET", description="Name of the Space.")
     spaces_cdn: str = Field(

@@ -26,8 +26,10 @@ from services.common.storage.interface import (
     ObjectStore,
     ObjectUrl,
     OpenObject,
+    limit_age,
 )
 from services.common.storage.keys import check_key, check_new_key
+from services.common.storage.settings import MIN_LIFETIME_SECONDS
 from services.common.storage.supabase_errors import build_connection_error, error_from_body, error_from_client
 from services.common.storage.supabase_upload import RESUMABLE_ABOVE_BYTES, ResumableUploader, UploadTarget
 
@@ -60,6 +62,8 @@ class SupabaseOptions:
     """Address of the project for readers; empty if it is `url`."""
     url_lifetime_seconds: float = 86_400
     """Default lifetime of signed links."""
+    cache_seconds: float = 3600
+    """Longest time for which caches answer with an object of a public bucket without asking."""
 
 
 class SupabaseStore(ObjectStore):
@@ -99,7 +103,7 @@ class SupabaseStore(ObjectStore):
         if size_bytes <= RESUMABLE_ABOVE_BYTES:
             return await self._upload(key, path, spec, overwrite=overwrite)
         target = UploadTarget(
-            self._options.bucket, key, spec.content_type, _get_max_age(spec), spec.metadata, overwrite
+            self._options.bucket, key, spec.content_type, self._get_max_age(spec), spec.metadata, overwrite
         )
         uploader = ResumableUploader(await self._open_session(), f"{self._base}/upload/resumable", self._headers)
         await uploader.upload(path, target)
@@ -112,7 +116,7 @@ class SupabaseStore(ObjectStore):
     async def _upload(self, key: str, data: bytes | Path, spec: ObjectSpec, *, overwrite: bool) -> ObjectInfo:
         options: Any = {
             "content-type": spec.content_type,
-            "cache-control": _get_max_age(spec),
+            "cache-control": self._get_max_age(spec),
             "upsert": "true" if overwrite else "false",
             "metadata": dict(spec.metadata),
         }
@@ -196,6 +200,12 @@ class SupabaseStore(ObjectStore):
         if self._client is not None:
             await self._client.session.aclose()
 
+    def _get_max_age(self, spec: ObjectSpec) -> str:
+        """Return the seconds that the server turns into max-age."""
+        longest = self._options.cache_seconds if self._options.public else MIN_LIFETIME_SECONDS
+        max_age = _MAX_AGE.search(limit_age(spec.cache_control, longest))
+        return max_age[1] if max_age else "0"
+
     async def _open_bucket(self) -> AsyncBucketProxy:
         async with self._connecting:
             if self._client is None:
@@ -237,12 +247,6 @@ def build_headers(secret_key: str) -> dict[str, str]:
     if secret_key.count(".") == _JWT_DOTS:
         headers["Authorization"] = f"Bearer {secret_key}"
     return headers
-
-
-def _get_max_age(spec: ObjectSpec) -> str:
-    """Return the seconds that the server turns into max-age."""
-    max_age = _MAX_AGE.search(spec.cache_control)
-    return max_age[1] if max_age else "0"
 
 
 def _create_client(base: str, headers: Mapping[str, str]) -> AsyncStorageClient:

@@ -30,7 +30,8 @@ async def put(store: ObjectStore, key: str = "a/b.png") -> None:
 
 
 async def test_an_upload_is_the_request_of_the_official_client(supabase: FakeSupabase) -> None:
-    async with open_object_store(make_supabase_settings(supabase)) as store:
+    settings = make_supabase_settings(supabase).model_copy(update={"cache_seconds": 31_536_000})
+    async with open_object_store(settings) as store:
         await store.put("a/b.png", b"image", SPEC, overwrite=True)
     sent, expected = supabase.requests[0], read_golden("upload")
     assert (sent.method, sent.path) == (expected["method"], "/storage/v1/object/media/a/b.png")
@@ -172,3 +173,9 @@ async def test_every_principal_can_store(supabase: FakeSupabase, principal: str)
     async with open_object_store(make_supabase_settings(supabase)) as store:
         await put(store, f"{prefix_for(principal)}a+b=c.png")
     assert list(supabase.objects) == [f"{prefix_for(principal)}a+b=c.png"]
+
+
+@pytest.mark.parametrize(("public", "age"), [(True, "max-age=3600"), (False, "max-age=60")])
+async def test_deleted_objects_leave_caches_soon(supabase: FakeSupabase, public: bool, age: str) -> None:
+    async with open_object_store(make_supabase_settings(supabase, public=public)) as store:
+        assert (await store.put("a/b.png", b"image", SPEC)).cache_control == age
