@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
@@ -37,8 +37,8 @@ STATUSES: Mapping[Status, jobs_pb2.JobStatus] = {
 }
 
 _MEDIA = (VIDEO, AUDIO, FINAL, IMAGE)
-# A placeholder for the key that the job chooses itself: the service requests are only validated here.
-_SAMPLE_KEY = "users/somebody/image.webp"
+# A placeholder for the folder that the job chooses itself: the service requests are only validated here.
+_SAMPLE_FOLDER = "users/somebody/"
 
 
 def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> JobRequest:
@@ -77,7 +77,7 @@ def to_job_filter(request: jobs_pb2.ListJobsRequest) -> JobFilter:
 
 def _check(request: jobs_pb2.CreateJobRequest, max_characters: int) -> None:
     """Reject what the contract of a service would reject later, after other steps of the job were paid for."""
-    for step in list_step_requests(request, _SAMPLE_KEY):
+    for step in list_step_requests(request, _SAMPLE_FOLDER):
         try:
             validate(step.message)
         except MediaError as error:
@@ -104,7 +104,9 @@ async def to_job(stored: StoredJob, store: ObjectStore, links: RouteLinks) -> jo
         attempts=[_to_attempt(attempt) for attempt in record.attempts],
         steps_done=list(record.steps),
         webhook_url=record.webhook_url,
-        request_id=record.request_id,
+        # The request id of a repetition is internal.
+        request_id="" if record.retry_of else record.request_id,
+        retry_of=record.retry_of,
         create_time=_to_timestamp(record.created_at),
         update_time=_to_timestamp(record.updated_at or record.created_at),
         revision=stored.revision,
@@ -117,7 +119,10 @@ async def to_job(stored: StoredJob, store: ObjectStore, links: RouteLinks) -> jo
     for name in _MEDIA:
         if name in record.steps:
             getattr(job.result, name).CopyFrom(await _to_media(record.steps[name], store))
-    job.result.prompt = record.steps.get(IMAGE, {}).get("prompt", "")
+    image = record.steps.get(IMAGE, {})
+    job.result.prompt = image.get("prompt", "")
+    if image.get("promptMetadata"):
+        ParseDict(image["promptMetadata"], job.result.prompt_metadata, ignore_unknown_fields=True)
     job.result.stored_audio_id = record.steps.get(AUDIO, {}).get("storedAudioId", "")
     return job
 

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import nats.errors
@@ -34,6 +35,7 @@ from services.jobs.record import (
     JobFilter,
     JobRecord,
     JobRequest,
+    Status,
     StoredJob,
     format_now,
     make_job_id,
@@ -48,6 +50,10 @@ _SILENCE_SECONDS = 1.0
 _MAX_CONCURRENT_READS = 32
 _MAX_READ = 2048
 """Maximum number of records that one page reads when its filter matches few of them."""
+RETRY = "retry"
+"""Prefix of the request ids of repetitions; the contract does not let callers use such ids."""
+_UNSTORED = frozenset({Reason.STORAGE_FAILED.name, Reason.STORAGE_REFUSED.name})
+"""Failures after which a provider may have a finished video that could not be stored."""
 DELIVERIES = "deliveries"
 """Step of a webhook job; its result lists the deliveries."""
 
@@ -79,6 +85,7 @@ class JobStore:
                 updated_at=format_now(),
                 webhook_url=request.webhook_url,
                 request_id=request.request_id,
+                **_list_taken_over(request.repeated),
             )
             stored = await self.read(self.build_key(principal, job_id)) if request.request_id else None
             return stored or await self._publish_new(record)
@@ -168,6 +175,28 @@ class JobStore:
             with translate_nats_errors():
                 await self._streams.cancels.put(self.build_key(principal, job_id), b"1")
         return stored
+
+    async def retry(self, job_id: str, principal: str) -> StoredJob:
+        """Create the repetition of a failed job, or return the existing one.
+
+        Raises:
+            MediaError: JOB_NOT_FOUND; VALIDATION_ERROR, the job has not failed; QUOTA_EXCEEDED, UNAVAILABLE.
+        """
+        failed = (await self.get(job_id, principal)).record
+        if failed.status is not Status.FAILED:
+            raise invalid("id", f"must be the id of a failed job; this one is {failed.status.value}")
+        request = JobRequest(failed.kind, failed.spec, failed.webhook_url, f"{RETRY}:{job_id}", failed)
+        created = await self.submit(request, principal)
+        await self._mark_retried(self.build_key(principal, job_id), created.record.job_id)
+        return created
+
+    async def _mark_retried(self, key: str, retried_by: str) -> None:
+        """Store the id of the repetition: its results must outlive the failed job."""
+        with translate_nats_errors():
+            while (stored := await self.read(key)) is not None and not stored.record.retried_by:
+                with suppress(KeyWrongLastSequenceError):
+                    changed = replace(stored.record, retried_by=retried_by)
+                    await self._streams.state.update(key, changed.encode(), last=stored.revision)
 
     async def is_cancelled(self, key: str) -> bool:
         """Return whether the cancellation of a job was requested."""
@@ -309,6 +338,20 @@ class JobStore:
         except (ValueError, TypeError, KeyError):
             log.warning("cannot read a record; a newer version may have written it", job=key)
             return None
+
+
+def _list_taken_over(failed: JobRecord | None) -> dict[str, Any]:
+    """Return the fields of a record that a repetition takes over from the failed job."""
+    if failed is None:
+        return {}
+    # After any other failure the provider has cancelled or failed the video, so that its id has no video to find.
+    has_lost_video = failed.failure is not None and failed.failure.reason in _UNSTORED
+    return {
+        "retry_of": failed.job_id,
+        "video_of": (failed.video_of or failed.job_id) if has_lost_video else "",
+        "steps": failed.steps,
+        "percent": failed.percent,
+    }
 
 
 def build_webhook_request_id(job_id: str) -> str:

@@ -96,6 +96,12 @@ class JobRecord:
     """Delivery number of the message with which that worker received it."""
     webhook_url: str = ""
     request_id: str = ""
+    retry_of: str = ""
+    """Id of the failed job that this one repeats; empty for other jobs."""
+    video_of: str = ""
+    """Id of the job whose unstored video a repetition requests; empty to request a video of its own."""
+    retried_by: str = ""
+    """Id of the repetition of this failed job, which uses its results; empty without one."""
     tidied: bool = False
     """Whether a sweep has deleted objects that the job stored without recording them."""
 
@@ -167,6 +173,8 @@ class JobRequest:
     spec: Mapping[str, Any]
     webhook_url: str = ""
     request_id: str = ""
+    repeated: JobRecord | None = None
+    """The failed job that this one repeats."""
 
 
 @dataclass(frozen=True, slots=True)

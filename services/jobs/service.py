@@ -20,7 +20,7 @@ from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
 from services.jobs.pipelines.checks import StepChecks
 from services.jobs.pipelines.step_requests import list_step_requests
-from services.jobs.pipelines.steps import build_sample_key
+from services.jobs.pipelines.steps import build_folder
 from services.jobs.record import StoredJob
 from services.jobs.retry_policy import RETRYABLE
 from services.jobs.webhooks import SigningSecrets
@@ -109,6 +109,11 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
         stored = await self._job_store.cancel(request.id, get_principal(context))
         return jobs_pb2.CancelJobResponse(job=await self._to_message(stored))
 
+    async def RetryJob(self, request: jobs_pb2.RetryJobRequest, context: Context) -> jobs_pb2.RetryJobResponse:
+        """Create the repetition of a failed job."""
+        stored = await self._job_store.retry(request.id, get_principal(context))
+        return jobs_pb2.RetryJobResponse(job=await self._to_message(stored))
+
     async def WatchJob(
         self, request: jobs_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[jobs_pb2.WatchJobResponse]:
@@ -149,7 +154,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
     async def _check_steps(self, request: jobs_pb2.CreateJobRequest, principal: str) -> None:
         """Refuse a job whose steps the services would refuse; if they do not answer, the worker checks it again."""
         try:
-            await self._checks.check(list_step_requests(request, build_sample_key(principal)), principal)
+            await self._checks.check(list_step_requests(request, build_folder(principal, "new")), principal)
         except MediaError as error:
             if error.reason not in RETRYABLE:
                 raise

@@ -18,6 +18,12 @@ _VOICE_TYPES = {
     "embedded": tts_pb2.VOICE_TYPE_EMBEDDED,
 }
 
+_QUALITIES = {
+    tts_pb2.AUDIO_QUALITY_LOW: "low",
+    tts_pb2.AUDIO_QUALITY_MEDIUM: "medium",
+    tts_pb2.AUDIO_QUALITY_HIGH: "high",
+}
+
 
 def from_synthesize_request(
     request: tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest, *, streamed: bool
@@ -33,6 +39,7 @@ def from_synthesize_request(
         provider=request.provider,
         model_id=request.model_id,
         output_format=request.output_format,
+        quality=_QUALITIES.get(request.quality, ""),
         language_code=request.language_code,
         settings=VoiceSettings(
             stability=request.stability if has_field("stability") else None,

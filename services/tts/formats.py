@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from services.common.errors import invalid
+
 Family = Literal["mp3", "pcm", "wav", "opus", "ulaw", "alaw"]
 
 _CONTENT_TYPES: dict[Family, str] = {
@@ -60,3 +62,31 @@ FORMATS: dict[str, OutputFormat] = {
 }
 
 DEFAULT_FORMAT = FORMATS["mp3_44100_128"]
+"""Format of requests that name none."""
+
+QUALITIES: dict[str, dict[str, OutputFormat]] = {
+    "mp3": {name: FORMATS[f"mp3_44100_{rate}"] for name, rate in (("low", 64), ("medium", 128), ("high", 192))},
+    "opus": {name: FORMATS[f"opus_48000_{rate}"] for name, rate in (("low", 32), ("medium", 96), ("high", 192))},
+    "wav": {name: FORMATS[f"wav_{rate}"] for name, rate in (("low", 16000), ("medium", 24000), ("high", 44100))},
+    "pcm": {name: FORMATS[f"pcm_{rate}"] for name, rate in (("low", 16000), ("medium", 24000), ("high", 44100))},
+}
+"""Format of each quality, for requests that name a codec instead of a format."""
+MEDIUM = "medium"
+
+
+def find_format(name: str, quality: str) -> OutputFormat | None:
+    """Return the format of a request, or None if there is no format or codec of this name.
+
+    Args:
+        name: Name of a format, or of a codec with qualities; empty for mp3.
+        quality: low, medium or high; empty for medium.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, both a whole format and a quality are given.
+    """
+    if name in FORMATS:
+        if quality:
+            raise invalid("quality", f"must not be set with {name}, which names the rates; use {FORMATS[name].family}")
+        return FORMATS[name]
+    qualities = QUALITIES.get(name or DEFAULT_FORMAT.family)
+    return None if qualities is None else qualities[quality or MEDIUM]

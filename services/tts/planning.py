@@ -9,7 +9,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.resilience.failover import check_any_ready
 from services.common.text.normalization import clean_text, normalize_text
 from services.tts.events import Plan
-from services.tts.formats import DEFAULT_FORMAT, FORMATS, OutputFormat
+from services.tts.formats import FORMATS, OutputFormat, find_format
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice, VoiceSettings
 
 DEFAULT_VOICE = "Aria"
@@ -24,6 +24,8 @@ class SpeechRequest:
     provider: str = ""
     model_id: str = ""
     output_format: str = ""
+    quality: str = ""
+    """low, medium or high."""
     language_code: str = ""
     settings: VoiceSettings = VoiceSettings()
     seed: int | None = None
@@ -155,7 +157,7 @@ class Planner:
 
 
 def _parse_output_format(request: SpeechRequest, provider: SpeechProvider) -> OutputFormat:
-    output_format = FORMATS.get(request.output_format) if request.output_format else DEFAULT_FORMAT
+    output_format = find_format(request.output_format, request.quality)
     families = provider.capabilities.families
     if output_format is None or output_format.family not in families:
         offered = ", ".join(name for name, item in FORMATS.items() if item.family in families)

@@ -13,6 +13,8 @@ from google.protobuf.message import DecodeError, Message
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 
 # An error travels in HTTP/2 headers. Callers accept 8 KiB of them; with more they would see another error.
+WHOLE_REQUEST = "request"
+"""Field of a violation by the message itself, not by one of its fields."""
 _MAX_VIOLATIONS = 25
 _LENGTH_DELIMITED = 2
 
@@ -84,4 +86,4 @@ def _build_path(violation: protovalidate.ViolationPb) -> str:
         path += f".{element.field_name}"
         if element.subscript is not None:
             path += f"[{element.subscript.value}]"
-    return path.lstrip(".") or "request"
+    return path.lstrip(".") or WHOLE_REQUEST

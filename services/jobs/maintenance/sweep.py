@@ -139,7 +139,8 @@ class Sweep:
 
     async def _delete_record(self, key: str, stored: StoredJob) -> bool:
         record = stored.record
-        if self._options.delete_results:
+        # The results of a job that was retried belong to its repetition.
+        if self._options.delete_results and not record.retried_by:
             await self._cleanup.delete_results(record)
         if record.request_id:
             await self._purge(REQUESTS, f"{to_owner_token(record.principal)}.{to_request_token(record.request_id)}")

@@ -9,10 +9,8 @@ from media.jobs.v1 import jobs_pb2
 
 from services.jobs.job_type import JobType, Pipeline
 from services.jobs.lease import Lease
-from services.jobs.pipelines.requests import build_narration_spec, build_video_spec
+from services.jobs.pipelines.requests import build_mux_options, build_narration_spec, build_video_spec
 from services.jobs.pipelines.steps import IMAGE, ProgressRange, Steps
-
-DEFAULT_DELAY_MS = 500
 
 
 def build_job_types(steps: Steps, max_running: int, wait_budget_seconds: float) -> Mapping[str, JobType]:
@@ -47,8 +45,7 @@ async def run_talking_video(lease: Lease, steps: Steps) -> None:
     spec = ParseDict(dict(lease.record.spec), jobs_pb2.TalkingVideoSpec())
     await steps.make_speech(lease, spec.narration, ProgressRange(1, 15))
     await steps.make_video(lease, spec.video, ProgressRange(15, 85))
-    delay_ms = spec.audio_delay_ms if spec.HasField("audio_delay_ms") else DEFAULT_DELAY_MS
-    await steps.mux_video(lease, ProgressRange(85, 99), audio_delay_ms=delay_ms, captions=spec.captions)
+    await steps.mux_video(lease, build_mux_options(spec, jobs_pb2.JOB_CAPTIONS_NONE), ProgressRange(85, 99))
 
 
 async def run_headline(lease: Lease, steps: Steps) -> None:
@@ -68,8 +65,7 @@ async def run_story(lease: Lease, steps: Steps) -> None:
     await _illustrate(lease, steps, spec.headline, ProgressRange(1, 15), ProgressRange(15, 25))
     video = build_video_spec(spec, lease.record.steps[IMAGE]["key"])
     await steps.make_video(lease, video, ProgressRange(25, 88))
-    captions = spec.captions or jobs_pb2.JOB_CAPTIONS_TRACK
-    await steps.mux_video(lease, ProgressRange(88, 99), audio_delay_ms=DEFAULT_DELAY_MS, captions=captions)
+    await steps.mux_video(lease, build_mux_options(spec, jobs_pb2.JOB_CAPTIONS_TRACK), ProgressRange(88, 99))
 
 
 async def _illustrate(

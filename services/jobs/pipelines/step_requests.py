@@ -11,7 +11,9 @@ from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 
 from services.common.errors import FieldViolation, MediaError
+from services.common.rpc.validation import WHOLE_REQUEST
 from services.jobs.pipelines.requests import (
+    build_image_name,
     build_image_request,
     build_narration_spec,
     build_speech_request,
@@ -19,10 +21,19 @@ from services.jobs.pipelines.requests import (
     build_video_spec,
 )
 
-_STORY_FIELDS: Mapping[str, str] = {"prompt": "story.motion", "provider": "story.video_provider"}
+_STORY_FIELDS: Mapping[str, str] = {
+    "prompt": "story.motion",
+    "provider": "story.video_provider",
+    "model": "story.video_model",
+}
 _IMAGE_FIELDS: Mapping[str, str] = {
     "prompt": "headline",
     "provider": "image_provider",
+    "width": "image_width",
+    "height": "image_height",
+    "output.format": "image_format",
+    "quality": "image_quality",
+    "style.theme": "theme",
     "style.art_styles[0]": "art_style",
     "style.style_guidelines": "style_guidelines",
     "style.max_length": "max_length",
@@ -48,8 +59,9 @@ class StepRequest:
 
     def relabel_error(self, error: MediaError) -> MediaError:
         """Return an error of the request with the names of the job's fields."""
+        names = {WHOLE_REQUEST: self.job_field, **self.names}
         violations = [
-            FieldViolation(self.names.get(item.field, f"{self.job_field}.{item.field}"), item.description)
+            FieldViolation(names.get(item.field, f"{self.job_field}.{item.field}"), item.description)
             for item in error.violations
         ]
         summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
@@ -62,12 +74,12 @@ class StepRequest:
         )
 
 
-def list_step_requests(request: jobs_pb2.CreateJobRequest, image_key: str) -> Sequence[StepRequest]:
+def list_step_requests(request: jobs_pb2.CreateJobRequest, folder: str) -> Sequence[StepRequest]:
     """Return the requests of all steps of a job that generate something, in the order of the steps.
 
     Args:
         request: The job; its contract requires a spec.
-        image_key: Object key for an image that the job generates.
+        folder: Prefix of the object key for an image that the job generates.
     """
     match request.WhichOneof("spec"):
         case "animate":
@@ -79,12 +91,14 @@ def list_step_requests(request: jobs_pb2.CreateJobRequest, image_key: str) -> Se
                 _list_video(spec.video, "talking_video.video"),
             ]
         case "headline":
-            return _list_headline(request.headline, "headline", image_key)
+            return _list_headline(request.headline, "headline", folder)
         case _:
             story = request.story
-            video = build_video_request(build_video_spec(story, image_key), _SAMPLE_ID)
+            video = build_video_request(
+                build_video_spec(story, f"{folder}{build_image_name(story.headline.image_format)}"), _SAMPLE_ID
+            )
             return [
-                *_list_headline(story.headline, "story.headline", image_key),
+                *_list_headline(story.headline, "story.headline", folder),
                 StepRequest(video, "story", _STORY_FIELDS, image_is_pending=True),
             ]
 
@@ -93,14 +107,15 @@ def _list_video(spec: jobs_pb2.VideoSpec, field_name: str) -> StepRequest:
     return StepRequest(build_video_request(spec, _SAMPLE_ID), field_name)
 
 
-def _list_headline(spec: jobs_pb2.HeadlineSpec, field_name: str, image_key: str) -> list[StepRequest]:
+def _list_headline(spec: jobs_pb2.HeadlineSpec, field_name: str, folder: str) -> list[StepRequest]:
     names = {service_field: f"{field_name}.{job_field}" for service_field, job_field in _IMAGE_FIELDS.items()}
     text_field = f"{field_name}.narration.text" if spec.narration.text else f"{field_name}.headline"
     return [
-        StepRequest(build_image_request(spec, image_key), field_name, names),
+        StepRequest(build_image_request(spec, folder), field_name, names),
         _list_speech(build_narration_spec(spec), f"{field_name}.narration", text_field),
     ]
 
 
 def _list_speech(spec: jobs_pb2.NarrationSpec, field_name: str, text_field: str) -> StepRequest:
-    return StepRequest(build_speech_request(spec, _SAMPLE_FORMAT), field_name, {"text": text_field})
+    names = {name: f"{field_name}.voice_settings.{name}" for name in jobs_pb2.VoiceSettings.DESCRIPTOR.fields_by_name}
+    return StepRequest(build_speech_request(spec, _SAMPLE_FORMAT), field_name, {**names, "text": text_field})

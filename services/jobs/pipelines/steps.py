@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from media.common.v1 import alignment_pb2
+from media.image.v1 import image_pb2
 from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
@@ -16,15 +21,26 @@ from services.common.storage.keys import prefix_for
 from services.jobs.clients import ServiceClients, await_last_message, await_reply, metadata_for_owner
 from services.jobs.lease import Lease, Result
 from services.jobs.pipelines.checks import StepChecks
-from services.jobs.pipelines.requests import build_image_request, build_speech_request, build_video_request
+from services.jobs.pipelines.requests import (
+    MuxOptions,
+    build_image_name,
+    build_image_request,
+    build_speech_request,
+    build_video_request,
+)
 from services.jobs.pipelines.step_requests import list_step_requests
 from services.jobs.record import JobRecord
 
+T = TypeVar("T")
+
 VIDEO, AUDIO, FINAL, IMAGE = "video", "audio", "final", "image"
 """Names of steps; fields of the result have the same names."""
-OWN_OBJECTS: Mapping[str, str] = {IMAGE: "image.webp", FINAL: "final.mp4"}
-"""File names of the steps that store under an object key of the job."""
-_FREEZE = video_pb2.LENGTH_POLICY_FREEZE
+OWN_OBJECTS = (IMAGE, FINAL)
+"""Steps that store under an object key of the job."""
+_USUAL_IMAGE_SECONDS = 8.0
+"""Usual time of an image; the progress of the step is estimated from it."""
+_IMAGE_PROGRESS_SECONDS = 1.0
+"""Time between two estimates."""
 _CAPTIONS = {
     jobs_pb2.JOB_CAPTIONS_TRACK: video_pb2.CAPTION_MODE_TRACK,
     jobs_pb2.JOB_CAPTIONS_BURNED: video_pb2.CAPTION_MODE_BURNED,
@@ -62,7 +78,7 @@ class Steps:
             return
         request = ParseDict({record.kind: dict(record.spec)}, jobs_pb2.CreateJobRequest())
         checks = StepChecks(self.services, self.limits.first_message_seconds, reads_images=True)
-        await checks.check(list_step_requests(request, build_own_key(record, IMAGE)), record.principal)
+        await checks.check(list_step_requests(request, build_folder(record.principal, record.job_id)), record.principal)
 
     async def make_video(self, lease: Lease, spec: jobs_pb2.VideoSpec, progress_range: ProgressRange) -> Result:
         """Generate the video of an image. The request carries the job id: a retry gets the same video."""
@@ -90,7 +106,15 @@ class Steps:
             request = build_speech_request(spec, self.speech_format)
             metadata = metadata_for_owner(lease.record.principal)
             call = self.services.speech.SynthesizeStream(request, metadata=metadata, timeout=self.limits.stream_seconds)
-            done = await await_last_message(call, "done", self.limits.first_message_seconds)
+            spoken_characters = 0
+
+            async def report(event: tts_pb2.SynthesizeStreamResponse) -> None:
+                nonlocal spoken_characters
+                spoken_characters += len(event.chunk.alignment.characters)
+                percent = 100 * min(1.0, spoken_characters / len(spec.text))
+                await lease.report_progress(AUDIO, progress_range.to_job_percent(percent))
+
+            done = await await_last_message(call, "done", self.limits.first_message_seconds, report)
             return _to_speech_result(done.stored_audio)
 
         await lease.begin_step(AUDIO, progress_range.low)
@@ -101,16 +125,14 @@ class Steps:
 
         async def run() -> Result:
             record = lease.record
-            request = build_image_request(spec, build_own_key(record, IMAGE))
+            request = build_image_request(spec, build_folder(record.principal, record.job_id))
             metadata = metadata_for_owner(record.principal)
             call = self.services.images.GenerateImage(request, metadata=metadata, timeout=self.limits.answer_seconds)
-            image = (await await_reply(call)).image
-            return {
-                **_to_medium(image.key, image.content_type, image.provider, image.model),
-                "width": image.width,
-                "height": image.height,
-                "prompt": image.prompt,
-            }
+            reply = await await_with_progress(
+                await_reply(call),
+                lambda seconds: lease.report_progress(IMAGE, progress_range.to_job_percent(estimate_percent(seconds))),
+            )
+            return _to_image_result(reply.image)
 
         await lease.begin_step(IMAGE, progress_range.low)
         return await lease.run_step(IMAGE, run, paid=True)
@@ -118,10 +140,8 @@ class Steps:
     async def mux_video(
         self,
         lease: Lease,
+        options: MuxOptions,
         progress_range: ProgressRange,
-        *,
-        audio_delay_ms: int,
-        captions: jobs_pb2.JobCaptions,
     ) -> Result:
         """Mux the speech into the video. A retry overwrites the earlier result."""
 
@@ -131,12 +151,12 @@ class Steps:
             request = video_pb2.MuxVideoRequest(
                 video=video_pb2.MediaSource(key=record.steps[VIDEO]["key"]),
                 audio=video_pb2.MediaSource(key=audio["key"]),
-                audio_delay_ms=audio_delay_ms,
-                length_policy=_FREEZE,
+                audio_delay_ms=options.audio_delay_ms,
+                length_policy=options.length_policy,
                 object_key=build_own_key(record, FINAL),
                 overwrite=True,
             )
-            if mode := _CAPTIONS.get(captions):
+            if mode := _CAPTIONS.get(options.captions):
                 alignment = await self.get_alignment(record)
                 request.captions.CopyFrom(video_pb2.Captions(alignment=alignment, mode=mode))
             metadata = metadata_for_owner(record.principal)
@@ -172,22 +192,69 @@ class Steps:
 
 
 def build_video_request_id(record: JobRecord) -> str:
-    """Return the request id of the video of a job."""
-    return f"job-{record.job_id}"
+    """Return the request id of the video of a job.
+
+    A repetition may have that of the failed job, whose paid video could not be stored.
+    """
+    return f"job-{record.video_of or record.job_id}"
 
 
 def build_own_key(record: JobRecord, step: str) -> str:
-    """Return the object key of the result of a step; the same for each attempt."""
-    return f"{prefix_for(record.principal)}jobs/{record.job_id}/{OWN_OBJECTS[step]}"
+    """Return the object key of the result of a step in OWN_OBJECTS; the same for each attempt."""
+    folder = build_folder(record.principal, record.job_id)
+    if step == FINAL:
+        return f"{folder}{FINAL}.mp4"
+    headline = record.spec.get("headline")
+    # The headline of a story is a spec of its own; that of a headline job is its text.
+    spec = headline if isinstance(headline, Mapping) else record.spec
+    return f"{folder}{build_image_name(spec.get('imageFormat', ''))}"
 
 
-def build_sample_key(principal: str) -> str:
-    """Return an object key of the same form for a job that does not exist yet."""
-    return f"{prefix_for(principal)}jobs/new/{OWN_OBJECTS[IMAGE]}"
+def build_folder(principal: str, job_id: str) -> str:
+    """Return the prefix of the object keys of a job of `principal`."""
+    return f"{prefix_for(principal)}jobs/{job_id}/"
+
+
+def estimate_percent(seconds: float) -> float:
+    """Return the estimated progress of an image in percent after `seconds`; approaches 100, and never reaches it."""
+    return 100 * (1 - math.exp(-seconds / _USUAL_IMAGE_SECONDS))
+
+
+async def await_with_progress(
+    reply: Coroutine[Any, Any, T],
+    report: Callable[[float], Awaitable[None]],
+    pause_seconds: float = _IMAGE_PROGRESS_SECONDS,
+) -> T:
+    """Return the reply of a call, and report the time that it has taken until then.
+
+    Args:
+        reply: Waits for the reply.
+        report: Called with the seconds since the start, after each pause.
+        pause_seconds: Time between two reports.
+    """
+    begin = time.monotonic()
+    task = asyncio.create_task(reply)
+    try:
+        while not (await asyncio.wait([task], timeout=pause_seconds))[0]:
+            await report(time.monotonic() - begin)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _to_medium(key: str, content_type: str, provider: str, model: str) -> dict[str, object]:
     return {"key": key, "contentType": content_type, "provider": provider, "model": model}
+
+
+def _to_image_result(image: image_pb2.Image) -> Result:
+    return {
+        **_to_medium(image.key, image.content_type, image.provider, image.model),
+        "width": image.width,
+        "height": image.height,
+        "prompt": image.prompt,
+        "promptMetadata": MessageToDict(image.prompt_metadata),
+    }
 
 
 def _to_video_result(video: video_pb2.VideoFile, provider: str, model: str) -> Result:

@@ -47,6 +47,7 @@ IMAGE = {
     "width": 1024,
     "height": 576,
     "prompt": "a cat on the moon",
+    "promptMetadata": {"style": "vintage", "version": "1", "shortened": True, "timestamp": "2026-11-21T09:00:00Z"},
 }
 
 
@@ -108,6 +109,13 @@ async def test_each_result_has_its_properties() -> None:
     assert (image.key, image.duration_seconds, image.width, image.height) == (IMAGE["key"], 0.0, 1024, 576)
     assert (job.result.final.key, job.result.final.provider, job.result.final.model) == (FINAL["key"], "", "")
     assert (job.result.prompt, job.result.stored_audio_id) == ("a cat on the moon", "a-1")
+    prompt = job.result.prompt_metadata
+    assert (prompt.style, prompt.version, prompt.shortened, prompt.timestamp.seconds) == (
+        "vintage",
+        "1",
+        True,
+        1795251600,
+    )
 
 
 async def test_urls_are_built_from_keys_with_their_expiry() -> None:

@@ -16,14 +16,29 @@ from services.jobs.record import JobFilter, Status
 
 MAX_CHARACTERS = 20
 VIDEO: dict[str, Any] = {"imageKey": "users/alice/cat.png", "prompt": "zoom in", "seconds": 6, "resolution": "512p"}
-NARRATION: dict[str, Any] = {"text": "Hello.", "voice": "Aria", "provider": "espeak", "modelId": "m-1"}
+NARRATION: dict[str, Any] = {
+    "text": "Hello.",
+    "voice": "Aria",
+    "provider": "espeak",
+    "modelId": "m-1",
+    "outputFormat": "wav",
+    "quality": "AUDIO_QUALITY_LOW",
+    "languageCode": "en",
+    "voiceSettings": {"stability": 0.0, "speed": 0.9},
+}
 HEADLINE: dict[str, Any] = {
     "headline": "Cats land on the moon, and all of them like it there",
     "artStyle": "watercolor",
     "narration": NARRATION,
     "styleGuidelines": ["calm", "blue"],
     "maxLength": 400,
-    "imageSize": "square",
+    "imageSize": "custom",
+    "imageWidth": 800,
+    "imageHeight": 600,
+    "imageFormat": "png",
+    "imageQuality": "IMAGE_QUALITY_HIGH",
+    "theme": "IMAGE_THEME_VINTAGE",
+    "useBrand": True,
     "imageProvider": "embedded",
 }
 SPECS: dict[str, dict[str, Any]] = {
@@ -37,6 +52,12 @@ SPECS: dict[str, dict[str, Any]] = {
         "resolution": "1080p",
         "videoProvider": "replicate",
         "captions": "JOB_CAPTIONS_NONE",
+        "audioDelayMs": 0,
+        "lengthPolicy": "LENGTH_POLICY_LOOP",
+        "videoModel": "acme/zoom",
+        "promptOptimizer": False,
+        "modelInput": {"fps": 24.0, "tags": ["a", None]},
+        "imageInputName": "start_image",
     },
 }
 
@@ -122,6 +143,16 @@ def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any]
         ("headline", {"headline": "Cats", "imageSize": "gigantic"}, "headline.image_size"),
         ("story", {"headline": {"headline": "Cats", "imageSize": "gigantic"}}, "story.headline.image_size"),
         ("talking_video", {"video": VIDEO, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
+        ("headline", {"headline": "Cats", "imageFormat": "gif"}, "headline.image_format"),
+        ("headline", {"headline": "Cats", "imageSize": "custom", "imageWidth": 800}, "headline"),
+        ("headline", {"headline": "Cats", "narration": {"outputFormat": "ogg"}}, "headline.narration.output_format"),
+        (
+            "headline",
+            {"headline": "Cats", "narration": {"voiceSettings": {"speed": 9}}},
+            "headline.narration.voice_settings.speed",
+        ),
+        ("animate", {"video": {**VIDEO, "imageInputName": "?"}}, "animate.video.image_input_name"),
+        ("story", {"headline": {"headline": "Cats"}, "videoModel": "?"}, "story.video_model"),
     ],
 )
 def test_violations_of_service_contracts_are_refused_before_a_job_is_accepted(

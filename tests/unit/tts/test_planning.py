@@ -74,7 +74,7 @@ def build_refusal(build_speech_request: SpeechRequest, provider: FakeSpeechProvi
         (SpeechRequest("Hello", voice="Unknown"), Reason.VOICE_NOT_FOUND, "voice"),
         (SpeechRequest("Hello", provider="elevenlabs"), Reason.VALIDATION_ERROR, "provider"),
         (SpeechRequest("Hello", output_format="opus_48000_64"), Reason.VALIDATION_ERROR, "output_format"),
-        (SpeechRequest("Hello", output_format="mp3"), Reason.VALIDATION_ERROR, "output_format"),
+        (SpeechRequest("Hello", output_format="flac"), Reason.VALIDATION_ERROR, "output_format"),
         (SpeechRequest("a" * 101), Reason.TEXT_TOO_LONG, "text"),
     ],
     ids=lambda value: getattr(value, "name", None),

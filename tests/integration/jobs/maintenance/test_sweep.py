@@ -108,6 +108,13 @@ async def test_its_results_are_deleted_for_the_owner_if_configured(rig: Maintena
     )
 
 
+async def test_the_results_of_a_repeated_job_belong_to_its_repetition(rig: MaintenanceRig) -> None:
+    job_id = await rig.store_job(Status.FAILED, steps=MADE, retried_by="1" * 32)
+    await rig.run_sweep(RETENTION_SECONDS + 60, delete_results=True)
+    assert await rig.read_record(job_id) is None
+    assert rig.shelves.deleted == []
+
+
 async def test_a_job_stays_until_its_results_are_deleted(rig: MaintenanceRig) -> None:
     job_id = await rig.store_job(Status.SUCCEEDED, steps=MADE)
     other_id = await rig.store_job(Status.SUCCEEDED, replace(REQUEST, request_id="other"))

@@ -9,8 +9,8 @@ from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
 from services.jobs.converters import KINDS
-from services.jobs.pipelines.definitions import DEFAULT_DELAY_MS, build_job_types
-from services.jobs.pipelines.requests import DEFAULT_MOTION
+from services.jobs.pipelines.definitions import build_job_types
+from services.jobs.pipelines.requests import DEFAULT_DELAY_MS, DEFAULT_MOTION
 from tests.fakes.job_services import AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.unit.jobs.memory_buckets import JOB_ID, make_record
 from tests.unit.jobs.pipelines.conftest import PipelineRig
@@ -194,3 +194,26 @@ async def test_every_requestable_kind_is_limited_and_can_be_cancelled(rig: Pipel
         assert kind.cancel_at_provider is not None
         await kind.cancel_at_provider(make_record(intents=("video",)))
     assert rig.fake.methods == ["CancelVideo"] * len(KINDS)
+
+
+async def test_a_story_passes_all_its_options(rig: PipelineRig) -> None:
+    spec = {
+        **SPECS["story"],
+        "audioDelayMs": 0,
+        "lengthPolicy": "LENGTH_POLICY_LOOP",
+        "videoModel": "acme/zoom",
+        "promptOptimizer": False,
+        "modelInput": {"fps": 24},
+        "imageInputName": "start_image",
+    }
+    await rig.run_job("story", spec)
+    video, mux = rig.fake.last("GenerateVideo").request, rig.fake.last("MuxVideo").request
+    assert (video.model, video.prompt_optimizer, dict(video.model_input)) == ("acme/zoom", False, {"fps": 24})
+    assert video.image_input_name == "start_image"
+    assert (mux.audio_delay_ms, mux.length_policy) == (0, video_pb2.LENGTH_POLICY_LOOP)
+
+
+@pytest.mark.parametrize("kind", ["talking_video", "story"])
+async def test_a_video_lasts_as_long_as_its_speech_by_default(rig: PipelineRig, kind: str) -> None:
+    await rig.run_job(kind, SPECS[kind])
+    assert rig.fake.last("MuxVideo").request.length_policy == video_pb2.LENGTH_POLICY_FREEZE

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from media.image.v1 import image_pb2
 from media.jobs.v1 import jobs_pb2
+from media.tts.v1 import tts_pb2
 from media.video.v1 import video_pb2
 from nats.js.errors import KeyWrongLastSequenceError
 
 from services.common.errors import MediaError, Reason
 from services.jobs.lease import Lease, LeaseLostError, Result
-from services.jobs.pipelines.steps import ProgressRange, Steps, build_video_request_id
+from services.jobs.pipelines.requests import MuxOptions
+from services.jobs.pipelines.steps import (
+    ProgressRange,
+    Steps,
+    await_with_progress,
+    build_own_key,
+    build_video_request_id,
+    estimate_percent,
+)
 from services.jobs.record import JobRecord
 from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
 from tests.fakes.waiting import until
@@ -42,13 +53,14 @@ HEADLINE = jobs_pb2.HeadlineSpec(
 RESULTS = {"audio": {"key": AUDIO_KEY, "storedAudioId": STORED_AUDIO_ID}, "video": {"key": VIDEO_KEY}}
 SPAN = ProgressRange(20, 60)
 NONE = jobs_pb2.JOB_CAPTIONS_NONE
+MUX = MuxOptions(0, video_pb2.LENGTH_POLICY_FREEZE, NONE)
 
 Do = Callable[[Steps, Lease], Awaitable[Result]]
 STEPS: dict[str, tuple[str, Do]] = {
     "video": ("GenerateVideo", lambda steps, lease: steps.make_video(lease, VIDEO, SPAN)),
     "audio": ("SynthesizeStream", lambda steps, lease: steps.make_speech(lease, NARRATION, SPAN)),
     "image": ("GenerateImage", lambda steps, lease: steps.make_image(lease, HEADLINE, SPAN)),
-    "final": ("MuxVideo", lambda steps, lease: steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=NONE)),
+    "final": ("MuxVideo", lambda steps, lease: steps.mux_video(lease, MUX, SPAN)),
 }
 
 
@@ -234,6 +246,132 @@ async def test_an_image_is_stored_under_a_key_of_the_job(rig: PipelineRig) -> No
     assert (result["prompt"], result["width"], result["height"]) == ("final: Cats land on the moon", 1024, 576)
 
 
+async def test_a_speech_has_the_requested_voice_and_quality(rig: PipelineRig) -> None:
+    spec = jobs_pb2.NarrationSpec(
+        text="Hello.",
+        quality=tts_pb2.AUDIO_QUALITY_HIGH,
+        language_code="en",
+        voice_settings=jobs_pb2.VoiceSettings(stability=0.0, speed=1.1, use_speaker_boost=False),
+    )
+    await rig.steps.make_speech(await rig.buckets.lease(make_record()), spec, SPAN)
+    request = rig.fake.last("SynthesizeStream").request
+    assert (request.output_format, request.quality) == ("", tts_pb2.AUDIO_QUALITY_HIGH)
+    assert (request.language_code, request.stability, request.speed) == ("en", 0.0, 1.1)
+    assert request.HasField("stability")
+    assert request.HasField("use_speaker_boost")
+    assert not request.HasField("style")
+
+
+async def test_the_percent_of_a_speech_follows_its_characters(rig: PipelineRig) -> None:
+    # The fake sends the alignment of two characters.
+    spec = jobs_pb2.NarrationSpec(text="Hi, you!")
+    await rig.steps.make_speech(await rig.buckets.lease(make_record()), spec, SPAN)
+    assert [percent for _, percent in rig.progress] == [20.0, 30.0]
+
+
+async def test_an_image_has_the_requested_form(rig: PipelineRig) -> None:
+    headline = {"headline": "Cats", "imageFormat": "jpeg"}
+    spec = jobs_pb2.HeadlineSpec(
+        headline="Cats",
+        image_size="custom",
+        image_width=800,
+        image_height=600,
+        image_format="jpeg",
+        image_quality=image_pb2.IMAGE_QUALITY_HIGH,
+        theme=image_pb2.IMAGE_THEME_VINTAGE,
+        use_brand=True,
+    )
+    await rig.steps.make_image(await rig.buckets.lease(make_record("headline", headline)), spec, SPAN)
+    request = rig.fake.last("GenerateImage").request
+    assert (request.image_size, request.width, request.height) == ("custom", 800, 600)
+    assert (request.quality, request.style.theme) == (image_pb2.IMAGE_QUALITY_HIGH, image_pb2.IMAGE_THEME_VINTAGE)
+    assert request.style.use_brand
+    assert (request.output.format, request.output.object_key.rpartition("/")[2]) == ("jpeg", "image.jpg")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "name"),
+    [
+        ("headline", {"headline": "Cats"}, "image.webp"),
+        ("headline", {"headline": "Cats", "imageFormat": "png"}, "image.png"),
+        ("story", {"headline": {"headline": "Cats"}}, "image.webp"),
+        ("story", {"headline": {"headline": "Cats", "imageFormat": "avif"}}, "image.avif"),
+    ],
+)
+def test_the_key_of_an_image_has_the_extension_of_its_format(kind: str, spec: dict[str, Any], name: str) -> None:
+    assert build_own_key(make_record(kind, spec), "image") == f"users/alice/jobs/{JOB_ID}/{name}"
+
+
+async def test_the_progress_of_an_image_is_reported_until_its_reply() -> None:
+    reported: list[float] = []
+    replied = asyncio.Event()
+
+    async def reply() -> str:
+        await replied.wait()
+        return "image"
+
+    async def report(seconds: float) -> None:
+        reported.append(seconds)
+        if len(reported) == 3:
+            replied.set()
+
+    assert await await_with_progress(reply(), report, pause_seconds=0.001) == "image"
+    assert len(reported) >= 3
+    assert reported == sorted(reported)
+
+
+async def test_a_failed_image_raises_its_error() -> None:
+    async def fail() -> None:
+        raise MediaError(Reason.CONTENT_BLOCKED, "no")
+
+    async def report(seconds: float) -> None:
+        raise AssertionError(seconds)
+
+    with pytest.raises(MediaError, match="no"):
+        await await_with_progress(fail(), report)
+
+
+async def test_a_lost_lease_cancels_the_call_for_an_image() -> None:
+    ended = asyncio.Event()
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def report(_: float) -> None:
+        raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        await await_with_progress(hang(), report, pause_seconds=0.001)
+    assert ended.is_set()
+
+
+@given(st.floats(0, 1000), st.floats(0, 1000))
+def test_the_estimated_percent_grows_and_stays_below_100(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= estimate_percent(low) <= estimate_percent(high) <= 100
+
+
+async def test_a_video_has_the_inputs_of_its_model(rig: PipelineRig) -> None:
+    spec = jobs_pb2.VideoSpec(
+        image_key="users/alice/cat.png", prompt="zoom in", prompt_optimizer=False, image_input_name="start_image"
+    )
+    spec.model_input.update({"fps": 24, "negative_prompt": "fog"})
+    await rig.steps.make_video(await rig.buckets.lease(make_record()), spec, SPAN)
+    request = rig.fake.last("GenerateVideo").request
+    assert request.HasField("prompt_optimizer")
+    assert not request.prompt_optimizer
+    assert dict(request.model_input) == {"fps": 24, "negative_prompt": "fog"}
+    assert request.image_input_name == "start_image"
+
+
+async def test_a_repetition_requests_the_unstored_video_of_the_failed_job(rig: PipelineRig) -> None:
+    await rig.steps.make_video(await rig.buckets.lease(make_record(video_of="0" * 32)), VIDEO, SPAN)
+    assert rig.fake.last("GenerateVideo").request.request_id == f"job-{'0' * 32}"
+
+
 async def test_an_image_has_a_default_size_and_no_default_style(rig: PipelineRig) -> None:
     lease = await rig.buckets.lease(make_record())
     await rig.steps.make_image(lease, jobs_pb2.HeadlineSpec(headline="Cats"), SPAN)
@@ -243,10 +381,10 @@ async def test_an_image_has_a_default_size_and_no_default_style(rig: PipelineRig
 
 async def test_speech_is_muxed_into_the_generated_video(rig: PipelineRig) -> None:
     lease = await rig.buckets.lease(make_record(steps=RESULTS))
-    result = await rig.steps.mux_video(lease, SPAN, audio_delay_ms=750, captions=NONE)
+    result = await rig.steps.mux_video(lease, MuxOptions(750, video_pb2.LENGTH_POLICY_LOOP, NONE), SPAN)
     request = rig.fake.last("MuxVideo").request
     assert (request.video.key, request.audio.key, request.audio_delay_ms) == (VIDEO_KEY, AUDIO_KEY, 750)
-    assert request.length_policy == video_pb2.LENGTH_POLICY_FREEZE
+    assert request.length_policy == video_pb2.LENGTH_POLICY_LOOP
     assert (request.object_key, request.overwrite) == (f"users/alice/jobs/{JOB_ID}/final.mp4", True)
     assert not request.HasField("captions")
     assert result["key"] == request.object_key
@@ -263,7 +401,7 @@ async def test_captions_use_the_alignment_of_the_speech(
     rig: PipelineRig, captions: jobs_pb2.JobCaptions, mode: video_pb2.CaptionMode
 ) -> None:
     lease = await rig.buckets.lease(make_record(steps=RESULTS))
-    await rig.steps.mux_video(lease, SPAN, audio_delay_ms=0, captions=captions)
+    await rig.steps.mux_video(lease, replace(MUX, captions=captions), SPAN)
     assert rig.fake.methods == ["GetStoredAudio", "MuxVideo"]
     assert rig.fake.last("GetStoredAudio").request.id == STORED_AUDIO_ID
     request = rig.fake.last("MuxVideo").request

@@ -25,11 +25,15 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from media.common.v1 import alignment_pb2 as media_dot_common_dot_v1_dot_alignment__pb2
+from media.image.v1 import image_pb2 as media_dot_image_dot_v1_dot_image__pb2
+from media.tts.v1 import tts_pb2 as media_dot_tts_dot_v1_dot_tts__pb2
+from media.video.v1 import video_pb2 as media_dot_video_dot_v1_dot_video__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18media/jobs/v1/jobs.proto\x12\rmedia.jobs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmedia/common/v1/alignment.proto\"\xf6\x03\n\tVideoSpec\x12\x1b\n\timage_url\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1b\n\timage_key\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x9f\x01\n\x06prompt\x18\x03 \x01(\tB\x8e\x01\xe2\x41\x01\x02\xbaH\x86\x01r\x03\x18\xd0\x0f\xba\x01~\n\x0bprompt.said\x12Mmust contain at least one character that is neither white space nor invisible\x1a this.matches(r\'[^\\s\\p{Z}\\p{C}]\')\x12\x18\n\x07seconds\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18<\x12/\n\nresolution\x18\x05 \x01(\tB\x1b\xbaH\x18r\x13R\x04\x35\x31\x32pR\x04\x37\x36\x38pR\x05\x31\x30\x38\x30p\xd8\x01\x01\x12\x17\n\x05model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12/\n\x08provider\x18\x07 \x01(\tB\x1d\xbaH\x1ar\x15R\treplicateR\x08\x65mbedded\xd8\x01\x01:x\xbaHu\x1as\n\timage.one\x12\x34\x65xactly one of image_url and image_key must be given\x1a\x30(this.image_url == \'\') != (this.image_key == \'\')\"\x8a\x01\n\rNarrationSpec\x12\x16\n\x04text\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12\x16\n\x05voice\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x08provider\x18\x03 \x01(\tB\x1c\xbaH\x19r\x14R\nelevenlabsR\x06\x65speak\xd8\x01\x01\x12\x19\n\x08model_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"B\n\x0b\x41nimateSpec\x12\x33\n\x05video\x18\x01 \x01(\x0b\x32\x18.media.jobs.v1.VideoSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xf7\x01\n\x10TalkingVideoSpec\x12\x33\n\x05video\x18\x01 \x01(\x0b\x32\x18.media.jobs.v1.VideoSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12;\n\tnarration\x18\x02 \x01(\x0b\x32\x1c.media.jobs.v1.NarrationSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12&\n\x0e\x61udio_delay_ms\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\xe0\xd4\x03H\x00\x88\x01\x01\x12\x36\n\x08\x63\x61ptions\x18\x04 \x01(\x0e\x32\x1a.media.jobs.v1.JobCaptionsB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x11\n\x0f_audio_delay_ms\"\x90\x03\n\x0cHeadlineSpec\x12\xa4\x01\n\x08headline\x18\x01 \x01(\tB\x91\x01\xe2\x41\x01\x02\xbaH\x89\x01r\x03\x18\xf4\x03\xba\x01\x80\x01\n\rheadline.said\x12Mmust contain at least one character that is neither white space nor invisible\x1a this.matches(r\'[^\\s\\p{Z}\\p{C}]\')\x12\x1a\n\tart_style\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12/\n\tnarration\x18\x03 \x01(\x0b\x32\x1c.media.jobs.v1.NarrationSpec\x12+\n\x10style_guidelines\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07r\x05\x10\x01\x18\xc8\x01\x12!\n\nmax_length\x18\x05 \x01(\rB\r\xbaH\n*\x05\x18\x88\'(2\xd8\x01\x01\x12\x1b\n\nimage_size\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\x0eimage_provider\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\x84\x02\n\tStorySpec\x12\x39\n\x08headline\x18\x01 \x01(\x0b\x32\x1b.media.jobs.v1.HeadlineSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x18\n\x06motion\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x18\n\x07seconds\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18<\x12/\n\nresolution\x18\x04 \x01(\tB\x1b\xbaH\x18r\x13R\x04\x35\x31\x32pR\x04\x37\x36\x38pR\x05\x31\x30\x38\x30p\xd8\x01\x01\x12\x1f\n\x0evideo_provider\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x36\n\x08\x63\x61ptions\x18\x06 \x01(\x0e\x32\x1a.media.jobs.v1.JobCaptionsB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xc9\x01\n\x08JobMedia\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x33\n\x0furl_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x05 \x01(\x01\x12\r\n\x05width\x18\x06 \x01(\r\x12\x0e\n\x06height\x18\x07 \x01(\r\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\r\n\x05model\x18\t \x01(\t\"\x83\x02\n\tJobResult\x12&\n\x05video\x18\x01 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05\x66inal\x18\x03 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05image\x18\x04 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12-\n\talignment\x18\x06 \x01(\x0b\x32\x1a.media.common.v1.Alignment\x12\x17\n\x0fstored_audio_id\x18\x07 \x01(\t\":\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"\xa2\x01\n\nJobAttempt\x12\x0e\n\x06number\x18\x01 \x01(\r\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.media.jobs.v1.JobError\"\x92\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.media.jobs.v1.JobKind\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.media.jobs.v1.JobStatus\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x0f\n\x07percent\x18\x05 \x01(\x01\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\r\x12+\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32\x19.media.jobs.v1.JobAttempt\x12\x12\n\nsteps_done\x18\x08 \x03(\t\x12&\n\x05\x65rror\x18\t \x01(\x0b\x32\x17.media.jobs.v1.JobError\x12(\n\x06result\x18\n \x01(\x0b\x32\x18.media.jobs.v1.JobResult\x12\x13\n\x0bwebhook_url\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0f \x01(\x04\x12\x12\n\nevents_url\x18\x10 \x01(\t\x12:\n\x16\x65vents_url_expire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x04\n\x10\x43reateJobRequest\x12-\n\x07\x61nimate\x18\x01 \x01(\x0b\x32\x1a.media.jobs.v1.AnimateSpecH\x00\x12\x38\n\rtalking_video\x18\x02 \x01(\x0b\x32\x1f.media.jobs.v1.TalkingVideoSpecH\x00\x12/\n\x08headline\x18\x03 \x01(\x0b\x32\x1b.media.jobs.v1.HeadlineSpecH\x00\x12)\n\x05story\x18\x04 \x01(\x0b\x32\x18.media.jobs.v1.StorySpecH\x00\x12\xc7\x01\n\nrequest_id\x18\x05 \x01(\tB\xb2\x01\xbaH\xae\x01\xba\x01\xa7\x01\n\x0frequest_id.name\x12\x61must be 1 to 100 letters, digits, dots, hyphens and underscores, beginning with a letter or digit\x1a\x31this.matches(\'^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$\')\xd8\x01\x01\x12\xa0\x01\n\x0bwebhook_url\x18\x06 \x01(\tB\x8a\x01\xbaH\x86\x01r\x03\x18\xd0\x0f\xba\x01{\n\x10webhook_url.http\x12\x37must be an address that begins with https:// or http://\x1a.this.isUri() && this.matches(\'^(?i)https?://\')\xd8\x01\x01\x42\r\n\x04spec\x12\x05\xbaH\x02\x08\x01\"4\n\x11\x43reateJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"[\n\x16\x42\x61tchCreateJobsRequest\x12\x41\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.media.jobs.v1.CreateJobRequestB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"d\n\nJobOutcome\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.JobH\x00\x12(\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.media.jobs.v1.JobErrorH\x00\x42\t\n\x07outcome\"F\n\x17\x42\x61tchCreateJobsResponse\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.media.jobs.v1.JobOutcome\"6\n\rGetJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"1\n\x0eGetJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"\xae\x01\n\x0fListJobsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x04kind\x18\x03 \x01(\x0e\x32\x16.media.jobs.v1.JobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x06status\x18\x04 \x01(\x0e\x32\x18.media.jobs.v1.JobStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x10ListJobsResponse\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.media.jobs.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10\x43\x61ncelJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"4\n\x11\x43\x61ncelJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"P\n\x0fWatchJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x16\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x04\"3\n\x10WatchJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"E\n\x1cListWebhookDeliveriesRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"_\n\x0fWebhookDelivery\x12-\n\tsend_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"S\n\x1dListWebhookDeliveriesResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.media.jobs.v1.WebhookDelivery\"\x1c\n\x1aRotateWebhookSecretRequest\"-\n\x1bRotateWebhookSecretResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t*\x80\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_KIND_ANIMATE\x10\x01\x12\x1a\n\x16JOB_KIND_TALKING_VIDEO\x10\x02\x12\x15\n\x11JOB_KIND_HEADLINE\x10\x03\x12\x12\n\x0eJOB_KIND_STORY\x10\x04*\xa1\x01\n\tJobStatus\x12\x1a\n\x16JOB_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATUS_QUEUED\x10\x01\x12\x16\n\x12JOB_STATUS_RUNNING\x10\x02\x12\x18\n\x14JOB_STATUS_SUCCEEDED\x10\x03\x12\x15\n\x11JOB_STATUS_FAILED\x10\x04\x12\x18\n\x14JOB_STATUS_CANCELLED\x10\x05*s\n\x0bJobCaptions\x12\x1c\n\x18JOB_CAPTIONS_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_CAPTIONS_NONE\x10\x01\x12\x16\n\x12JOB_CAPTIONS_TRACK\x10\x02\x12\x17\n\x13JOB_CAPTIONS_BURNED\x10\x03\x32\xad\x07\n\nJobService\x12i\n\tCreateJob\x12\x1f.media.jobs.v1.CreateJobRequest\x1a .media.jobs.v1.CreateJobResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\t/api/jobs:\x01*b\x03job\x12|\n\x0f\x42\x61tchCreateJobs\x12%.media.jobs.v1.BatchCreateJobsRequest\x1a&.media.jobs.v1.BatchCreateJobsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/api/jobs/batch:\x01*\x12\x62\n\x06GetJob\x12\x1c.media.jobs.v1.GetJobRequest\x1a\x1d.media.jobs.v1.GetJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x0e/api/jobs/{id}b\x03job\x12^\n\x08ListJobs\x12\x1e.media.jobs.v1.ListJobsRequest\x1a\x1f.media.jobs.v1.ListJobsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/api/jobs\x12u\n\tCancelJob\x12\x1f.media.jobs.v1.CancelJobRequest\x1a .media.jobs.v1.CancelJobResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x15/api/jobs/{id}/cancel:\x01*b\x03job\x12M\n\x08WatchJob\x12\x1e.media.jobs.v1.WatchJobRequest\x1a\x1f.media.jobs.v1.WatchJobResponse0\x01\x12\x95\x01\n\x15ListWebhookDeliveries\x12+.media.jobs.v1.ListWebhookDeliveriesRequest\x1a,.media.jobs.v1.ListWebhookDeliveriesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/jobs/{id}/deliveries\x12\x93\x01\n\x13RotateWebhookSecret\x12).media.jobs.v1.RotateWebhookSecretRequest\x1a*.media.jobs.v1.RotateWebhookSecretResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/webhook-secret/rotate:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18media/jobs/v1/jobs.proto\x12\rmedia.jobs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmedia/common/v1/alignment.proto\x1a\x1amedia/image/v1/image.proto\x1a\x16media/tts/v1/tts.proto\x1a\x1amedia/video/v1/video.proto\"\xfb\x04\n\tVideoSpec\x12\x1b\n\timage_url\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1b\n\timage_key\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x9f\x01\n\x06prompt\x18\x03 \x01(\tB\x8e\x01\xe2\x41\x01\x02\xbaH\x86\x01r\x03\x18\xd0\x0f\xba\x01~\n\x0bprompt.said\x12Mmust contain at least one character that is neither white space nor invisible\x1a this.matches(r\'[^\\s\\p{Z}\\p{C}]\')\x12\x18\n\x07seconds\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18<\x12/\n\nresolution\x18\x05 \x01(\tB\x1b\xbaH\x18r\x13R\x04\x35\x31\x32pR\x04\x37\x36\x38pR\x05\x31\x30\x38\x30p\xd8\x01\x01\x12\x17\n\x05model\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12/\n\x08provider\x18\x07 \x01(\tB\x1d\xbaH\x1ar\x15R\treplicateR\x08\x65mbedded\xd8\x01\x01\x12\x1d\n\x10prompt_optimizer\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12,\n\x0bmodel_input\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12!\n\x10image_input_name\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18(:x\xbaHu\x1as\n\timage.one\x12\x34\x65xactly one of image_url and image_key must be given\x1a\x30(this.image_url == \'\') != (this.image_key == \'\')B\x13\n\x11_prompt_optimizer\"\xdb\x01\n\rVoiceSettings\x12\x16\n\tstability\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10similarity_boost\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05style\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05speed\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11use_speaker_boost\x18\x05 \x01(\x08H\x04\x88\x01\x01\x42\x0c\n\n_stabilityB\x13\n\x11_similarity_boostB\x08\n\x06_styleB\x08\n\x06_speedB\x14\n\x12_use_speaker_boost\"\xb7\x02\n\rNarrationSpec\x12\x16\n\x04text\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12\x16\n\x05voice\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x08provider\x18\x03 \x01(\tB\x1c\xbaH\x19r\x14R\nelevenlabsR\x06\x65speak\xd8\x01\x01\x12\x19\n\x08model_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1e\n\routput_format\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x35\n\x07quality\x18\x06 \x01(\x0e\x32\x1a.media.tts.v1.AudioQualityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x0evoice_settings\x18\x07 \x01(\x0b\x32\x1c.media.jobs.v1.VoiceSettings\x12\x1e\n\rlanguage_code\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18(\"B\n\x0b\x41nimateSpec\x12\x33\n\x05video\x18\x01 \x01(\x0b\x32\x18.media.jobs.v1.VideoSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xb6\x02\n\x10TalkingVideoSpec\x12\x33\n\x05video\x18\x01 \x01(\x0b\x32\x18.media.jobs.v1.VideoSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12;\n\tnarration\x18\x02 \x01(\x0b\x32\x1c.media.jobs.v1.NarrationSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12&\n\x0e\x61udio_delay_ms\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\xe0\xd4\x03H\x00\x88\x01\x01\x12\x36\n\x08\x63\x61ptions\x18\x04 \x01(\x0e\x32\x1a.media.jobs.v1.JobCaptionsB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\rlength_policy\x18\x05 \x01(\x0e\x32\x1c.media.video.v1.LengthPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x11\n\x0f_audio_delay_ms\"\xe1\x04\n\x0cHeadlineSpec\x12\xa4\x01\n\x08headline\x18\x01 \x01(\tB\x91\x01\xe2\x41\x01\x02\xbaH\x89\x01r\x03\x18\xf4\x03\xba\x01\x80\x01\n\rheadline.said\x12Mmust contain at least one character that is neither white space nor invisible\x1a this.matches(r\'[^\\s\\p{Z}\\p{C}]\')\x12\x1a\n\tart_style\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12/\n\tnarration\x18\x03 \x01(\x0b\x32\x1c.media.jobs.v1.NarrationSpec\x12+\n\x10style_guidelines\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07r\x05\x10\x01\x18\xc8\x01\x12!\n\nmax_length\x18\x05 \x01(\rB\r\xbaH\n*\x05\x18\x88\'(2\xd8\x01\x01\x12\x1b\n\nimage_size\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\x0eimage_provider\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x13\n\x0bimage_width\x18\x08 \x01(\r\x12\x14\n\x0cimage_height\x18\t \x01(\r\x12\x1d\n\x0cimage_format\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18\n\x12=\n\rimage_quality\x18\x0b \x01(\x0e\x32\x1c.media.image.v1.ImageQualityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x05theme\x18\x0c \x01(\x0e\x32\x1a.media.image.v1.ImageThemeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x11\n\tuse_brand\x18\r \x01(\x08\"\xa2\x04\n\tStorySpec\x12\x39\n\x08headline\x18\x01 \x01(\x0b\x32\x1b.media.jobs.v1.HeadlineSpecB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x18\n\x06motion\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x18\n\x07seconds\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18<\x12/\n\nresolution\x18\x04 \x01(\tB\x1b\xbaH\x18r\x13R\x04\x35\x31\x32pR\x04\x37\x36\x38pR\x05\x31\x30\x38\x30p\xd8\x01\x01\x12\x1f\n\x0evideo_provider\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x36\n\x08\x63\x61ptions\x18\x06 \x01(\x0e\x32\x1a.media.jobs.v1.JobCaptionsB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12&\n\x0e\x61udio_delay_ms\x18\x07 \x01(\rB\t\xbaH\x06*\x04\x18\xe0\xd4\x03H\x00\x88\x01\x01\x12=\n\rlength_policy\x18\x08 \x01(\x0e\x32\x1c.media.video.v1.LengthPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x0bvideo_model\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x10prompt_optimizer\x18\n \x01(\x08H\x01\x88\x01\x01\x12,\n\x0bmodel_input\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12!\n\x10image_input_name\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18(B\x11\n\x0f_audio_delay_msB\x13\n\x11_prompt_optimizer\"\xc9\x01\n\x08JobMedia\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x33\n\x0furl_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x05 \x01(\x01\x12\r\n\x05width\x18\x06 \x01(\r\x12\x0e\n\x06height\x18\x07 \x01(\r\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\r\n\x05model\x18\t \x01(\t\"\xbc\x02\n\tJobResult\x12&\n\x05video\x18\x01 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05\x66inal\x18\x03 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12&\n\x05image\x18\x04 \x01(\x0b\x32\x17.media.jobs.v1.JobMedia\x12\x0e\n\x06prompt\x18\x05 \x01(\t\x12-\n\talignment\x18\x06 \x01(\x0b\x32\x1a.media.common.v1.Alignment\x12\x17\n\x0fstored_audio_id\x18\x07 \x01(\t\x12\x37\n\x0fprompt_metadata\x18\x08 \x01(\x0b\x32\x1e.media.image.v1.PromptMetadata\":\n\x08JobError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\"\xa2\x01\n\nJobAttempt\x12\x0e\n\x06number\x18\x01 \x01(\r\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.media.jobs.v1.JobError\"\xa4\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.media.jobs.v1.JobKind\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.media.jobs.v1.JobStatus\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x0f\n\x07percent\x18\x05 \x01(\x01\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\r\x12+\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32\x19.media.jobs.v1.JobAttempt\x12\x12\n\nsteps_done\x18\x08 \x03(\t\x12&\n\x05\x65rror\x18\t \x01(\x0b\x32\x17.media.jobs.v1.JobError\x12(\n\x06result\x18\n \x01(\x0b\x32\x18.media.jobs.v1.JobResult\x12\x13\n\x0bwebhook_url\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0f \x01(\x04\x12\x12\n\nevents_url\x18\x10 \x01(\t\x12:\n\x16\x65vents_url_expire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08retry_of\x18\x12 \x01(\t\"\xd3\x04\n\x10\x43reateJobRequest\x12-\n\x07\x61nimate\x18\x01 \x01(\x0b\x32\x1a.media.jobs.v1.AnimateSpecH\x00\x12\x38\n\rtalking_video\x18\x02 \x01(\x0b\x32\x1f.media.jobs.v1.TalkingVideoSpecH\x00\x12/\n\x08headline\x18\x03 \x01(\x0b\x32\x1b.media.jobs.v1.HeadlineSpecH\x00\x12)\n\x05story\x18\x04 \x01(\x0b\x32\x18.media.jobs.v1.StorySpecH\x00\x12\xc7\x01\n\nrequest_id\x18\x05 \x01(\tB\xb2\x01\xbaH\xae\x01\xba\x01\xa7\x01\n\x0frequest_id.name\x12\x61must be 1 to 100 letters, digits, dots, hyphens and underscores, beginning with a letter or digit\x1a\x31this.matches(\'^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$\')\xd8\x01\x01\x12\xa0\x01\n\x0bwebhook_url\x18\x06 \x01(\tB\x8a\x01\xbaH\x86\x01r\x03\x18\xd0\x0f\xba\x01{\n\x10webhook_url.http\x12\x37must be an address that begins with https:// or http://\x1a.this.isUri() && this.matches(\'^(?i)https?://\')\xd8\x01\x01\x42\r\n\x04spec\x12\x05\xbaH\x02\x08\x01\"4\n\x11\x43reateJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"[\n\x16\x42\x61tchCreateJobsRequest\x12\x41\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.media.jobs.v1.CreateJobRequestB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"d\n\nJobOutcome\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.JobH\x00\x12(\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.media.jobs.v1.JobErrorH\x00\x42\t\n\x07outcome\"F\n\x17\x42\x61tchCreateJobsResponse\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.media.jobs.v1.JobOutcome\"6\n\rGetJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"1\n\x0eGetJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"\xae\x01\n\x0fListJobsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1b\n\npage_token\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x04kind\x18\x03 \x01(\x0e\x32\x16.media.jobs.v1.JobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x06status\x18\x04 \x01(\x0e\x32\x18.media.jobs.v1.JobStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x10ListJobsResponse\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.media.jobs.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x10\x43\x61ncelJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"4\n\x11\x43\x61ncelJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"8\n\x0fRetryJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"3\n\x10RetryJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"P\n\x0fWatchJobRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x16\n\x0e\x61\x66ter_revision\x18\x02 \x01(\x04\"3\n\x10WatchJobResponse\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.media.jobs.v1.Job\"E\n\x1cListWebhookDeliveriesRequest\x12%\n\x02id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"_\n\x0fWebhookDelivery\x12-\n\tsend_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"S\n\x1dListWebhookDeliveriesResponse\x12\x32\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.media.jobs.v1.WebhookDelivery\"\x1c\n\x1aRotateWebhookSecretRequest\"-\n\x1bRotateWebhookSecretResponse\x12\x0e\n\x06secret\x18\x01 \x01(\t*\x80\x01\n\x07JobKind\x12\x18\n\x14JOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_KIND_ANIMATE\x10\x01\x12\x1a\n\x16JOB_KIND_TALKING_VIDEO\x10\x02\x12\x15\n\x11JOB_KIND_HEADLINE\x10\x03\x12\x12\n\x0eJOB_KIND_STORY\x10\x04*\xa1\x01\n\tJobStatus\x12\x1a\n\x16JOB_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATUS_QUEUED\x10\x01\x12\x16\n\x12JOB_STATUS_RUNNING\x10\x02\x12\x18\n\x14JOB_STATUS_SUCCEEDED\x10\x03\x12\x15\n\x11JOB_STATUS_FAILED\x10\x04\x12\x18\n\x14JOB_STATUS_CANCELLED\x10\x05*s\n\x0bJobCaptions\x12\x1c\n\x18JOB_CAPTIONS_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_CAPTIONS_NONE\x10\x01\x12\x16\n\x12JOB_CAPTIONS_TRACK\x10\x02\x12\x17\n\x13JOB_CAPTIONS_BURNED\x10\x03\x32\xa0\x08\n\nJobService\x12i\n\tCreateJob\x12\x1f.media.jobs.v1.CreateJobRequest\x1a .media.jobs.v1.CreateJobResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\t/api/jobs:\x01*b\x03job\x12|\n\x0f\x42\x61tchCreateJobs\x12%.media.jobs.v1.BatchCreateJobsRequest\x1a&.media.jobs.v1.BatchCreateJobsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/api/jobs/batch:\x01*\x12\x62\n\x06GetJob\x12\x1c.media.jobs.v1.GetJobRequest\x1a\x1d.media.jobs.v1.GetJobResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x0e/api/jobs/{id}b\x03job\x12^\n\x08ListJobs\x12\x1e.media.jobs.v1.ListJobsRequest\x1a\x1f.media.jobs.v1.ListJobsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/api/jobs\x12u\n\tCancelJob\x12\x1f.media.jobs.v1.CancelJobRequest\x1a .media.jobs.v1.CancelJobResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x15/api/jobs/{id}/cancel:\x01*b\x03job\x12q\n\x08RetryJob\x12\x1e.media.jobs.v1.RetryJobRequest\x1a\x1f.media.jobs.v1.RetryJobResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x14/api/jobs/{id}/retry:\x01*b\x03job\x12M\n\x08WatchJob\x12\x1e.media.jobs.v1.WatchJobRequest\x1a\x1f.media.jobs.v1.WatchJobResponse0\x01\x12\x95\x01\n\x15ListWebhookDeliveries\x12+.media.jobs.v1.ListWebhookDeliveriesRequest\x1a,.media.jobs.v1.ListWebhookDeliveriesResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/jobs/{id}/deliveries\x12\x93\x01\n\x13RotateWebhookSecret\x12).media.jobs.v1.RotateWebhookSecretRequest\x1a*.media.jobs.v1.RotateWebhookSecretResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/api/webhook-secret/rotate:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VIDEOSPEC'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_VIDEOSPEC'].fields_by_name['provider']._loaded_options = None
   _globals['_VIDEOSPEC'].fields_by_name['provider']._serialized_options = b'\272H\032r\025R\treplicateR\010embedded\330\001\001'
+  _globals['_VIDEOSPEC'].fields_by_name['image_input_name']._loaded_options = None
+  _globals['_VIDEOSPEC'].fields_by_name['image_input_name']._serialized_options = b'\272H\004r\002\030('
   _globals['_VIDEOSPEC']._loaded_options = None
   _globals['_VIDEOSPEC']._serialized_options = b'\272Hu\032s\n\timage.one\0224exactly one of image_url and image_key must be given\0320(this.image_url == \'\') != (this.image_key == \'\')'
   _globals['_NARRATIONSPEC'].fields_by_name['text']._loaded_options = None
@@ -60,6 +66,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NARRATIONSPEC'].fields_by_name['provider']._serialized_options = b'\272H\031r\024R\nelevenlabsR\006espeak\330\001\001'
   _globals['_NARRATIONSPEC'].fields_by_name['model_id']._loaded_options = None
   _globals['_NARRATIONSPEC'].fields_by_name['model_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_NARRATIONSPEC'].fields_by_name['output_format']._loaded_options = None
+  _globals['_NARRATIONSPEC'].fields_by_name['output_format']._serialized_options = b'\272H\004r\002\030('
+  _globals['_NARRATIONSPEC'].fields_by_name['quality']._loaded_options = None
+  _globals['_NARRATIONSPEC'].fields_by_name['quality']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_NARRATIONSPEC'].fields_by_name['language_code']._loaded_options = None
+  _globals['_NARRATIONSPEC'].fields_by_name['language_code']._serialized_options = b'\272H\004r\002\030('
   _globals['_ANIMATESPEC'].fields_by_name['video']._loaded_options = None
   _globals['_ANIMATESPEC'].fields_by_name['video']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_TALKINGVIDEOSPEC'].fields_by_name['video']._loaded_options = None
@@ -70,6 +82,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TALKINGVIDEOSPEC'].fields_by_name['audio_delay_ms']._serialized_options = b'\272H\006*\004\030\340\324\003'
   _globals['_TALKINGVIDEOSPEC'].fields_by_name['captions']._loaded_options = None
   _globals['_TALKINGVIDEOSPEC'].fields_by_name['captions']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_TALKINGVIDEOSPEC'].fields_by_name['length_policy']._loaded_options = None
+  _globals['_TALKINGVIDEOSPEC'].fields_by_name['length_policy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_HEADLINESPEC'].fields_by_name['headline']._loaded_options = None
   _globals['_HEADLINESPEC'].fields_by_name['headline']._serialized_options = b'\342A\001\002\272H\211\001r\003\030\364\003\272\001\200\001\n\rheadline.said\022Mmust contain at least one character that is neither white space nor invisible\032 this.matches(r\'[^\\s\\p{Z}\\p{C}]\')'
   _globals['_HEADLINESPEC'].fields_by_name['art_style']._loaded_options = None
@@ -82,6 +96,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADLINESPEC'].fields_by_name['image_size']._serialized_options = b'\272H\004r\002\030('
   _globals['_HEADLINESPEC'].fields_by_name['image_provider']._loaded_options = None
   _globals['_HEADLINESPEC'].fields_by_name['image_provider']._serialized_options = b'\272H\004r\002\030('
+  _globals['_HEADLINESPEC'].fields_by_name['image_format']._loaded_options = None
+  _globals['_HEADLINESPEC'].fields_by_name['image_format']._serialized_options = b'\272H\004r\002\030\n'
+  _globals['_HEADLINESPEC'].fields_by_name['image_quality']._loaded_options = None
+  _globals['_HEADLINESPEC'].fields_by_name['image_quality']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_HEADLINESPEC'].fields_by_name['theme']._loaded_options = None
+  _globals['_HEADLINESPEC'].fields_by_name['theme']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_STORYSPEC'].fields_by_name['headline']._loaded_options = None
   _globals['_STORYSPEC'].fields_by_name['headline']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_STORYSPEC'].fields_by_name['motion']._loaded_options = None
@@ -94,6 +114,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORYSPEC'].fields_by_name['video_provider']._serialized_options = b'\272H\004r\002\030('
   _globals['_STORYSPEC'].fields_by_name['captions']._loaded_options = None
   _globals['_STORYSPEC'].fields_by_name['captions']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STORYSPEC'].fields_by_name['audio_delay_ms']._loaded_options = None
+  _globals['_STORYSPEC'].fields_by_name['audio_delay_ms']._serialized_options = b'\272H\006*\004\030\340\324\003'
+  _globals['_STORYSPEC'].fields_by_name['length_policy']._loaded_options = None
+  _globals['_STORYSPEC'].fields_by_name['length_policy']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STORYSPEC'].fields_by_name['video_model']._loaded_options = None
+  _globals['_STORYSPEC'].fields_by_name['video_model']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_STORYSPEC'].fields_by_name['image_input_name']._loaded_options = None
+  _globals['_STORYSPEC'].fields_by_name['image_input_name']._serialized_options = b'\272H\004r\002\030('
   _globals['_CREATEJOBREQUEST'].oneofs_by_name['spec']._loaded_options = None
   _globals['_CREATEJOBREQUEST'].oneofs_by_name['spec']._serialized_options = b'\272H\002\010\001'
   _globals['_CREATEJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -114,6 +142,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTJOBSREQUEST'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CANCELJOBREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_CANCELJOBREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\022r\0202\016^[0-9a-f]{32}$'
+  _globals['_RETRYJOBREQUEST'].fields_by_name['id']._loaded_options = None
+  _globals['_RETRYJOBREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\022r\0202\016^[0-9a-f]{32}$'
   _globals['_WATCHJOBREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_WATCHJOBREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\022r\0202\016^[0-9a-f]{32}$'
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['id']._loaded_options = None
@@ -128,74 +158,82 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\202\323\344\223\002\013\022\t/api/jobs'
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['CancelJob']._serialized_options = b'\202\323\344\223\002\037\"\025/api/jobs/{id}/cancel:\001*b\003job'
+  _globals['_JOBSERVICE'].methods_by_name['RetryJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['RetryJob']._serialized_options = b'\202\323\344\223\002\036\"\024/api/jobs/{id}/retry:\001*b\003job'
   _globals['_JOBSERVICE'].methods_by_name['ListWebhookDeliveries']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\202\323\344\223\002\033\022\031/api/jobs/{id}/deliveries'
   _globals['_JOBSERVICE'].methods_by_name['RotateWebhookSecret']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['RotateWebhookSecret']._serialized_options = b'\202\323\344\223\002\037\"\032/api/webhook-secret/rotate:\001*'
-  _globals['_JOBKIND']._serialized_start=4916
-  _globals['_JOBKIND']._serialized_end=5044
-  _globals['_JOBSTATUS']._serialized_start=5047
-  _globals['_JOBSTATUS']._serialized_end=5208
-  _globals['_JOBCAPTIONS']._serialized_start=5210
-  _globals['_JOBCAPTIONS']._serialized_end=5325
-  _globals['_VIDEOSPEC']._serialized_start=202
-  _globals['_VIDEOSPEC']._serialized_end=704
-  _globals['_NARRATIONSPEC']._serialized_start=707
-  _globals['_NARRATIONSPEC']._serialized_end=845
-  _globals['_ANIMATESPEC']._serialized_start=847
-  _globals['_ANIMATESPEC']._serialized_end=913
-  _globals['_TALKINGVIDEOSPEC']._serialized_start=916
-  _globals['_TALKINGVIDEOSPEC']._serialized_end=1163
-  _globals['_HEADLINESPEC']._serialized_start=1166
-  _globals['_HEADLINESPEC']._serialized_end=1566
-  _globals['_STORYSPEC']._serialized_start=1569
-  _globals['_STORYSPEC']._serialized_end=1829
-  _globals['_JOBMEDIA']._serialized_start=1832
-  _globals['_JOBMEDIA']._serialized_end=2033
-  _globals['_JOBRESULT']._serialized_start=2036
-  _globals['_JOBRESULT']._serialized_end=2295
-  _globals['_JOBERROR']._serialized_start=2297
-  _globals['_JOBERROR']._serialized_end=2355
-  _globals['_JOBATTEMPT']._serialized_start=2358
-  _globals['_JOBATTEMPT']._serialized_end=2520
-  _globals['_JOB']._serialized_start=2523
-  _globals['_JOB']._serialized_end=3053
-  _globals['_CREATEJOBREQUEST']._serialized_start=3056
-  _globals['_CREATEJOBREQUEST']._serialized_end=3651
-  _globals['_CREATEJOBRESPONSE']._serialized_start=3653
-  _globals['_CREATEJOBRESPONSE']._serialized_end=3705
-  _globals['_BATCHCREATEJOBSREQUEST']._serialized_start=3707
-  _globals['_BATCHCREATEJOBSREQUEST']._serialized_end=3798
-  _globals['_JOBOUTCOME']._serialized_start=3800
-  _globals['_JOBOUTCOME']._serialized_end=3900
-  _globals['_BATCHCREATEJOBSRESPONSE']._serialized_start=3902
-  _globals['_BATCHCREATEJOBSRESPONSE']._serialized_end=3972
-  _globals['_GETJOBREQUEST']._serialized_start=3974
-  _globals['_GETJOBREQUEST']._serialized_end=4028
-  _globals['_GETJOBRESPONSE']._serialized_start=4030
-  _globals['_GETJOBRESPONSE']._serialized_end=4079
-  _globals['_LISTJOBSREQUEST']._serialized_start=4082
-  _globals['_LISTJOBSREQUEST']._serialized_end=4256
-  _globals['_LISTJOBSRESPONSE']._serialized_start=4258
-  _globals['_LISTJOBSRESPONSE']._serialized_end=4335
-  _globals['_CANCELJOBREQUEST']._serialized_start=4337
-  _globals['_CANCELJOBREQUEST']._serialized_end=4394
-  _globals['_CANCELJOBRESPONSE']._serialized_start=4396
-  _globals['_CANCELJOBRESPONSE']._serialized_end=4448
-  _globals['_WATCHJOBREQUEST']._serialized_start=4450
-  _globals['_WATCHJOBREQUEST']._serialized_end=4530
-  _globals['_WATCHJOBRESPONSE']._serialized_start=4532
-  _globals['_WATCHJOBRESPONSE']._serialized_end=4583
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=4585
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=4654
-  _globals['_WEBHOOKDELIVERY']._serialized_start=4656
-  _globals['_WEBHOOKDELIVERY']._serialized_end=4751
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=4753
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=4836
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=4838
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=4866
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=4868
-  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=4913
-  _globals['_JOBSERVICE']._serialized_start=5328
-  _globals['_JOBSERVICE']._serialized_end=6269
+  _globals['_JOBKIND']._serialized_start=6298
+  _globals['_JOBKIND']._serialized_end=6426
+  _globals['_JOBSTATUS']._serialized_start=6429
+  _globals['_JOBSTATUS']._serialized_end=6590
+  _globals['_JOBCAPTIONS']._serialized_start=6592
+  _globals['_JOBCAPTIONS']._serialized_end=6707
+  _globals['_VIDEOSPEC']._serialized_start=312
+  _globals['_VIDEOSPEC']._serialized_end=947
+  _globals['_VOICESETTINGS']._serialized_start=950
+  _globals['_VOICESETTINGS']._serialized_end=1169
+  _globals['_NARRATIONSPEC']._serialized_start=1172
+  _globals['_NARRATIONSPEC']._serialized_end=1483
+  _globals['_ANIMATESPEC']._serialized_start=1485
+  _globals['_ANIMATESPEC']._serialized_end=1551
+  _globals['_TALKINGVIDEOSPEC']._serialized_start=1554
+  _globals['_TALKINGVIDEOSPEC']._serialized_end=1864
+  _globals['_HEADLINESPEC']._serialized_start=1867
+  _globals['_HEADLINESPEC']._serialized_end=2476
+  _globals['_STORYSPEC']._serialized_start=2479
+  _globals['_STORYSPEC']._serialized_end=3025
+  _globals['_JOBMEDIA']._serialized_start=3028
+  _globals['_JOBMEDIA']._serialized_end=3229
+  _globals['_JOBRESULT']._serialized_start=3232
+  _globals['_JOBRESULT']._serialized_end=3548
+  _globals['_JOBERROR']._serialized_start=3550
+  _globals['_JOBERROR']._serialized_end=3608
+  _globals['_JOBATTEMPT']._serialized_start=3611
+  _globals['_JOBATTEMPT']._serialized_end=3773
+  _globals['_JOB']._serialized_start=3776
+  _globals['_JOB']._serialized_end=4324
+  _globals['_CREATEJOBREQUEST']._serialized_start=4327
+  _globals['_CREATEJOBREQUEST']._serialized_end=4922
+  _globals['_CREATEJOBRESPONSE']._serialized_start=4924
+  _globals['_CREATEJOBRESPONSE']._serialized_end=4976
+  _globals['_BATCHCREATEJOBSREQUEST']._serialized_start=4978
+  _globals['_BATCHCREATEJOBSREQUEST']._serialized_end=5069
+  _globals['_JOBOUTCOME']._serialized_start=5071
+  _globals['_JOBOUTCOME']._serialized_end=5171
+  _globals['_BATCHCREATEJOBSRESPONSE']._serialized_start=5173
+  _globals['_BATCHCREATEJOBSRESPONSE']._serialized_end=5243
+  _globals['_GETJOBREQUEST']._serialized_start=5245
+  _globals['_GETJOBREQUEST']._serialized_end=5299
+  _globals['_GETJOBRESPONSE']._serialized_start=5301
+  _globals['_GETJOBRESPONSE']._serialized_end=5350
+  _globals['_LISTJOBSREQUEST']._serialized_start=5353
+  _globals['_LISTJOBSREQUEST']._serialized_end=5527
+  _globals['_LISTJOBSRESPONSE']._serialized_start=5529
+  _globals['_LISTJOBSRESPONSE']._serialized_end=5606
+  _globals['_CANCELJOBREQUEST']._serialized_start=5608
+  _globals['_CANCELJOBREQUEST']._serialized_end=5665
+  _globals['_CANCELJOBRESPONSE']._serialized_start=5667
+  _globals['_CANCELJOBRESPONSE']._serialized_end=5719
+  _globals['_RETRYJOBREQUEST']._serialized_start=5721
+  _globals['_RETRYJOBREQUEST']._serialized_end=5777
+  _globals['_RETRYJOBRESPONSE']._serialized_start=5779
+  _globals['_RETRYJOBRESPONSE']._serialized_end=5830
+  _globals['_WATCHJOBREQUEST']._serialized_start=5832
+  _globals['_WATCHJOBREQUEST']._serialized_end=5912
+  _globals['_WATCHJOBRESPONSE']._serialized_start=5914
+  _globals['_WATCHJOBRESPONSE']._serialized_end=5965
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=5967
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=6036
+  _globals['_WEBHOOKDELIVERY']._serialized_start=6038
+  _globals['_WEBHOOKDELIVERY']._serialized_end=6133
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=6135
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=6218
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=6220
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=6248
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_start=6250
+  _globals['_ROTATEWEBHOOKSECRETRESPONSE']._serialized_end=6295
+  _globals['_JOBSERVICE']._serialized_start=6710
+  _globals['_JOBSERVICE']._serialized_end=7766
 # @@protoc_insertion_point(module_scope)

@@ -63,6 +63,11 @@ class JobServiceStub:
                 request_serializer=media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/media.jobs.v1.JobService/RetryJob',
+                request_serializer=media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobResponse.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/media.jobs.v1.JobService/WatchJob',
                 request_serializer=media_dot_jobs_dot_v1_dot_jobs__pb2.WatchJobRequest.SerializeToString,
@@ -128,6 +133,16 @@ class JobServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryJob(self, request, context):
+        """Create a job that repeats a failed job of the caller, and continues after its finished steps.
+
+        The failed job does not change. A job has at most one repetition: a second call returns the same one. A video that
+        was generated and could not be stored is not paid for again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchJob(self, request, context):
         """Stream a job at each change until it has ended, from any replica.
 
@@ -180,6 +195,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobRequest.FromString,
                     response_serializer=media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobRequest.FromString,
+                    response_serializer=media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobResponse.SerializeToString,
             ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
@@ -336,6 +356,33 @@ class JobService:
             '/media.jobs.v1.JobService/CancelJob',
             media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobRequest.SerializeToString,
             media_dot_jobs_dot_v1_dot_jobs__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.jobs.v1.JobService/RetryJob',
+            media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobRequest.SerializeToString,
+            media_dot_jobs_dot_v1_dot_jobs__pb2.RetryJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,12 @@ class JobServiceStub:
 
     A job that has ended does not change.
     """
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobRequest, _jobs_pb2.RetryJobResponse]
+    """Create a job that repeats a failed job of the caller, and continues after its finished steps.
+
+    The failed job does not change. A job has at most one repetition: a second call returns the same one. A video that
+    was generated and could not be stored is not paid for again.
+    """
     WatchJob: _grpc.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]
     """Stream a job at each change until it has ended, from any replica.
 
@@ -96,6 +102,12 @@ class JobServiceAsyncStub(JobServiceStub):
     """Cancel a job, and the provider requests that it started.
 
     A job that has ended does not change.
+    """
+    RetryJob: _aio.UnaryUnaryMultiCallable[_jobs_pb2.RetryJobRequest, _jobs_pb2.RetryJobResponse]  # type: ignore[assignment]
+    """Create a job that repeats a failed job of the caller, and continues after its finished steps.
+
+    The failed job does not change. A job has at most one repetition: a second call returns the same one. A video that
+    was generated and could not be stored is not paid for again.
     """
     WatchJob: _aio.UnaryStreamMultiCallable[_jobs_pb2.WatchJobRequest, _jobs_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Stream a job at each change until it has ended, from any replica.
@@ -164,6 +176,18 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancel a job, and the provider requests that it started.
 
         A job that has ended does not change.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _jobs_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_jobs_pb2.RetryJobResponse, _abc.Awaitable[_jobs_pb2.RetryJobResponse]]:
+        """Create a job that repeats a failed job of the caller, and continues after its finished steps.
+
+        The failed job does not change. A job has at most one repetition: a second call returns the same one. A video that
+        was generated and could not be stored is not paid for again.
         """
 
     @_abc_1.abstractmethod

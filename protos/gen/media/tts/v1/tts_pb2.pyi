@@ -15,6 +15,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AudioQuality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUDIO_QUALITY_UNSPECIFIED: _ClassVar[AudioQuality]
+    AUDIO_QUALITY_LOW: _ClassVar[AudioQuality]
+    AUDIO_QUALITY_MEDIUM: _ClassVar[AudioQuality]
+    AUDIO_QUALITY_HIGH: _ClassVar[AudioQuality]
+
 class VoiceType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     VOICE_TYPE_UNSPECIFIED: _ClassVar[VoiceType]
@@ -22,6 +29,10 @@ class VoiceType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOICE_TYPE_STANDARD: _ClassVar[VoiceType]
     VOICE_TYPE_ACCOUNT: _ClassVar[VoiceType]
     VOICE_TYPE_EMBEDDED: _ClassVar[VoiceType]
+AUDIO_QUALITY_UNSPECIFIED: AudioQuality
+AUDIO_QUALITY_LOW: AudioQuality
+AUDIO_QUALITY_MEDIUM: AudioQuality
+AUDIO_QUALITY_HIGH: AudioQuality
 VOICE_TYPE_UNSPECIFIED: VoiceType
 VOICE_TYPE_CUSTOM: VoiceType
 VOICE_TYPE_STANDARD: VoiceType
@@ -29,7 +40,7 @@ VOICE_TYPE_ACCOUNT: VoiceType
 VOICE_TYPE_EMBEDDED: VoiceType
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +61,7 @@ class SynthesizeRequest(_message.Message):
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -70,7 +82,8 @@ class SynthesizeRequest(_message.Message):
     include_alignment: bool
     use_cache: bool
     store: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ...) -> None: ...
+    quality: AudioQuality
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("header", "audio", "alignment", "done")
@@ -85,7 +98,7 @@ class SynthesizeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SynthesizeStreamRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +119,7 @@ class SynthesizeStreamRequest(_message.Message):
     INCLUDE_ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -126,7 +140,8 @@ class SynthesizeStreamRequest(_message.Message):
     include_alignment: bool
     use_cache: bool
     store: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ...) -> None: ...
+    quality: AudioQuality
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ...) -> None: ...
 
 class CheckSpeechRequest(_message.Message):
     __slots__ = ("request",)
