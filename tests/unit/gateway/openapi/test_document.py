@@ -170,7 +170,13 @@ def test_every_rule_of_the_request_is_in_the_body_schema(document: Json, path: s
     properties = get_body_schema(document, path)["properties"]
     words = {name: list_schema_values(schema) for name, schema in properties.items()}
     fields: Any = tts_pb2.SynthesizeRequest.DESCRIPTOR.fields
-    wanted = [(field.json_name, value) for field in fields for value in list_rule_values(get_rules(field))]
+    wanted = [
+        (field.json_name, value)
+        for field in fields
+        # The values of an enum are in a schema of their own.
+        if field.enum_type is None
+        for value in list_rule_values(get_rules(field))
+    ]
     assert len(wanted) > 50
     for name, value in wanted:
         assert value in words[name] or str(value).lower() in properties[name]["description"].lower()
