@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.codec.violations import to_camel_case
 from services.common.errors import MediaError, Reason
-from services.common.log import bind_request_id, list_frames, logger, request_id
+from services.common.log import bind_request_id, describe_error, logger, request_id
 from services.common.rpc.metadata import choose_request_id
 from services.common.rpc.status import from_rpc_error
 
@@ -83,10 +83,10 @@ def _to_media_error(error: Exception) -> MediaError:
             return from_rpc_error(error)
         case web.HTTPException():
             return MediaError(_REASONS_BY_HTTP_STATUS.get(error.status, Reason.VALIDATION_ERROR))
-        case ConnectionError():
+        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
             return MediaError(Reason.CANCELLED)
         case _:
-            log.error("a route failed", error_type=type(error).__name__, frames=list_frames(error))
+            log.error("a route failed", **describe_error(error))
             return MediaError(Reason.INTERNAL)
 
 

@@ -12,7 +12,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 from gateway.speech_documents import SpeechDocuments
 from gateway.speech_production import SpeechProduction
 from services.common.errors import MediaError, Reason
-from services.common.log import list_frames, logger
+from services.common.log import describe_error, logger
 from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
@@ -87,7 +87,7 @@ class SpeechLinks:
             except grpc.aio.AioRpcError as error:
                 production.fail(from_rpc_error(error))
             except Exception as error:  # noqa: BLE001 - the readers need an answer, whatever failed
-                log.error("a speech link failed", error_type=type(error).__name__, frames=list_frames(error))
+                log.error("a speech link failed", **describe_error(error))
                 production.fail(MediaError(Reason.INTERNAL))
             finally:
                 production.fail(MediaError(Reason.UNAVAILABLE, "The gateway stops; fetch the link again."))

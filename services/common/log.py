@@ -16,6 +16,9 @@ import structlog
 LogFormat = Literal["json", "console"]
 Event = MutableMapping[str, Any]
 
+_MAX_FRAMES = 8
+_MAX_CAUSES = 3
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the request that the current task works for; empty outside one."""
 
@@ -52,10 +55,40 @@ def bind_request_id(value: str) -> Iterator[None]:
         request_id.reset(token)
 
 
+def describe_error(error: BaseException) -> dict[str, object]:
+    """Return the log fields of an unexpected error: type, frames, errno and path of an OS error, and its causes.
+
+    The text of the error is left out, because it may quote a prompt or a key. Of a group, the first error counts.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    fields: dict[str, object] = {"error_type": type(error).__name__, "frames": list_frames(error)}
+    if isinstance(error, OSError):
+        fields |= {"errno": error.errno, "path": error.filename}
+    if causes := [_describe_cause(cause) for cause in _list_causes(error)]:
+        fields["causes"] = causes
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def list_frames(error: BaseException) -> list[str]:
     """Return the frames that raised `error`, innermost last, without its text, which may quote a prompt or a key."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _list_causes(error: BaseException) -> Iterator[BaseException]:
+    for _ in range(_MAX_CAUSES):
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None:
+            return
+        yield cause
+        error = cause
+
+
+def _describe_cause(cause: BaseException) -> str:
+    place = (list_frames(cause) or ["another process"])[-1]
+    detail = f" errno {cause.errno} {cause.filename or ''}".rstrip() if isinstance(cause, OSError) else ""
+    return f"{type(cause).__name__}{detail} at {place}"
 
 
 class LogThrottle:
@@ -121,7 +154,7 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, object] = {"library": record.name, "at": f"{record.module}:{record.lineno}"}
         if record.exc_info and record.exc_info[1] is not None:
-            fields |= {"error_type": type(record.exc_info[1]).__name__, "frames": list_frames(record.exc_info[1])}
+            fields |= describe_error(record.exc_info[1])
         logger("library").log(record.levelno, "a library reported a problem", **fields)
 
 

@@ -138,6 +138,7 @@ class _Flight(Generic[T]):
         self._cached_bytes = 0
         self._ended = False
         self._failure: BaseException | None = None
+        self._origin: TracebackType | None = None
         self._readers: set[_Reader] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self._production_waiter: asyncio.Future[None] | None = None
@@ -172,7 +173,7 @@ class _Flight(Generic[T]):
             self._failure = MediaError(Reason.UNAVAILABLE, "The service stopped before the result was complete; retry.")
             raise
         except Exception as error:  # noqa: BLE001 - it is raised again in every reader
-            self._failure = error
+            self._failure, self._origin = error, error.__traceback__
         finally:
             self._ended = True
             self._on_end()
@@ -195,7 +196,8 @@ class _Flight(Generic[T]):
             self._waiters.append(waiter)
             await waiter
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            # Each raise adds frames; from the same start, they do not pile up, and the origin stays at their end.
+            raise self._failure.with_traceback(self._origin)
 
     def _cache_item(self, item: T) -> None:
         size = self._size_bytes(item)

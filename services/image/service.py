@@ -12,7 +12,7 @@ import grpc
 from media.image.v1 import image_pb2, image_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.log import list_frames, logger
+from services.common.log import describe_error, logger
 from services.common.rpc.metadata import get_principal
 from services.image.accounting import Accounting
 from services.image.converters import (
@@ -205,5 +205,5 @@ async def _capture_error(begin: Callable[[], Awaitable[T]]) -> T | MediaError:
     except MediaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - one broken call must not cancel the others
-        log.error("image of a batch failed", error_type=type(error).__name__, frames=list_frames(error))
+        log.error("image of a batch failed", **describe_error(error))
         return MediaError(Reason.INTERNAL)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from services.common.errors import MediaError, Reason
-from services.common.log import logger
+from services.common.log import describe_error, logger
 from services.video.generation import GenerationRequest, VideoGenerator
 from services.video.generation_task import GenerationStatus, GenerationTask, Work
 from services.video.progress import Completed, Progress, State
@@ -180,5 +180,5 @@ class GenerationManager:
     def _on_task_done(self, running: asyncio.Task[GenerationRecord]) -> None:
         task = self._tasks.pop(running)
         if not running.cancelled() and (error := running.exception()) is not None:
-            reason = error.reason.name if isinstance(error, MediaError) else type(error).__name__
-            log.warning("video generation failed", reason=reason, provider=task.provider, model=task.model)
+            found = {"reason": error.reason.name} if isinstance(error, MediaError) else describe_error(error)
+            log.warning("video generation failed", provider=task.provider, model=task.model, **found)

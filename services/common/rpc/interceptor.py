@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from services.common.cancellation import is_cancelled
 from services.common.errors import MediaError, Reason
-from services.common.log import bind_request_id, list_frames, logger
+from services.common.log import bind_request_id, describe_error, logger
 from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
 from services.common.rpc.status import from_rpc_error, to_status
 from services.common.rpc.validation import MalformedRequest, make_lenient_deserializer, validate
@@ -244,10 +244,10 @@ def _to_media_error(error: Exception, method: str) -> MediaError:
             return error
         case grpc.aio.AioRpcError():
             return from_rpc_error(error)
-        case TimeoutError():
+        case TimeoutError(errno=None):  # with an errno, the operating system raised it
             return MediaError(Reason.DEADLINE_EXCEEDED)
         case _:
-            log.error("a handler failed", method=method, error_type=type(error).__name__, frames=list_frames(error))
+            log.error("a handler failed", method=method, **describe_error(error))
             return MediaError(Reason.INTERNAL)
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Generic, TypeVar
 import orjson
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.log import logger
+from services.common.log import describe_error, logger
 from services.common.storage import local_files
 from services.common.storage.interface import (
     ByteRange,
@@ -163,7 +163,7 @@ async def _run_in_thread(work: Callable[..., T], *args: object) -> T:
     try:
         return await asyncio.to_thread(work, *args)
     except OSError as error:
-        log.warning("the local object store failed", error_type=type(error).__name__, errno=error.errno)
+        log.warning("the local object store failed", **describe_error(error))
         raise MediaError(
             Reason.STORAGE_REFUSED if error.errno in _PERMANENT else Reason.STORAGE_FAILED,
             "The local object store cannot be used; check the free space and the permissions of MEDIA_STORAGE_DIR.",

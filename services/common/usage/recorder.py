@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.common.log import LogThrottle, list_frames, logger
+from services.common.log import LogThrottle, describe_error, logger
 from services.common.usage.interface import UsageRecord, UsageStore, UsageStoreError, get_utc_today
 from services.common.usage.sqlite import open_sqlite_usage
 
@@ -203,7 +203,7 @@ class UsageRecorder:
                 )
             return False
         except Exception as error:  # noqa: BLE001 - a batch that the store refuses must not block the next ones
-            log.error("usage records were refused", error_type=type(error).__name__, frames=list_frames(error))
+            log.error("usage records were refused", **describe_error(error))
             self._lost += len(batch)
             return True
         self._written += len(batch)

@@ -12,7 +12,7 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
 from services.common.cancellation import raise_if_cancelled
-from services.common.log import logger
+from services.common.log import describe_error, logger
 from services.jobs.jetstream import DUE, MAINTENANCE, SCHEDULED, Streams, open_pull_subscription
 
 log = logger(__name__)
@@ -91,7 +91,7 @@ class Schedule:
         try:
             await self._sweep()
         except Exception as error:  # noqa: BLE001 - a failed sweep must not end the worker; it runs again
-            log.warning("a maintenance sweep failed", error_type=type(error).__name__)
+            log.warning("a maintenance sweep failed", **describe_error(error))
             with suppress(nats.errors.Error):
                 await message.nak(delay=_FAILED_SECONDS)
         else:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from services.common.cancellation import is_cancelled, raise_if_cancelled
 from services.common.errors import MediaError, Reason
-from services.common.log import logger, request_id
+from services.common.log import describe_error, logger, request_id
 from services.jobs.jetstream import CANCELS, QUEUE, RUN, UPDATES, Streams, open_pull_subscription
 from services.jobs.job_store import JobStore, build_webhook_request_id
 from services.jobs.job_type import JobType
@@ -162,7 +162,7 @@ class Worker:
             self._metrics.count_lost_lease(record.kind)
             log.warning("another worker has this job", job=record.job_id)
         except Exception as error:  # noqa: BLE001 - this worker must go on; the lease expires and the job is delivered again
-            log.warning("leaving a job to be delivered again", job=record.job_id, error_type=type(error).__name__)
+            log.warning("leaving a job to be delivered again", job=record.job_id, **describe_error(error))
         finally:
             alive.cancel()
             permits.release()
@@ -267,7 +267,7 @@ class Worker:
             kind=lease.record.kind,
             attempt=lease.record.attempt,
             reason=decision.failure.reason,
-            error_type=type(error).__name__,
+            **({} if isinstance(error, MediaError) else describe_error(error)),
         )
         if decision.delay_seconds is None:
             await self._give_up(lease, message, job_type, decision.failure)

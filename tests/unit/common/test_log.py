@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import logging
 import re
 from datetime import datetime
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from services.common.log import LogFormat, LogThrottle, bind_request_id, configure, list_frames, logger, request_id
+from services.common.log import (
+    LogFormat,
+    LogThrottle,
+    bind_request_id,
+    configure,
+    describe_error,
+    list_frames,
+    logger,
+    request_id,
+)
 from tests.conftest import LogLines
 from tests.fakes.clocks import Clocks
 
@@ -88,6 +100,31 @@ def test_frames_show_the_place_and_not_the_text() -> None:
     frames = list_frames(caught.value)
     assert frames[-1].endswith(" innermost")
     assert "secret" not in " ".join(frames)
+
+
+def test_an_os_error_is_described_with_errno_and_path(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "absent").read_bytes()
+    found = describe_error(caught.value)
+    assert (found["error_type"], found["errno"]) == ("FileNotFoundError", errno.ENOENT)
+    assert found["path"] == str(tmp_path / "absent")
+
+
+def test_the_first_error_of_a_group_is_described_with_its_causes() -> None:
+    def fail_inside() -> None:
+        try:
+            raise PermissionError(errno.EACCES, "secret", "/data")
+        except OSError as error:
+            raise RuntimeError("secret") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        fail_inside()
+    found = describe_error(ExceptionGroup("secret", [ExceptionGroup("secret", [caught.value])]))
+    assert found["error_type"] == "RuntimeError"
+    (cause,) = cast("list[str]", found["causes"])
+    assert cause.startswith(f"PermissionError errno {errno.EACCES} /data at ")
+    assert cause.endswith(" fail_inside")
+    assert "secret" not in json.dumps(found)
 
 
 def test_one_line_per_interval_is_allowed_and_the_rest_is_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import MediaError, Reason
+from services.common.log import list_frames
 from services.common.singleflight import SingleFlight, SingleFlightLimits, Subscription
 from tests.fakes.counting import LiveCount
 
@@ -117,6 +119,23 @@ async def test_a_failure_reaches_every_reader_after_the_items(flights: SingleFli
         for subscription in (leader, joiner):
             with pytest.raises(MediaError, match="Broke"):
                 await read(subscription)
+
+
+async def test_a_failure_keeps_its_origin_for_every_reader(flights: SingleFlight[bytes]) -> None:
+    async def break_something() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        raise OSError(errno.ENOSPC, "No space left on device", "/data")
+
+    async def read() -> OSError:
+        raises = pytest.raises(OSError, match="No space")
+        with flights.subscribe("key", break_something) as subscription, raises as caught:
+            await read_all(subscription)
+        return caught.value
+
+    for failure in await asyncio.gather(read(), read(), read()):
+        frames = list_frames(failure)
+        assert frames[-1].endswith(" break_something")
+        assert len(frames) < 8, "the frames of one reader do not pile up on those of another"
 
 
 async def test_a_finished_flight_is_not_joined(flights: SingleFlight[bytes]) -> None:

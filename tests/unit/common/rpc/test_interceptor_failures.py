@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -59,6 +60,18 @@ async def test_a_secret_in_an_exception_reaches_neither_the_caller_nor_the_log(k
     assert logged["error_type"] == "RuntimeError"
     assert logged["method"].endswith(kind)
     assert logged["frames"][-1].endswith(" body")
+
+
+@of_each_kind
+async def test_an_error_of_the_system_is_logged_with_errno_and_path_and_stays_inside(
+    kind: str, log_lines: LogLines
+) -> None:
+    failure = await catch_failure(make_raising_body(OSError(errno.ETIMEDOUT, SECRET, "/data/file")), kind)
+    assert failure.code() is grpc.StatusCode.INTERNAL
+    assert "/data" not in str(failure) + repr(failure.trailing_metadata())
+    (logged,) = [line for line in log_lines() if line["event"] == "a handler failed"]
+    assert (logged["errno"], logged["path"]) == (errno.ETIMEDOUT, "/data/file")
+    assert SECRET not in json.dumps(logged)
 
 
 @of_each_kind
