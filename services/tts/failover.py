@@ -11,8 +11,10 @@ from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
 from services.common.resilience.failover import AttemptFailure, FailureLog, try_candidates
 from services.common.resilience.retry import ProviderPolicy, report_rejections
+from services.common.text.mapping import MappedText
 from services.tts.events import Plan
 from services.tts.providers.interface import AudioChunk, SpeechStream
+from services.tts.spoken_text import build_spoken_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class ProviderStream:
     """The plan of the provider that works."""
     stream: SpeechStream
     """The accepted request; read its audio through `chunks` only."""
+    spoken: MappedText
+    """The text that the provider got, and the text of the plan that it comes from."""
     first: AudioChunk
     """The first chunk that has audio."""
     chunks: AsyncIterator[AudioChunk]
@@ -54,6 +58,7 @@ class _Accepted:
     """A request that a provider accepted, and the resources to close after it."""
 
     stream: SpeechStream
+    spoken: MappedText
     resources: AsyncExitStack
 
 
@@ -79,6 +84,7 @@ class _StreamOpener:
         return ProviderStream(
             plan,
             accepted.stream,
+            accepted.spoken,
             read[-1],
             _ReplayedChunks(read, chunks),
             self._queued_seconds,
@@ -87,17 +93,18 @@ class _StreamOpener:
 
     async def _request_stream(self, plan: Plan) -> _Accepted:
         provider = plan.provider
+        spec, spoken = build_spoken_spec(plan)
         limiter = self._policy.limiters[provider.name]
         async with AsyncExitStack() as held:
             with self.attempts.record(provider.name):
                 permit = await held.enter_async_context(limiter.acquire(self._wait_budget.left_seconds))
                 self._queued_seconds += permit.waited_seconds
                 with report_rejections(limiter):
-                    speech = provider.synthesize(plan.spec, with_alignment=plan.with_alignment)
+                    speech = provider.synthesize(spec, with_alignment=plan.with_alignment)
                     stream = await held.enter_async_context(speech)
             if stream.max_concurrent_requests is not None:
                 limiter.learn(stream.max_concurrent_requests)
-            return _Accepted(stream, held.pop_all())
+            return _Accepted(stream, spoken, held.pop_all())
 
     async def _read_until_audio(self, provider: str, chunks: AsyncIterator[AudioChunk]) -> list[AudioChunk]:
         read: list[AudioChunk] = []

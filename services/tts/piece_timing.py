@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
+from services.common.text.mapping import MappedText
 from services.common.timing.alignment import Alignment
+from services.common.timing.mapping import AlignmentMapper
 from services.common.timing.scripts import is_speakable
 
 Repair = Literal["respelled", "foreign", "incomplete", "beyond_audio"]
@@ -34,14 +36,15 @@ class _Times:
 
 
 class PieceTiming:
-    """The timing of one provider call: one entry per code point of its text, in order, each at most once.
+    """The timing of one provider call: one entry per code point of the source, in order, each at most once.
 
     Args:
-        text: The text of the call.
+        spoken: The text that the provider got, and the text whose characters are timed.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, spoken: MappedText) -> None:
+        self._text = spoken.text
+        self._mapper = AlignmentMapper(spoken)
         self._timed = 0
         self._released = 0
         self._is_foreign = False
@@ -144,7 +147,8 @@ class PieceTiming:
         taken = Alignment(tuple(characters), tuple(self._starts[:count]), tuple(self._ends[:count]))
         del self._starts[:count], self._ends[:count]
         self._released += count
-        return taken
+        mapped = self._mapper.map_piece(taken)
+        return mapped if len(mapped) else None
 
 
 def _divide_entries(alignment: Alignment) -> Iterator[_Times]:

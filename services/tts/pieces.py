@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass, field, replace
 
 from services.common.resilience.retry import ProviderPolicy
+from services.common.text.mapping import MappedText, map_text
 from services.tts.events import CostReport, Done, Header, Plan, SpeechEvent
 from services.tts.failover import open_with_failover
 from services.tts.providers.interface import AudioChunk
@@ -20,6 +21,8 @@ class Piece:
     """The plan that speaks it."""
     chunks: AsyncIterator[AudioChunk]
     """Its audio, from the beginning."""
+    spoken: MappedText
+    """The text whose timing `chunks` has, and the text of the plan that it comes from."""
     request_id: str = ""
     """The provider's id of the request; may be empty."""
     ignored_fields: tuple[str, ...] = ()
@@ -55,6 +58,7 @@ async def open_call(plans: Sequence[Plan], policy: ProviderPolicy) -> AsyncItera
         yield Piece(
             call.plan,
             call.chunks,
+            call.spoken,
             stream.request_id,
             stream.ignored_fields,
             call.queued_seconds,
@@ -99,7 +103,14 @@ def _build_sentence_piece(plan: Plan, header: Header, events: AsyncIterator[Spee
                     piece.cached_characters = event.cached_characters
                     piece.saved_cost_units = event.saved_cost_units
 
-    piece = Piece(plan, read_chunks(), header.provider_request_id, header.ignored_fields, header.queued_seconds)
+    piece = Piece(
+        plan,
+        read_chunks(),
+        map_text(plan.spec.text),
+        header.provider_request_id,
+        header.ignored_fields,
+        header.queued_seconds,
+    )
     if header.cache_status == "miss":
         # The provider charges when it accepts, whether or not the audio is read to its end.
         piece.cost_report.add(header.cost_report.take())

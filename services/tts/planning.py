@@ -11,6 +11,7 @@ from services.common.text.normalization import clean_text, normalize_text
 from services.tts.events import Plan
 from services.tts.formats import FORMATS, OutputFormat, find_format
 from services.tts.providers.interface import SpeechProvider, SpeechSpec, Voice, VoiceSettings
+from services.tts.spoken_text import check_spoken
 
 DEFAULT_VOICE = "Aria"
 
@@ -79,6 +80,7 @@ class Planner:
             next_text=clean_text(request.next_text),
         )
         plan = self._build_plan(normalized, provider, voice, self._plan_fallbacks(normalized, provider, voice))
+        check_spoken(plan)
         return replace(plan, caller_text=caller_text if caller_text.starts is not None else None)
 
     def check(self, request: SpeechRequest) -> Plan:

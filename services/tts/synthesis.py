@@ -10,6 +10,7 @@ from functools import partial
 from services.common.cache import TieredCache
 from services.common.resilience.retry import ProviderPolicy
 from services.common.singleflight import SingleFlight
+from services.common.text.directions import remove_directions
 from services.common.text.mapping import map_text
 from services.common.timing.sentences import TextSpan, split_for_limit, split_sentences
 from services.tts.cache import CachedSpeech
@@ -109,5 +110,5 @@ def _strip_unwanted_timing(event: SpeechEvent, plan: Plan) -> SpeechEvent | None
 
 def _select_spoken(text: str, pieces: Sequence[TextSpan]) -> Sequence[TextSpan]:
     """Return the pieces that contain a letter or digit; a call for white space would cost money."""
-    spoken = [piece for piece in pieces if any(map(str.isalnum, text[piece.start : piece.end]))]
+    spoken = [piece for piece in pieces if any(map(str.isalnum, remove_directions(piece.extract(text))))]
     return spoken or pieces[:1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from services.common.cancellation import StalledError, next_within
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
+from services.common.text.mapping import MappedText
 from services.common.timing.alignment import Alignment
 from services.common.timing.sentences import TextSpan, split_sentences
 from services.tts.audio_duration import build_duration_meter
@@ -20,6 +21,7 @@ from services.tts.events import CostReport, Done, Header, Plan, Seam, SpeechEven
 from services.tts.piece_timing import PieceTiming
 from services.tts.pieces import OpenPiece, Piece
 from services.tts.providers.interface import AudioChunk
+from services.tts.spoken_text import IGNORED_FIELD, remove_unknown_directions
 from services.tts.utterance_timing import UtteranceTiming
 
 log = logger(__name__)
@@ -122,8 +124,8 @@ class UtteranceStream:
     async def _speak_piece(self, opened: Piece, piece: TextSpan) -> AsyncGenerator[AudioChunk, None]:
         """Yield the chunks of one piece; queue the rest of its text if it is interrupted."""
         meter = build_duration_meter(opened.plan.spec.output_format)
-        timing = PieceTiming(opened.plan.spec.text)
-        spoken = _SpokenCharacters()
+        timing = PieceTiming(opened.spoken)
+        spoken = _SpokenCharacters(opened.spoken)
         try:
             async for chunk in self._read_chunks(opened):
                 meter.feed(chunk.audio)
@@ -181,12 +183,19 @@ class UtteranceStream:
             replace(opened.plan.spec, text=self._plan.spec.text),
             provider,
             opened.request_id,
-            # Do not report context as ignored if this class added it.
-            tuple(name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)),
+            self._list_ignored_fields(opened),
             queued_seconds=opened.queued_seconds,
             cost_report=self._cost_report,
         )
         return [self._header]
+
+    def _list_ignored_fields(self, opened: Piece) -> tuple[str, ...]:
+        # Do not report context as ignored if this class added it.
+        fields = [name for name in opened.ignored_fields if name not in _CONTEXT or getattr(self._plan.spec, name)]
+        whole = replace(opened.plan, spec=replace(opened.plan.spec, text=self._plan.spec.text))
+        if remove_unknown_directions(whole).starts is not None:
+            fields.append(IGNORED_FIELD)
+        return tuple(dict.fromkeys(fields))
 
     def _add_cost(self, opened: Piece) -> None:
         charged = opened.cost_report.take()
@@ -295,15 +304,17 @@ class PlaybackClock:
 class _SpokenCharacters:
     """Records when each character ends in the audio."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: MappedText) -> None:
+        self._spoken = spoken
         self._ends: list[tuple[int, float]] = []
 
     def feed(self, alignment: Alignment) -> None:
         self._ends += zip(map(len, alignment.characters), alignment.ends_seconds, strict=True)
 
     def count_characters_until(self, seconds: float) -> int:
-        """Return how many code points are spoken completely at this time."""
-        return sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
+        """Return how many code points of the piece are spoken completely at this time."""
+        count = sum(length for length, end in self._ends if end <= seconds + _ROUNDING_SECONDS)
+        return self._spoken.find_source_offset(count)
 
 
 async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -> AudioChunk | None:

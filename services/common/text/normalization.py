@@ -51,9 +51,19 @@ def fold_for_speech(text: str) -> MappedText:
     It is the compatibility form (NFKC) without invisible signs, so that full-width, styled and ligature letters are
     read as the plain ones. Superscripts, subscripts and fractions keep their own form, because it is spoken.
     """
-    if (text.isascii() and not _REMOVED.search(text)) or _fold_compatible(text) == text:
-        return map_text(text)
-    return map_parts(_fold_segments(text, _fold_compatible))
+    return map_text(text) if _is_plain(text) else map_parts(_fold_segments(text, _fold_compatible))
+
+
+def list_folded_parts(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of `text` for `map_parts`, with their forms as `fold_for_speech` makes them."""
+    if not _is_plain(text):
+        yield from _fold_segments(text, _fold_compatible)
+    elif text:
+        yield text, text
+
+
+def _is_plain(text: str) -> bool:
+    return (text.isascii() and not _REMOVED.search(text)) or _fold_compatible(text) == text
 
 
 def _fold_segments(text: str, fold: Fold) -> Iterator[tuple[str, str]]:

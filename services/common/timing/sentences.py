@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from services.common.text.directions import Direction, Kind, find_directions, list_parts
+from services.common.text.mapping import map_parts
 from services.common.timing.abbreviations import is_sentence_end
 from services.common.timing.scripts import (
     BULLETS,
@@ -67,27 +69,72 @@ def split_sentences(text: str) -> tuple[TextSpan, ...]:
 
     White space belongs to the sentence before it. Every sentence contains a letter or a digit, unless the whole text
     has none. A blank line always ends a sentence; a single line end does so unless the next line looks like the rest of
-    the sentence.
+    the sentence. A direction is never divided, and belongs to the text after it.
     """
+    directions = find_directions(text)
+    if not directions:
+        return _split_plain(text)
+    plain = map_parts(list_parts(text, frozenset(Kind), " "))
+    borders = [plain.find_source_offset(span.end) for span in _split_plain(plain.text)[:-1]]
+    edges = [0, *(_move_before_directions(text, border, directions) for border in borders), len(text)]
+    return tuple(TextSpan(*pair) for pair in pairwise(edges))
+
+
+def _split_plain(text: str) -> tuple[TextSpan, ...]:
+    """Return the sentences of a text without directions."""
     return _build_spans([border for border in _find_borders(text) if not splits_character(text, border)], text)
+
+
+def _move_before_directions(text: str, border: int, directions: Sequence[Direction]) -> int:
+    """Return the border before the directions that end at `border`: they are meant for the text after them."""
+    moved, position = border, border
+    for direction in reversed(directions[: bisect_right(directions, border, key=lambda item: item.end)]):
+        if direction.closes or text[direction.end : position].strip():
+            break
+        moved = position = direction.start
+    return moved
 
 
 def split_for_limit(text: str, limit: int) -> tuple[TextSpan, ...]:
     """Return `text` in pieces of at most `limit` code points, each as long as possible.
 
     The pieces are in order, without gaps. A piece ends after a sentence if one fits, otherwise after a clause, before
-    a word, or after the last whole character. White space belongs to the piece before it, as far as it fits.
+    a word, or after the last whole character, but not inside of a direction that fits. White space belongs to the piece
+    before it, as far as it fits.
 
     Raises:
         ValueError: `limit` is less than 1.
     """
     if limit < 1:
         raise ValueError("limit must be at least 1")
-    sentence_ends = [span.end for span in split_sentences(text)] if len(text) > limit else []
+    if len(text) <= limit:
+        return (TextSpan(0, len(text)),) if text else ()
+    sentence_ends = [span.end for span in split_sentences(text)]
+    directions = find_directions(text)
+    # In one word each, directions have no gaps for a cut.
+    masked = _mask_directions(text, directions)
     cuts = [0]
     while len(text) - cuts[-1] > limit:
-        cuts.append(_find_cut(text, cuts[-1], cuts[-1] + limit, sentence_ends))
-    return tuple(TextSpan(*pair) for pair in pairwise([*cuts, len(text)])) if text else ()
+        cut = _find_cut(masked, cuts[-1], cuts[-1] + limit, sentence_ends)
+        cuts.append(_move_out_of_direction(text, cuts[-1], cut, directions))
+    return tuple(TextSpan(*pair) for pair in pairwise([*cuts, len(text)]))
+
+
+def _mask_directions(text: str, directions: Sequence[Direction]) -> str:
+    """Return `text` with a letter for each code point of a direction."""
+    borders = [0, *(edge for item in directions for edge in (item.start, item.end)), len(text)]
+    parts = [text[start:end] for start, end in pairwise(borders)]
+    parts[1::2] = ["x" * len(part) for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _move_out_of_direction(text: str, start: int, cut: int, directions: Sequence[Direction]) -> int:
+    """Return a cut that divides no direction, unless one begins at `start` and is longer than the piece."""
+    index = bisect_right(directions, cut, key=lambda item: item.end)
+    if index < len(directions) and start < directions[index].start < cut:
+        cut = directions[index].start
+    moved = _move_before_directions(text, cut, directions)
+    return moved if moved > start else cut
 
 
 def _build_spans(borders: list[int], text: str) -> tuple[TextSpan, ...]:

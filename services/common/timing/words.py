@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from services.common.text.directions import find_directions, iterate_spoken, remove_directions
 from services.common.timing.alignment import Alignment
 from services.common.timing.scripts import UNSPACED, UNSPACED_OPENERS
 from services.common.timing.sentences import TextSpan, split_sentences
@@ -83,17 +84,21 @@ def find_words(alignment: Alignment) -> tuple[TimedSpan, ...]:
 
 
 def find_sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
-    """Return the sentences of `alignment` with their times, in order, without the white space around them."""
+    """Return the sentences of `alignment` with their times, in order, without the white space around them.
+
+    The text of a sentence has no directions; its offset and length are those in the text of the alignment.
+    """
     timeline = Timeline(alignment)
     trimmed = (_trim(timeline.text, span) for span in split_sentences(timeline.text))
-    return tuple(timeline.time_span(span) for span in trimmed if len(span))
+    return tuple(_hide_directions(timeline.time_span(span)) for span in trimmed if len(span))
 
 
 def split_tokens(text: str, part: TextSpan) -> Iterator[TextSpan]:
-    """Yield the parts of `part` between white space; in scripts without spaces, each character is one."""
+    """Yield the parts of `part` between white space or directions; in scripts without spaces, each character is one."""
     pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
-    for match in pattern.finditer(text, part.start, part.end):
-        yield TextSpan(*match.span())
+    for start, end in iterate_spoken(text, part.start, part.end):
+        for match in pattern.finditer(text, start, end):
+            yield TextSpan(*match.span())
 
 
 def is_word(token: str) -> bool:
@@ -105,6 +110,16 @@ def is_word(token: str) -> bool:
 
 
 def _trim(text: str, span: TextSpan) -> TextSpan:
-    visible = span.extract(text).strip()
-    start = span.start + len(span.extract(text)) - len(span.extract(text).lstrip())
-    return TextSpan(start, start + len(visible))
+    """Return `span` from its first to its last visible character that is spoken; empty if there is none."""
+    spoken = [part for part in iterate_spoken(text, span.start, span.end) if not text[slice(*part)].isspace()]
+    if not spoken:
+        return TextSpan(span.start, span.start)
+    (start, first_end), (last_start, end) = spoken[0], spoken[-1]
+    start += first_end - start - len(text[start:first_end].lstrip())
+    return TextSpan(start, last_start + len(text[last_start:end].rstrip()))
+
+
+def _hide_directions(sentence: TimedSpan) -> TimedSpan:
+    if not find_directions(sentence.text):
+        return sentence
+    return replace(sentence, text=" ".join(remove_directions(sentence.text).split()))

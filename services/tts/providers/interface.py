@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.common.text.directions import Kind
 from services.common.timing.alignment import Alignment
 from services.tts.formats import OutputFormat
 
@@ -152,6 +153,10 @@ class SpeechProvider(ABC):
         Raises:
             MediaError: The provider refused, failed or was unreachable; nothing was delivered.
         """
+
+    def list_directions(self, model_id: str) -> frozenset[Kind]:
+        """Return the kinds of directions in a text that a model follows; others are removed before `synthesize`."""
+        return frozenset()
 
     def check_ready(self) -> None:
         """Raise if no request can succeed, because the provider is not configured; makes no calls.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.text.mapping import map_text
 from services.common.timing.alignment import Alignment, join_alignments
 from services.tts.piece_timing import PieceTiming
 
@@ -20,7 +21,7 @@ def time_text(text: str, start_seconds: float = 0.0, character_seconds: float = 
 
 
 def collect(text: str, *pieces: Alignment, audio_seconds: float = 100.0) -> tuple[Alignment, set[str]]:
-    timing = PieceTiming(text)
+    timing = PieceTiming(map_text(text))
     for piece in pieces:
         timing.feed(piece)
     return timing.finish(audio_seconds) or Alignment(), set(timing.repairs)
@@ -31,7 +32,7 @@ def test_timing_of_the_text_is_not_changed() -> None:
 
 
 def test_timing_waits_for_its_audio() -> None:
-    timing = PieceTiming("abcd")
+    timing = PieceTiming(map_text("abcd"))
     timing.feed(Alignment(tuple("abcd"), (0.0, 1.0, 2.0, 3.0), (1.0, 2.0, 3.0, 4.0)))
     assert (timing.release(0.5), timing.release(2.0)) == (None, Alignment(("a", "b"), (0.0, 1.0), (1.0, 2.0)))
     assert timing.finish(3.5) == Alignment(("c", "d"), (2.0, 3.0), (3.0, 3.5))
@@ -100,7 +101,7 @@ def test_a_text_without_any_timing_stays_without() -> None:
 
 
 def test_of_a_call_that_broke_off_only_the_heard_part_is_timed() -> None:
-    timing = PieceTiming("abcd")
+    timing = PieceTiming(map_text("abcd"))
     timing.feed(time_text("abcd", character_seconds=1.0))
     assert timing.cut(1.5) == Alignment(("a", "b"), (0.0, 1.0), (1.0, 1.5))
 
@@ -109,7 +110,7 @@ def test_of_a_call_that_broke_off_only_the_heard_part_is_timed() -> None:
 def test_whatever_is_reported_the_result_is_the_text_within_the_audio(
     text: str, reported: list[str], audio_seconds: float
 ) -> None:
-    timing = PieceTiming(text)
+    timing = PieceTiming(map_text(text))
     found = []
     for index, piece in enumerate(reported):
         timing.feed(time_text(piece, index * 1.0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from services.common.text.directions import Kind
 from services.tts.formats import FORMATS
 from services.tts.providers.interface import Capabilities, SpeechSpec, VoiceSettings
 
@@ -28,6 +31,10 @@ _UNSUPPORTED_FIELDS: dict[str, tuple[str, ...]] = {
     "eleven_multilingual_v2": ("language_code",),
 }
 
+# From the third generation on, models follow audio tags, and no longer pauses in markup.
+_TAG_MODEL = re.compile(r"eleven_v([3-9]|\d\d)(_|$)")
+_PHONEME_MODELS = frozenset({"eleven_flash_v2", "eleven_turbo_v2", "eleven_monolingual_v1"})
+
 # The API ignores the text if the request ids are also present.
 _SUPERSEDED_BY = {"previous_text": "previous_request_ids", "next_text": "next_request_ids"}
 
@@ -37,3 +44,11 @@ def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     unsupported = _UNSUPPORTED_FIELDS.get(spec.model_id or DEFAULT_MODEL_ID, ())
     superseded = [text for text, request_ids in _SUPERSEDED_BY.items() if getattr(spec, request_ids)]
     return tuple(name for name in dict.fromkeys((*unsupported, *superseded)) if getattr(spec, name))
+
+
+def list_directions(model_id: str) -> frozenset[Kind]:
+    """Return the kinds of directions in a text that a model follows; it would speak the others."""
+    model = model_id or DEFAULT_MODEL_ID
+    if _TAG_MODEL.match(model):
+        return frozenset({Kind.TAG})
+    return frozenset({Kind.BREAK, Kind.PHONEME} if model in _PHONEME_MODELS else {Kind.BREAK})

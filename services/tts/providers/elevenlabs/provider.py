@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 from services.common.errors import Reason
 from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
+from services.common.text.directions import Kind
 from services.tts.providers.elevenlabs.audio import read_chunks
 from services.tts.providers.elevenlabs.error_mapping import build_error, map_response
-from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
+from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields, list_directions
 from services.tts.providers.elevenlabs.request import build_speech_request, choose_endpoint
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.elevenlabs.voices import AccountVoices, VoiceCatalog
@@ -69,6 +70,10 @@ class ElevenLabsProvider(SpeechProvider):
                 max_concurrent_requests=_parse_max_concurrent_requests(response.headers),
                 pause=response.pause,
             )
+
+    def list_directions(self, model_id: str) -> frozenset[Kind]:
+        """Return the kinds of directions that a model follows."""
+        return list_directions(model_id)
 
     def check_ready(self) -> None:
         """Raise API_KEY_MISSING if no key is configured."""

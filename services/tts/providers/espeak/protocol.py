@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class SpeakRequest:
     output_format: str
     """A name of `formats.FORMATS`."""
     with_alignment: bool
+    pauses: Sequence[tuple[int, float]] = ()
+    """Silence within the text, in order: code points before it, and its length in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ def receive_request(connection: socket.socket) -> SpeakRequest | None:
     if kind != _REQUEST or length > _MAX_REQUEST_BYTES:
         raise ProtocolError("not a request frame")
     body = _receive_exactly(connection, length)
-    return None if body is None else SpeakRequest(**json.loads(body))
+    if body is None:
+        return None
+    fields = json.loads(body)
+    return SpeakRequest(**{**fields, "pauses": tuple(map(tuple, fields["pauses"]))})
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame:

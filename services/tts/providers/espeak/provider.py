@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
-from services.common.text.mapping import MappedText
-from services.common.text.normalization import fold_for_speech
+from services.common.text.directions import Kind, find_directions
+from services.common.text.mapping import MappedText, map_parts
+from services.common.text.normalization import fold_for_speech, list_folded_parts
 from services.common.timing.alignment import Alignment
 from services.common.timing.mapping import AlignmentMapper
 from services.tts.providers.espeak import voices
@@ -31,6 +32,9 @@ log = logger(__name__)
 
 _WORDS_PER_MINUTE = 175
 """Tempo of the engine's voices at speed 1."""
+
+MAX_PAUSES_SECONDS = 120.0
+"""Longest time that all pauses of one text take together."""
 
 _MESSAGES = {
     "silent": "Nothing in the text can be spoken by this voice; change the text, the voice or the language.",
@@ -60,8 +64,8 @@ class EspeakProvider(SpeechProvider):
                 GENERATION_FAILED if the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
                 without an engine.
         """
-        spoken = fold_for_speech(spec.text)
-        request = _build_request(spec, spoken.text, with_alignment=with_alignment)
+        spoken, pauses = build_engine_text(spec.text)
+        request = _build_request(spec, spoken.text, pauses, with_alignment=with_alignment)
         connection: _Connection | None = None
         try:
             connection = _Connection(await self._engine.connect())
@@ -79,6 +83,10 @@ class EspeakProvider(SpeechProvider):
         finally:
             if connection is not None:
                 connection.close()
+
+    def list_directions(self, model_id: str) -> frozenset[Kind]:
+        """Return the kinds of directions that the engine follows."""
+        return frozenset({Kind.BREAK})
 
     def resolve(self, voice: str) -> Voice | None:
         """Return the voice of this name (in any case) or id, its ElevenLabs id included, or None."""
@@ -130,7 +138,32 @@ def get_ignored_fields(spec: SpeechSpec) -> tuple[str, ...]:
     return tuple(name for name, value in values.items() if value is not None)
 
 
-def _build_request(spec: SpeechSpec, text: str, *, with_alignment: bool) -> SpeakRequest:
+def build_engine_text(text: str) -> tuple[MappedText, Sequence[tuple[int, float]]]:
+    """Return the text that the engine speaks, and its pauses as in `SpeakRequest`.
+
+    All pauses together are at most MAX_PAUSES_SECONDS.
+    """
+    parts: list[tuple[str, str]] = []
+    pauses: list[tuple[int, float]] = []
+    position, length, left_seconds = 0, 0, MAX_PAUSES_SECONDS
+    for direction in find_directions(text):
+        if direction.kind is not Kind.BREAK:
+            continue
+        folded = list(list_folded_parts(text[position : direction.start]))
+        parts += [*folded, (text[direction.start : direction.end], "")]
+        length += sum(len(replacement) for _, replacement in folded)
+        seconds = min(direction.pause_seconds, left_seconds)
+        pauses.append((length, seconds))
+        left_seconds -= seconds
+        position = direction.end
+    if not pauses:
+        return fold_for_speech(text), ()
+    return map_parts([*parts, *list_folded_parts(text[position:])]), pauses
+
+
+def _build_request(
+    spec: SpeechSpec, text: str, pauses: Sequence[tuple[int, float]], *, with_alignment: bool
+) -> SpeakRequest:
     if spec.output_format.family not in FAMILIES:
         raise invalid("output_format", "must be a format of the embedded engine: mp3, pcm or wav")
     timbre = voices.choose_timbre(spec.voice, spec.language_code)
@@ -142,6 +175,7 @@ def _build_request(spec: SpeechSpec, text: str, *, with_alignment: bool) -> Spea
         words_per_minute=round(_WORDS_PER_MINUTE * speed),
         output_format=spec.output_format.name,
         with_alignment=with_alignment,
+        pauses=pauses,
     )
 
 

@@ -54,8 +54,10 @@ class FrameSynthesizer:
         self._is_wanted = is_wanted
         self._identifier = get_identifier(VoiceVariant(request.language, request.variant))
         self._encoder = build_encoder(FORMATS[request.output_format])
-        self._clock = CharacterClock(request.text) if request.with_alignment else None
+        self._clock: CharacterClock | None = None
         self._samples = 0
+        # Length of the audio before the part of the text that is spoken now.
+        self._part_start = 0
         self._speech_end = 0
         self._silent_start = bytearray()
         self._audio = bytearray()
@@ -65,16 +67,38 @@ class FrameSynthesizer:
 
     def run(self, library: Library) -> None:
         """Send the whole speech and `DoneFrame`, or only `FailedFrame` if the text has nothing to speak."""
-        request = self._request
-        library.speak(request.text, self._identifier, request.words_per_minute, self._on_audio)
+        position = 0
+        for pause_position, seconds in (*self._request.pauses, (len(self._request.text), 0.0)):
+            self._speak_part(library, self._request.text[position:pause_position])
+            if not self._add_silence(round(seconds * SOURCE_RATE_HZ)):
+                break
+            position = pause_position
         if not self._speech_end:
             self._send(FailedFrame(SILENT))
             return
-        if self._clock is not None:
-            self._add_times(self._clock.finish(self._samples, self._speech_end))
         self._audio += self._encoder.finish()
         self._flush()
         self._send(DoneFrame(self._samples))
+
+    def _speak_part(self, library: Library, text: str) -> None:
+        """Speak the text between two pauses; text without a visible character takes no time."""
+        self._part_start = self._samples
+        self._clock = CharacterClock(text) if self._request.with_alignment else None
+        if text and not text.isspace():
+            library.speak(text, self._identifier, self._request.words_per_minute, self._on_audio)
+        if self._clock is not None:
+            length, speech_end = self._samples - self._part_start, self._speech_end - self._part_start
+            self._add_times(self._clock.finish(length, max(0, speech_end)))
+
+    def _add_silence(self, samples: int) -> bool:
+        """Add a pause, and return whether the caller is still connected."""
+        self._clock = None
+        while samples > 0:
+            block = min(samples, _GATHER_SAMPLES)
+            if not self._on_audio(bytes(2 * block), []):
+                return False
+            samples -= block
+        return True
 
     def _on_audio(self, pcm: bytes, marks: list[Mark]) -> bool:
         loud = find_last_loud_sample(pcm)
@@ -104,10 +128,10 @@ class FrameSynthesizer:
             if mark.kind is MarkKind.WORD:
                 self._add_times(clock.mark_word(mark.position, mark.sample))
             else:
-                self._add_times(clock.mark_clause_end(mark.position, mark.sample, self._speech_end))
+                self._add_times(clock.mark_clause_end(mark.position, mark.sample, self._speech_end - self._part_start))
 
     def _add_times(self, spans: list[SampleRange]) -> None:
-        shift = self._encoder.lead_in_seconds
+        shift = self._part_start / SOURCE_RATE_HZ + self._encoder.lead_in_seconds
         for start, end in spans:
             self._starts.append(start / SOURCE_RATE_HZ + shift)
             self._ends.append(end / SOURCE_RATE_HZ + shift)

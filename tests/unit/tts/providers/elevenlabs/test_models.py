@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from services.common.text.directions import Kind
 from services.tts.formats import FORMATS
-from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields
+from services.tts.providers.elevenlabs.models import CAPABILITIES, get_ignored_fields, list_directions
 from services.tts.providers.elevenlabs.request import Endpoint, build_speech_request
 from services.tts.providers.elevenlabs.settings import ElevenLabsSettings
 from tests.unit.tts.providers.elevenlabs.speech_requests import build_spec
@@ -44,3 +45,19 @@ def test_fields_that_are_not_set_are_not_ignored() -> None:
 def test_every_format_family_is_offered() -> None:
     assert CAPABILITIES.families == {item.family for item in FORMATS.values()}
     assert CAPABILITIES.default_model_id in CAPABILITIES.max_text_characters
+
+
+@pytest.mark.parametrize(
+    ("model_id", "kinds"),
+    [
+        ("", {Kind.BREAK}),
+        ("eleven_multilingual_v2", {Kind.BREAK}),
+        ("eleven_flash_v2_5", {Kind.BREAK}),
+        ("eleven_flash_v2", {Kind.BREAK, Kind.PHONEME}),
+        ("eleven_v3", {Kind.TAG}),
+        ("eleven_v4", {Kind.TAG}),
+        ("eleven_v4_turbo", {Kind.TAG}),
+    ],
+)
+def test_directions_that_a_model_follows(model_id: str, kinds: set[Kind]) -> None:
+    assert list_directions(model_id) == kinds

@@ -14,7 +14,13 @@ import pytest
 from services.common.errors import MediaError, Reason
 from services.tts.formats import FORMATS
 from services.tts.named_voices import NAMED_VOICES
-from services.tts.providers.espeak.provider import EspeakProvider, get_ignored_fields, open_espeak
+from services.tts.providers.espeak.provider import (
+    MAX_PAUSES_SECONDS,
+    EspeakProvider,
+    build_engine_text,
+    get_ignored_fields,
+    open_espeak,
+)
 from services.tts.providers.interface import Voice, VoiceSettings
 from tests.unit.tts.providers.espeak.engine_helpers import LONG, SENTENCE, build_spec, speak
 from tests.unit.tts.providers.espeak.mpeg import Mpeg
@@ -125,6 +131,40 @@ async def test_equal_texts_sound_equal_and_keep_their_own_characters(
     assert spoken.audio == plain.audio
     assert spoken.alignment.characters == tuple(text)
     assert spoken.alignment.ends_seconds[-1] == plain.alignment.ends_seconds[-1]
+
+
+@pytest.mark.parametrize(
+    ("direction", "seconds"),
+    [('<break time="1s"/>', 1.0), ("<break time='1500ms' />", 1.5), ("<break/>", 0.5), ('<break time="99s"/>', 10.0)],
+)
+async def test_a_break_is_a_pause_between_the_same_words(
+    provider: EspeakProvider, direction: str, seconds: float
+) -> None:
+    text = f"Hello there. {direction} General."
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
+    before = (await speak(provider, build_spec("Hello there. "))).audio
+    after = (await speak(provider, build_spec(" General."))).audio
+    pause = bytes(round(22050 * seconds) * 2)
+    assert spoken.audio[: len(before) + len(pause)] == before + pause
+    assert len(spoken.audio) == pytest.approx(len(before) + len(pause) + len(after), abs=4000)
+    alignment = spoken.alignment
+    assert alignment.characters == tuple(text)
+    assert alignment.starts_seconds[text.index("General")] >= len(before) / 2 / 22050 + seconds
+    assert alignment.ends_seconds[-1] == pytest.approx(len(spoken.audio) / 2 / 22050)
+    assert list(alignment.starts_seconds) == sorted(alignment.starts_seconds)
+
+
+async def test_a_text_begins_and_ends_with_its_pauses(provider: EspeakProvider) -> None:
+    text = '<break time="1s"/>Yes.<break time="2s"/>'
+    spoken = await speak(provider, build_spec(text), with_alignment=True)
+    word = (await speak(provider, build_spec("Yes."))).audio
+    assert spoken.audio == bytes(22050 * 2) + word + bytes(22050 * 4)
+    assert spoken.alignment.text == text
+
+
+async def test_all_pauses_of_a_text_have_a_limit() -> None:
+    _, pauses = build_engine_text('<break time="10s"/> x' * 100)
+    assert sum(seconds for _, seconds in pauses) == MAX_PAUSES_SECONDS
 
 
 async def test_timing_is_absent_unless_requested(provider: EspeakProvider) -> None:
