@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.input_files import InputFiles, name_field_in_errors
 from services.common.worker_pool import WorkerPool
 from services.video.ffmpeg.arguments import Input
-from services.video.media_types import HEAD_BYTES, SUPPORTED_TYPES, MediaType, measure_id3, sniff_media_type
+from services.video.media_types import (
+    HEAD_BYTES,
+    OGG,
+    SUPPORTED_TYPES,
+    WAV,
+    MediaType,
+    measure_id3,
+    sniff_media_type,
+)
+from services.video.ogg_links import decode_links, find_links
 from services.video.probe import MediaFile, probe_file
 
 MAX_SPEECH_BYTES = int(9.5 * 1024 * 1024)
@@ -77,6 +86,8 @@ class Inputs:
         most = min(max_bytes or self._max_bytes, self._max_bytes)
         async with self._open_source(source, name, principal, most) as pieces:
             path, media_type = await _write_file(pieces, folder, name, most)
+        if media_type == OGG and len(begins := await asyncio.to_thread(find_links, path)) > 1:
+            return await self._join_links(path, begins, name)
         return LocalInput(Input(path.name, media_type.demuxer), await self.probe(path, media_type, name))
 
     async def probe(self, path: Path, media_type: MediaType, field: str) -> MediaFile:
@@ -88,6 +99,17 @@ class Inputs:
         return await self._workers.run(
             probe_file, str(path), media_type.demuxer, media_type.name, self._max_seconds, field
         )
+
+    async def _join_links(self, path: Path, begins: tuple[int, ...], name: str) -> LocalInput:
+        """Return a chained Ogg file as one WAV file with the sound of all links."""
+        target = path.with_suffix(f".{WAV.extension}")
+        codec = await self._workers.run(decode_links, str(path), begins, str(target), self._max_seconds, name)
+        media = await self.probe(target, WAV, name)
+        streams = tuple(replace(stream, codec=codec) for stream in media.streams)
+        # The caller is told about the file that it sent.
+        size_bytes = (await asyncio.to_thread(path.stat)).st_size
+        sent = replace(media, container=OGG.name, size_bytes=size_bytes, streams=streams)
+        return LocalInput(Input(target.name, WAV.demuxer), sent)
 
     @asynccontextmanager
     async def _open_source(

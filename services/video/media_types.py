@@ -21,8 +21,8 @@ class MediaType:
 MP4 = MediaType("mp4", "mov", "mp4")
 _WEBM = MediaType("webm", "matroska", "webm")
 MP3 = MediaType("mp3", "mp3", "mp3")
-_WAV = MediaType("wav", "wav", "wav")
-_OGG = MediaType("ogg", "ogg", "ogg")
+WAV = MediaType("wav", "wav", "wav")
+OGG = MediaType("ogg", "ogg", "ogg")
 _FLAC = MediaType("flac", "flac", "flac")
 _AAC = MediaType("aac", "aac", "aac")
 
@@ -34,7 +34,7 @@ HEAD_BYTES = 16 * 1024
 _SIGNATURES: Sequence[tuple[bytes, MediaType]] = (
     (b"\x1aE\xdf\xa3", _WEBM),
     # The version, which has always been 0.
-    (b"OggS\0", _OGG),
+    (b"OggS\0", OGG),
     # A FLAC stream begins with the block that describes it, of 34 bytes.
     (b"fLaC\x00\x00\x00\x22", _FLAC),
     (b"fLaC\x80\x00\x00\x22", _FLAC),
@@ -73,7 +73,7 @@ def sniff_media_type(head: bytes) -> MediaType | None:
     if found is not None:
         return found
     if body[:4] in _WAV_SIGNATURES and body[8:12] == b"WAVE":
-        return _WAV
+        return WAV
     if _is_mp4(body):
         return MP4
     return next((kind for kind, measure in _FRAMED if _has_frames(body, measure)), None)

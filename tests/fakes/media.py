@@ -67,7 +67,9 @@ def record_in_browser(path: Path) -> Path:
     """Make a WebM as the recorder of a browser does: no duration, no frame rate, and frames at uneven times."""
     target = path.with_suffix(".recorded.webm")
     times = "(N/24+mod(N*7\\,5)*0.009)/TB"
-    run_ffmpeg("-i", str(path), "-vf", f"setpts={times}", "-fps_mode", "vfr", "-c:v", "libvpx", "-live", "1", str(target))
+    run_ffmpeg(
+        "-i", str(path), "-vf", f"setpts={times}", "-fps_mode", "vfr", "-c:v", "libvpx", "-live", "1", str(target)
+    )
     data = target.read_bytes()
     # DefaultDuration becomes a Void element of the same eight bytes.
     start = data.find(b"\x23\xe3\x83\x84")

@@ -17,6 +17,7 @@ from services.common.errors import MediaError, Reason
 from services.common.fetch import FetchedFile, StreamedFile
 from services.common.input_files import InputFiles
 from services.common.worker_pool import WorkerPool
+from services.video.ffmpeg.arguments import Input
 from services.video.inputs import Inputs, LocalInput, Source
 from tests.fakes.audio import build_id3_tag
 from tests.fakes.media import make_speech, run_ffmpeg
@@ -71,6 +72,18 @@ async def test_the_split_of_a_download_does_not_matter(cuts: list[int]) -> None:
         fetch_video = await fetch(InPieces(SPEECH, cuts), Path(folder))
         assert (Path(folder) / fetch_video.input.name).read_bytes() == SPEECH
         assert (fetch_video.input.name, fetch_video.input.format) == ("audio.wav", "wav")
+
+
+async def test_a_chained_file_is_heard_whole(tmp_path: Path) -> None:
+    plain, ogg = tmp_path / "plain.wav", tmp_path / "link.ogg"
+    plain.write_bytes(make_speech(1))
+    run_ffmpeg("-i", str(plain), "-c:a", "libopus", str(ogg))
+    chain = ogg.read_bytes() * 3
+    found = await fetch(InPieces(chain), tmp_path)
+    assert found.input == Input("audio.wav", "wav")
+    assert (found.media.container, found.media.size_bytes) == ("ogg", len(chain))
+    assert found.media.streams[0].codec == "opus"
+    assert found.media.duration_seconds == pytest.approx(3, abs=0.001)
 
 
 async def test_what_a_large_tag_describes_is_found_behind_it(tmp_path: Path) -> None:
