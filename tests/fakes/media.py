@@ -98,8 +98,8 @@ def read_frame(path: Path, number: int = 0) -> tuple[int, int, bytes]:
     select = ("-vf", f"select=eq(n\\,{number}),format=rgb24", "-frames:v", "1", "-f", "image2pipe", "-c:v", "ppm", "-")
     command = [str(find_ffmpeg("")), "-v", "error", "-i", str(path), *select]
     data = subprocess.run(command, capture_output=True, check=True, timeout=30).stdout
-    _, width, height, _, pixels = data.split(maxsplit=4) if data[:2] == b"P6" else (b"", b"0", b"0", b"", b"")
-    return int(width), int(height), pixels
+    _, width, height, *_ = data.split(maxsplit=3)
+    return int(width), int(height), data[-3 * int(width) * int(height) :]
 
 
 def make_speech(seconds: float, click_seconds: float = 0.0) -> bytes:
