@@ -103,7 +103,7 @@ def publish_running_suite(folder: Path, running: RunningSuite) -> Iterator[None]
 
 
 def read_running_suite(folder: Path) -> RunningSuite | None:
-    """Return the suite that runs in `folder`; None if there is none, or if it is just starting or stopping."""
+    """Return the suite that runs in `folder`; None if no suite runs there, or if it is just starting or stopping."""
     if read_holder(folder) is None:
         # A suite that was killed leaves its description behind.
         return None

@@ -39,7 +39,7 @@ _OF_TESTS = ("MEDIA_TEST_",)
 _OWN_PREFIXES = ("MEDIA_", "TTS_", "GATEWAY_", "ELEVENLABS_", "ELEVEN_", "FAL_", "GEMINI_", "REPLICATE_", "SUPABASE_")
 """A variable of the environment that begins like this is probably meant for the suite."""
 _SIMILAR = 0.85
-"""Least similarity of two names of which one is probably a slip of the other."""
+"""Least similarity of a name that is probably a slip of the known one."""
 _NEAREST = 0.6
 """Least similarity of a name that is worth a suggestion."""
 

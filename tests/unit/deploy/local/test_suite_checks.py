@@ -1,4 +1,4 @@
-"""Tests of the checks of a running suite: which processes answer, who holds the ports, and the state folder."""
+"""Tests of the checks of a running suite: which processes answer, the owners of the ports, and the state folder."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_suite_that_answers_has_no_problems(tmp_path: Path, environment:
     assert f"answers on port {tts.port}" in found["tts"][1]
 
 
-async def test_a_process_that_is_gone_and_one_that_hangs_are_told_apart(tmp_path: Path) -> None:
+async def test_a_process_that_is_gone_and_one_that_hangs_are_distinguished(tmp_path: Path) -> None:
     gone, hanging = find_free_ports(2)
     with (
         pytest.MonkeyPatch.context() as patch,
