@@ -37,6 +37,7 @@ from tests.integration.image.conftest import pool, workers
 __all__ = ["pool", "workers"]
 
 ALICE = {"X-Media-Principal": "alice"}
+BOB = {"x-media-principal": "bob"}
 CAT = make_image(Size(300, 200), "red")
 HUGE_SEED = 2**64 - 1
 
@@ -245,3 +246,27 @@ async def test_an_image_can_be_downloaded_from_its_url(http: aiohttp.ClientSessi
     async with http.get(link) as answer:
         with Image.open(BytesIO(await answer.read())) as image:
             assert (answer.status, image.size) == (200, (1024, 768))
+
+
+async def test_a_stored_image_is_described_and_listed(http: aiohttp.ClientSession) -> None:
+    keys = [(await send(http, "/api/image/generate", {"prompt": "a cat"}))[1]["key"] for _ in range(2)]
+    status, found = await send(http, f"/api/image/{keys[0]}", None, "GET")
+    assert status == 200
+    assert (found["success"], found["key"], found["prompt"]) == (True, keys[0], "a cat")
+    assert found["url"].startswith("http://suite.example/media/images/")
+    assert {"urlExpireTime", "createTime", "sizeBytes", "contentType", "metadata", "width", "height"} <= found.keys()
+    first = (await send(http, "/api/image?pageSize=1", None, "GET"))[1]
+    second = (await send(http, f"/api/image?pageSize=1&pageToken={first['nextPageToken']}", None, "GET"))[1]
+    assert {image["key"] for page in (first, second) for image in page["images"]} == set(keys)
+    assert second["nextPageToken"] == ""
+    assert (await send(http, f"/api/image/{keys[0]}", None, "GET", BOB))[0] == 404
+    assert (await send(http, "/api/image", None, "GET", BOB))[1]["images"] == []
+    # A route of its own, not the image with this key.
+    assert "sizes" in (await send(http, "/api/image/sizes", None, "GET"))[1]
+
+
+@pytest.mark.parametrize("query", ["pageSize=101", "pageSize=-1", "pageSize=x", "pageToken=x", "page=2"])
+async def test_a_wrong_page_is_refused_with_its_field(http: aiohttp.ClientSession, query: str) -> None:
+    status, body = await send(http, f"/api/image?{query}", None, "GET")
+    assert status == 400
+    assert query.partition("=")[0] in body["error"]["message"]
