@@ -93,6 +93,7 @@ TABLE: tuple[Route, ...] = (
     Route("/health", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/readyz", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/openapi.json", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
+    Route("/", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/docs", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/docs/*", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     Route("/api/speech/stream", Upstream.GATEWAY, Kind.HTTP_STREAM),

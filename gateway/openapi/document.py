@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, ServiceDescriptor
 
 from gateway.http_rules import read_http_rules
 from gateway.openapi.comments import find_comment
-from gateway.openapi.error_responses import ERROR, build_error_responses, build_error_schema
+from gateway.openapi.error_responses import ERROR, build_error_responses, build_error_schema, build_error_table
 from gateway.openapi.images import IMAGE_ROUTES
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.openapi.operations import build_hand_written_operation, build_rpc_operation, build_tag
@@ -82,7 +82,11 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
     _check_names(paths)
     return {
         "openapi": "3.1.1",
-        "info": {"title": "Media suite", "version": version, "description": _DESCRIPTION},
+        "info": {
+            "title": "Media suite",
+            "version": version,
+            "description": f"{_DESCRIPTION}\n{_fold(build_error_table())}\n",
+        },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"apiKey": []}],
         "tags": _build_tags(routes, services),
@@ -94,6 +98,11 @@ def build_document(routes: Sequence[HandWritten], services: Sequence[ServiceDesc
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
+
+
+def _fold(table: str) -> str:
+    """Return a long table so that the page shows it at a click."""
+    return f"<details><summary>All errors</summary>\n\n{table}\n\n</details>"
 
 
 def _list_messages(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> Iterator[Descriptor]:

@@ -1,8 +1,6 @@
-"""Describes the error responses, one for each HTTP status of the error table."""
+"""Describes the error responses: one form, and a table of all reasons."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from services.common.errors import Reason
 
@@ -10,15 +8,10 @@ ERROR = "Error"
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_HEADER = {"$ref": "#/components/headers/RequestId"}
 
-_NEEDS_BODY = frozenset({413, 415})
-_NEEDS_CREDENTIAL = frozenset({401, 403})
-# 405 belongs to paths, not to operations; no caller receives 499, because it means that the caller disconnected.
-_UNDESCRIBED = frozenset({405, 499})
-
-_REASONS: dict[int, list[Reason]] = {
-    status: [reason for reason in Reason if reason.info.http_status == status]
-    for status in sorted({reason.info.http_status for reason in Reason} - _UNDESCRIBED)
-}
+ERROR_REFERENCE: dict[str, object] = {"default": {"$ref": f"#/components/responses/{ERROR}"}}
+"""The error responses of every operation: one for all statuses, so that the page stays short."""
+# No caller receives 499, because it means that the caller disconnected.
+_UNDESCRIBED = frozenset({499})
 
 
 def build_error_schema() -> dict[str, object]:
@@ -37,7 +30,7 @@ def build_error_schema() -> dict[str, object]:
         "properties": {
             "code": {
                 "type": "string",
-                "description": "\n".join(f"- `{reason.name}`: {reason.info.meaning}" for reason in Reason),
+                "description": "What is wrong, for programs.",
                 "enum": [reason.name for reason in Reason],
             },
             "message": {"type": "string", "description": "What is wrong and what to do."},
@@ -55,53 +48,45 @@ def build_error_schema() -> dict[str, object]:
 
 
 def build_error_responses() -> dict[str, object]:
-    """Return the error responses, by the name under which operations refer to them."""
-    return {_to_response_name(status): _build_response(reasons) for status, reasons in _REASONS.items()}
-
-
-def build_error_references(*, takes_body: bool, public: bool) -> dict[str, object]:
-    """Return references to the error responses of one operation, by status."""
+    """Return the one error response to which all operations refer."""
     return {
-        str(status): {"$ref": f"#/components/responses/{_to_response_name(status)}"}
-        for status in _list_statuses(takes_body=takes_body, public=public)
-    }
-
-
-def _list_statuses(*, takes_body: bool, public: bool) -> Iterator[int]:
-    for status in _REASONS:
-        impossible = (status in _NEEDS_BODY and not takes_body) or (status in _NEEDS_CREDENTIAL and public)
-        if not impossible:
-            yield status
-
-
-def _to_response_name(status: int) -> str:
-    return f"Error{status}"
-
-
-def _build_response(reasons: list[Reason]) -> dict[str, object]:
-    headers: dict[str, object] = {}
-    if any(reason.info.retryable for reason in reasons):
-        headers["Retry-After"] = {
-            "description": "Seconds to wait before a retry, if known.",
-            "schema": {"type": "integer", "minimum": 0},
+        ERROR: {
+            "description": "An error. `error.code` says which; *All errors* at the top lists them.",
+            "headers": {
+                REQUEST_ID: REQUEST_ID_HEADER,
+                "Retry-After": {
+                    "description": "Seconds to wait before a retry, if known.",
+                    "schema": {"type": "integer", "minimum": 0},
+                },
+            },
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": f"#/components/schemas/{ERROR}"},
+                    "examples": {Reason.VALIDATION_ERROR.name: {"value": _build_example()}},
+                }
+            },
         }
-    return {
-        "description": "\n".join(f"- `{reason.name}`: {reason.info.meaning}" for reason in reasons),
-        **({"headers": headers} if headers else {}),
-        "content": {
-            "application/json": {
-                "schema": {"$ref": f"#/components/schemas/{ERROR}"},
-                "examples": {reason.name: {"value": _build_example(reason)} for reason in reasons},
-            }
-        },
     }
 
 
-def _build_example(reason: Reason) -> dict[str, object]:
-    details = [{"field": "speed", "description": "must be a number"}] if reason is Reason.VALIDATION_ERROR else []
-    message = "speed: must be a number" if details else reason.info.meaning
-    request_id = "0b1f6e3c9a7d4e52"
+def build_error_table() -> str:
+    """Return a table in Markdown of all errors that a caller can receive, by their status."""
+    reasons = sorted((reason for reason in Reason if reason.info.http_status not in _UNDESCRIBED), key=_get_status)
+    rows = (f"| {reason.info.http_status} | `{reason.name}` | {reason.info.meaning} |" for reason in reasons)
+    return "\n".join(("| status | code | meaning |", "|---|---|---|", *rows))
+
+
+def _get_status(reason: Reason) -> int:
+    return reason.info.http_status
+
+
+def _build_example() -> dict[str, object]:
     return {
         "success": False,
-        "error": {"code": reason.name, "message": message, "details": details, "requestId": request_id},
+        "error": {
+            "code": Reason.VALIDATION_ERROR.name,
+            "message": "speed: must be a number",
+            "details": [{"field": "speed", "description": "must be a number"}],
+            "requestId": "0b1f6e3c9a7d4e52",
+        },
     }

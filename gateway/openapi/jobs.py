@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from gateway.openapi.examples import IMAGE_URI
 from gateway.openapi.route_spec import SIGNED_QUERY, Content, HandWritten, Header, Query, Response
 
 _JOBS_TAG = ("Job",)
 _TEXT = {"type": "string"}
 _VIDEO = {
-    "image_url": {"type": "string", "description": "Public URL of the image."},
+    "image_url": {"type": "string", "description": "Public URL of the image, or a small `data:` URI."},
     "prompt": {"type": "string", "description": "What happens in the video."},
     "seconds": {"type": "integer", "minimum": 1, "maximum": 60, "default": 6},
     "resolution": {"type": "string", "enum": ["512p", "768p", "1080p"], "default": "768p"},
@@ -17,6 +18,7 @@ _SPEECH = {
     "text": {"type": "string", "description": "Text to speak, at most TTS_MAX_CHARS code points."},
     "voice_id": {"type": "string", "description": "Name or id of the voice."},
 }
+_EXAMPLE = {"image_url": IMAGE_URI, "prompt": "zoom in", "seconds": 1, "resolution": "512p"}
 _WAITING = (
     "Creates a job and waits for its end; a disconnect does not stop the job. With `Prefer: respond-async` the response"
     " is sent at once, as 202 with `Location`. A repeated `Idempotency-Key` returns the existing job."
@@ -73,6 +75,7 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
         description=_WAITING,
         in_headers=_REQUEST_HEADERS,
         json_body={"type": "object", "required": ["image_url", "prompt"], "properties": _VIDEO},
+        examples={"A tiny image": _EXAMPLE},
         responses=(_build_result("The video.", "video_url"), _ACCEPTED),
     ),
     HandWritten(
@@ -88,6 +91,7 @@ JOB_ROUTES: tuple[HandWritten, ...] = (
             "required": ["image_url", "prompt", "text", "voice_id"],
             "properties": {**_VIDEO, **_SPEECH},
         },
+        examples={"A tiny image": {**_EXAMPLE, "text": "Good morning!", "voice_id": "Aria"}},
         responses=(
             _build_result(
                 "The speech, the video, and the video with the speech.", "audio_url", "video_url", "final_url"

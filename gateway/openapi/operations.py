@@ -9,7 +9,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescr
 
 from gateway.http_rules import HttpRule
 from gateway.openapi.comments import find_comment, split_comment
-from gateway.openapi.error_responses import REQUEST_ID, REQUEST_ID_HEADER, build_error_references
+from gateway.openapi.error_responses import ERROR_REFERENCE, REQUEST_ID, REQUEST_ID_HEADER
+from gateway.openapi.examples import RPC_EXAMPLES, Examples
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.schemas import Schemas, is_object, is_required
 
@@ -59,13 +60,15 @@ def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
                 "headers": {REQUEST_ID: REQUEST_ID_HEADER},
                 "content": {_JSON: {"schema": {"allOf": [_SUCCESS, schemas.refer_to(rule.answer)]}}},
             },
-            **build_error_references(takes_body=bool(rule.body), public=rule.public),
+            **ERROR_REFERENCE,
         },
     }
     if rule.public:
         operation["security"] = []
     if rule.body == "*":
-        operation["requestBody"] = _build_body(_build_request_schema(request, rule.path_fields, name, schemas))
+        operation["requestBody"] = _build_body(
+            _build_request_schema(request, rule.path_fields, name, schemas), RPC_EXAMPLES.get(name)
+        )
     elif rule.body:
         operation["requestBody"] = _build_body(schemas.build_field_schema(request.fields_by_name[rule.body]))
     return _drop_empty(operation, keep=("security",))
@@ -85,15 +88,14 @@ def build_hand_written_operation(route: HandWritten, schemas: Schemas) -> _Json:
         ],
         "responses": {
             **{str(response.status): _build_response(response, schemas) for response in route.responses},
-            **({} if route.public else build_error_references(takes_body=route.takes_body, public=False)),
+            **({} if route.public else ERROR_REFERENCE),
         },
     }
     if route.request is not None:
         schema = _build_request_schema(_get_descriptor(route), route.request_omits, route.operation_id, schemas)
-        examples: _Json = {title: {"value": dict(body)} for title, body in route.examples.items()}
-        operation["requestBody"] = _build_body(schema, examples)
+        operation["requestBody"] = _build_body(schema, route.examples)
     elif route.json_body is not None:
-        operation["requestBody"] = _build_body(dict(route.json_body))
+        operation["requestBody"] = _build_body(dict(route.json_body), route.examples)
     elif route.files:
         binary: _Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in route.files}
         operation["requestBody"] = {"required": True, "content": binary}
@@ -153,8 +155,9 @@ def _build_request_schema(kind: Descriptor, omit: Iterable[str], operation_id: s
     return schemas.refer_reduced(kind, omitted, f"{operation_id[:1].upper()}{operation_id[1:]}Body")
 
 
-def _build_body(schema: _Json, examples: _Json | None = None) -> _Json:
-    media = _drop_empty({"schema": schema, "examples": examples or {}})
+def _build_body(schema: _Json, examples: Examples | None = None) -> _Json:
+    shown: _Json = {title: {"value": dict(body)} for title, body in (examples or {}).items()}
+    media = _drop_empty({"schema": schema, "examples": shown})
     return {"required": True, "content": {_JSON: media}}
 
 

@@ -15,6 +15,9 @@ from gateway.openapi.constraints import constrain, describe_cel_rules, get_optio
 
 _Json = dict[str, object]
 
+_LARGEST_EXACT = 2**53 - 1
+"""Largest whole number that JavaScript holds exactly."""
+
 
 class Schemas:
     """Collects the schemas of all types that a document refers to.
@@ -180,7 +183,10 @@ def _build_description(text: str, notes: Iterable[str]) -> _Json:
 
 def _build_integer_schema(bits: int, *, signed: bool) -> _Json:
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return {"type": "integer", "format": f"{'' if signed else 'u'}int{bits}", "minimum": low, "maximum": high}
+    schema: _Json = {"type": "integer", "format": f"{'' if signed else 'u'}int{bits}"}
+    limits = {"minimum": low, "maximum": high}
+    # A browser would round other limits, and show or send a number that is out of range.
+    return schema | {name: limit for name, limit in limits.items() if abs(limit) <= _LARGEST_EXACT}
 
 
 def _build_string_schema(form: str) -> _Json:

@@ -103,6 +103,7 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
             " of the suite itself are accepted everywhere."
         ),
         json_body=_URL_BODY,
+        examples={"A page": {"url": "https://example.com/"}},
         responses=(Response("What the server of the URL reports.", (Content("application/json", _URL_REPORT),)),),
     ),
     HandWritten(
@@ -140,6 +141,18 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         responses=(
             Response("All parts accept requests.", (Content("application/json", _SUITE_STATE),)),
             Response("A part does not accept requests.", (Content("application/json", _SUITE_STATE),), status=503),
+        ),
+    ),
+    HandWritten(
+        method="GET",
+        path="/",
+        operation_id="getStart",
+        tags=_SUITE_TAG,
+        summary="Get to the page for people",
+        description="",
+        public=True,
+        responses=(
+            Response("The page is at `Location`.", headers=(Header("Location", "Path of the page."),), status=302),
         ),
     ),
     HandWritten(

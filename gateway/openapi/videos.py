@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from media.video.v1 import video_pb2
 
+from gateway.openapi.example_files import MP3, MP4
+from gateway.openapi.examples import IMAGE_URI
 from gateway.openapi.route_spec import Content, HandWritten, Header, Response
 
 _VIDEO_TAG = ("Video",)
@@ -12,10 +14,9 @@ _PROGRESS = (
     "The response is newline-delimited JSON: lines with `progress` (state, percent from 0 to 100, never decreasing),"
     " and last a line with `video`. A response that fails ends with an `Error` and without the final chunk."
 )
-_IMAGE_URL = "https://example.com/cat.jpg"
 _TWO_FILES = {
-    "video": {"key": "videos/2026/11/cat.mp4"},
-    "audio": {"key": "audio/2026/11/hello.mp3"},
+    "video": {"data": MP4},
+    "audio": {"data": MP3},
     "audioDelayMs": 500,
     "lengthPolicy": "freeze",
 }
@@ -34,8 +35,13 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         ),
         request=video_pb2.GenerateVideoRequest,
         examples={
-            "A cat": {"prompt": "The cat turns its head and talks", "imageUrl": _IMAGE_URL},
-            "Embedded": {"prompt": "zoom in", "imageKey": "images/2026/11/cat.webp", "provider": "embedded"},
+            "A tiny image": {
+                "prompt": "zoom in",
+                "imageUrl": IMAGE_URI,
+                "seconds": 1,
+                "resolution": "512p",
+                "requestId": "example-video",
+            },
         },
         responses=_LINES,
     ),
@@ -59,7 +65,7 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         description=f"{_PROGRESS} A file is given by key, by URL, or in base64 as `data`, up to 20 MiB each.",
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
-        examples={"By key": _TWO_FILES},
+        examples={"Two tiny files": _TWO_FILES},
         responses=_LINES,
     ),
     HandWritten(
@@ -74,7 +80,7 @@ VIDEO_ROUTES: tuple[HandWritten, ...] = (
         ),
         request=video_pb2.MuxVideoRequest,
         request_omits=("stream_media",),
-        examples={"By key": _TWO_FILES},
+        examples={"Two tiny files": _TWO_FILES},
         responses=(Response("The video, chunked.", (Content("video/mp4"),)),),
     ),
     HandWritten(

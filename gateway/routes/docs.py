@@ -1,4 +1,4 @@
-"""GET /openapi.json and /docs: the OpenAPI document, and Swagger UI from files of this package."""
+"""GET /, /openapi.json and /docs: the OpenAPI document, and Swagger UI from files of this package."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 _GATEWAY = Path(__file__).resolve().parents[1]
+
+PAGE_PATH = "/docs"
+"""Path of the page for people."""
 
 SWAGGER_UI = _GATEWAY / "docs_page" / "swagger_ui"
 """Vendored Swagger UI; its README.md names the version and the digests."""
@@ -68,9 +71,14 @@ def build_docs_routes(document: bytes) -> list[web.RouteDef]:
     )
     return [
         web.get("/openapi.json", _serve_fixed(document, "application/json", {})),
-        web.get("/docs", _serve_fixed(page.encode(), "text/html", _PAGE_HEADERS)),
+        web.get("/", _redirect_to_page),
+        web.get(PAGE_PATH, _serve_fixed(page.encode(), "text/html", _PAGE_HEADERS)),
         *(web.get(asset.path, _serve_file(asset)) for asset in assets),
     ]
+
+
+async def _redirect_to_page(_request: web.Request) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": PAGE_PATH, "Cache-Control": _REVALIDATE})
 
 
 def _build_asset(file: Path) -> _Asset:

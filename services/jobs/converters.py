@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 
+from services.common.data_uri import is_data_uri
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.converters import to_timestamp
 from services.common.rpc.validation import validate
@@ -58,9 +59,10 @@ def to_job_request(request: jobs_pb2.CreateJobRequest, max_characters: int) -> J
 
 
 def list_addresses(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:
-    """Return the URLs in a request, each with its field: those of images and of the webhook."""
+    """Return the URLs in a request that lead elsewhere, each with its field: those of images and of the webhook."""
     found = [(video.image_url, f"{field}.image_url") for field, video in _list_videos(request)]
-    return [(url, field) for url, field in (*found, (request.webhook_url, "webhook_url")) if url]
+    downloaded = [(url, field) for url, field in found if not is_data_uri(url)]
+    return [(url, field) for url, field in (*downloaded, (request.webhook_url, "webhook_url")) if url]
 
 
 def list_keys(request: jobs_pb2.CreateJobRequest) -> list[tuple[str, str]]:

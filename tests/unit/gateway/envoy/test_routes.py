@@ -20,7 +20,17 @@ SPEECH_PATH = f"/{SPEECH.full_name}"
 LONG_LIVED = (Kind.HTTP_STREAM, Kind.RPC_STREAM, Kind.RPC_WATCH)
 SIGNED = {"/media/*", "/api/jobs/{id}/events", "/api/speech/links/{id}"}
 """Paths that a signature in the link opens."""
-PUBLIC = {"/health", "/readyz", "/openapi.json", "/docs", "/docs/*", "/api/image/sizes", "/webhooks/replicate", *SIGNED}
+PUBLIC = {
+    "/",
+    "/health",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/*",
+    "/api/image/sizes",
+    "/webhooks/replicate",
+    *SIGNED,
+}
 
 
 @pytest.fixture(scope="module")

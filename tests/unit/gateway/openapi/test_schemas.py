@@ -64,7 +64,7 @@ def build_schema(kind: Any, *, sent: bool = True) -> dict[str, Any]:
         ("data", {"contentEncoding": "base64", "description": "Max len: 10."}),
         ("count", {"minimum": 1, "maximum": 9, "format": "int32"}),
         ("share", {"exclusiveMinimum": 0, "exclusiveMaximum": 0.5}),
-        ("seed", {"enum": [1, 2**64 - 1], "maximum": 2**64 - 1}),
+        ("seed", {"enum": [1, 2**64 - 1], "maximum": None}),
         ("size", {"not": {"enum": ["unspecified"]}}),
         (
             "tags",
@@ -131,7 +131,7 @@ def test_a_message_may_contain_itself() -> None:
 
 def test_every_kind_of_field_has_its_schema() -> None:
     properties = build_schema(EVERYTHING.DESCRIPTOR)["properties"]
-    assert properties["seed"] == {"type": "integer", "format": "uint64", "minimum": 0, "maximum": 2**64 - 1}
+    assert properties["seed"] == {"type": "integer", "format": "uint64", "minimum": 0}
     assert properties["data"] == {"type": "string", "contentEncoding": "base64"}
     assert properties["single"] == {"type": "number", "format": "float"}
     assert properties["colours"]["propertyNames"] == {"pattern": "^(0|-?[1-9][0-9]*)$"}
