@@ -47,12 +47,8 @@ async def main(settings: GatewaySettings) -> None:
             upstreams,
             health,
             max_body_bytes=settings.max_body_bytes,
-<<<<<<< HEAD
             limits=settings.call_limits,
-=======
-            call_seconds=settings.call_seconds,
             cache_seconds=settings.cache_seconds,
->>>>>>> 8797ea1 (storage: encrypt at the store, and let deleted objects leave caches)
         )
         serving = run_http(app, settings.host, settings.port, grace_seconds=settings.drain_grace_seconds)
         async with build_directory_server(settings, upstreams) as directory, serving as http:

@@ -78,25 +78,17 @@ class Upstreams:
         }
 
 
-<<<<<<< HEAD
-def build_app(upstreams: Upstreams, health: Health, *, max_body_bytes: int, limits: CallLimits) -> web.Application:
-=======
 def build_app(
-    upstreams: Upstreams, health: Health, *, max_body_bytes: int, call_seconds: float, cache_seconds: float
+    upstreams: Upstreams, health: Health, *, max_body_bytes: int, limits: CallLimits, cache_seconds: float
 ) -> web.Application:
->>>>>>> 8797ea1 (storage: encrypt at the store, and let deleted objects leave caches)
     """Return the application; gateway/http_server.py runs it.
 
     Args:
         upstreams: What the routes use.
         health: Whether the gateway drains.
         max_body_bytes: Largest request body.
-<<<<<<< HEAD
         limits: Time limits of calls to services.
-=======
-        call_seconds: Deadline of each call to a service.
         cache_seconds: Longest time for which caches may answer with a stored object.
->>>>>>> 8797ea1 (storage: encrypt at the store, and let deleted objects leave caches)
     """
     app = web.Application(middlewares=[handle_errors], client_max_size=max_body_bytes)
     checks = {name: ServiceCheck(channel, service) for name, (channel, service) in upstreams.list_parts().items()}
@@ -105,23 +97,13 @@ def build_app(
     speech_links = SpeechLinkRoutes(upstreams.speech_links, upstreams.links)
     app.router.add_routes(SpeechRoutes(upstreams.tts, limits, speech_links).build_routes())
     app.router.add_routes(speech_links.build_routes())
-<<<<<<< HEAD
     app.router.add_routes(CaptionRoutes(upstreams.tts, limits).build_routes())
     app.router.add_routes(ImageRoutes(upstreams.image, limits).build_routes())
     app.router.add_routes(VideoRoutes(upstreams.video, limits).build_routes())
     app.router.add_routes(JobRoutes(upstreams.jobs, upstreams.links, limits).build_routes())
     app.router.add_routes(SyncJobRoutes(upstreams.jobs, limits).build_routes())
-    app.router.add_routes(MediaRoutes(upstreams.store).build_routes())
-    app.router.add_routes(DebugRoutes(upstreams.fetcher, upstreams.store).build_routes())
-=======
-    app.router.add_routes(CaptionRoutes(upstreams.tts, call_seconds).build_routes())
-    app.router.add_routes(ImageRoutes(upstreams.image, call_seconds).build_routes())
-    app.router.add_routes(VideoRoutes(upstreams.video, call_seconds).build_routes())
-    app.router.add_routes(JobRoutes(upstreams.jobs, upstreams.links).build_routes())
-    app.router.add_routes(SyncJobRoutes(upstreams.jobs, call_seconds).build_routes())
     app.router.add_routes(MediaRoutes(upstreams.store, cache_seconds).build_routes())
-    app.router.add_routes(DebugRoutes(upstreams.fetcher).build_routes())
->>>>>>> 8797ea1 (storage: encrypt at the store, and let deleted objects leave caches)
+    app.router.add_routes(DebugRoutes(upstreams.fetcher, upstreams.store).build_routes())
     channels = upstreams.list_channels()
     for service in SERVICES:
         app.router.add_routes(build_rpc_routes(channels[service.full_name], service, limits))

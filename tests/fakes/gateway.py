@@ -71,12 +71,8 @@ async def run_gateway(
             ),
             health or Health(),
             max_body_bytes=max_body_bytes,
-<<<<<<< HEAD
             limits=limits,
-=======
-            call_seconds=30,
             cache_seconds=storage.cache_seconds,
->>>>>>> 8797ea1 (storage: encrypt at the store, and let deleted objects leave caches)
         )
         http = await stack.enter_async_context(run_http(app, "127.0.0.1", 0, grace_seconds=1))
         yield await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{http.port}"))
