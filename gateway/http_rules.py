@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _DEEP_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)=\*\*\}")
 
-PUBLIC_RPCS = frozenset({"media.image.v1.ImageService.ListImageSizes"})
+PUBLIC_RPCS = frozenset({"media.image.v1.ImageService.ListImageSizes", "media.image.v1.ImageService.ListPromptStyles"})
 """RPCs whose routes need no credential."""
 
 

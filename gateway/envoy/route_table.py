@@ -127,6 +127,7 @@ TABLE: tuple[Route, ...] = (
     # Its credential is a signature in its headers, which the video service verifies.
     Route("/webhooks/replicate", Upstream.GATEWAY, Kind.HTTP, ("POST",), public=True),
     Route("/api/image/sizes", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
+    Route("/api/image/styles", Upstream.GATEWAY, Kind.HTTP, _READ, public=True, safe=True),
     # Its credential is the signature in the link, which the gateway verifies.
     Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, public=True, query="signature", safe=True),
     Route("/media/*", Upstream.GATEWAY, Kind.HTTP_STREAM, _READ, safe=True),

@@ -15,7 +15,7 @@ from services.common.text.normalization import clean_text
 from services.image.image_record import RecordedImage
 from services.image.image_store import FORMATS, StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
-from services.image.prompt import PromptRequest
+from services.image.prompt import ART_STYLES, TEMPLATES, THEMES, VERSION, PromptRequest, list_fields
 from services.image.providers.interface import Mode
 from services.image.rendition import Fit
 from services.image.request import ImageRequest, OutputRequest, Quality, VariantRequest
@@ -179,6 +179,24 @@ def list_sizes() -> dict[str, image_pb2.ImageSize]:
         for name, preset in PRESETS.items()
     }
     return {**presets, CUSTOM: image_pb2.ImageSize(description=CUSTOM_DESCRIPTION)}
+
+
+def list_prompt_styles() -> image_pb2.ListPromptStylesResponse:
+    """Return the themes, art styles and templates that requests may name."""
+    return image_pb2.ListPromptStylesResponse(
+        themes=[
+            image_pb2.PromptTheme(theme=image_pb2.ImageTheme.Value(f"IMAGE_THEME_{name.upper()}"), words=words)
+            for name, words in THEMES.items()
+        ],
+        art_styles=[image_pb2.PromptArtStyle(name=name, words=words) for name, words in ART_STYLES.items()],
+        templates=[
+            image_pb2.PromptTemplate(
+                name=name, text=text, fields=[field for field in list_fields(name) if field != "subject"]
+            )
+            for name, text in TEMPLATES.items()
+        ],
+        version=VERSION,
+    )
 
 
 def _get_strength(request: Request) -> float | None:

@@ -17,6 +17,7 @@ from services.common.rpc.metadata import get_principal
 from services.image.accounting import Accounting
 from services.image.converters import (
     Request,
+    list_prompt_styles,
     list_sizes,
     to_generated_image,
     to_image_request,
@@ -100,6 +101,12 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     ) -> image_pb2.ListImageSizesResponse:
         """List the named sizes."""
         return image_pb2.ListImageSizesResponse(sizes=list_sizes())
+
+    async def ListPromptStyles(
+        self, request: image_pb2.ListPromptStylesRequest, context: Context
+    ) -> image_pb2.ListPromptStylesResponse:
+        """List what the style of a prompt may name."""
+        return list_prompt_styles()
 
     async def UploadImage(
         self, requests: AsyncIterator[image_pb2.UploadImageRequest], context: Context

@@ -116,6 +116,15 @@ async def test_the_sizes_are_listed_by_name(http: aiohttp.ClientSession) -> None
     assert body["sizes"].keys() == {*PRESETS, "custom"}
 
 
+async def test_the_styles_are_listed_with_their_words(http: aiohttp.ClientSession) -> None:
+    status, body = await send(http, "/api/image/styles", None, "GET")
+    assert status == 200
+    assert body["themes"][0] == {"theme": "realistic", "words": "photorealistic, natural light, fine detail"}
+    assert {"goal": ["moment"], "headline": []}.items() <= {
+        template["name"]: template["fields"] for template in body["templates"]
+    }.items()
+
+
 async def test_only_a_body_that_may_contain_an_image_may_be_large(http: aiohttp.ClientSession) -> None:
     uri = f"data:image/png;base64,{base64.b64encode(CAT + bytes(100_000)).decode()}"
     status, body = await send(http, "/api/image/generate/transform", {"prompt": "in fog", "imageUrl": uri})

@@ -321,6 +321,23 @@ async def test_the_sizes_are_listed_by_name(suite: ImageSuite) -> None:
     assert (sizes["landscape_16_9"].width, sizes["landscape_16_9"].height) == (1024, 576)
 
 
+async def test_every_listed_style_is_accepted(suite: ImageSuite) -> None:
+    listed = await suite.stub.ListPromptStyles(image_pb2.ListPromptStylesRequest())
+    assert [theme.theme for theme in listed.themes] == image_pb2.ImageTheme.values()[1:]
+    styles = [
+        *(image_pb2.PromptStyle(theme=theme.theme) for theme in listed.themes),
+        *(image_pb2.PromptStyle(art_styles=[style.name]) for style in listed.art_styles),
+    ]
+    words = [item.words for item in (*listed.themes, *listed.art_styles)]
+    for style, addition in zip(styles, words, strict=True):
+        assert addition in (await suite.generate(style=style)).prompt
+    for template in listed.templates:
+        fields = dict.fromkeys(template.fields, "joy")
+        style = image_pb2.PromptStyle(template=template.name, template_fields=fields)
+        assert "joy" in (await suite.generate(style=style)).prompt or not fields
+    assert listed.version == (await suite.generate()).prompt_metadata.version
+
+
 async def test_the_mode_reaches_the_provider(suite: ImageSuite, provider: FakeImageProvider) -> None:
     await suite.generate()
     await suite.stub.GenerateImageFast(image_pb2.GenerateImageFastRequest(prompt="a cat"))

@@ -154,6 +154,7 @@ def test_every_method_of_the_services_has_a_row() -> None:
         (f"/{JOBS.full_name}/WatchJob", Kind.RPC_STREAM, False),
         (f"/{JOBS.full_name}/RotateWebhookSecret", Kind.RPC, False),
         ("/api/image/sizes", Kind.HTTP, True),
+        ("/api/image/styles", Kind.HTTP, True),
         ("/media/*", Kind.HTTP_STREAM, True),
         (f"/{IMAGE.full_name}/GenerateImage", Kind.RPC, False),
         (f"/{IMAGE.full_name}/UploadImage", Kind.RPC_STREAM, False),

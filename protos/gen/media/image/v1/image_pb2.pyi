@@ -398,6 +398,48 @@ class ImageSize(_message.Message):
     description: str
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., description: _Optional[str] = ...) -> None: ...
 
+class ListPromptStylesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPromptStylesResponse(_message.Message):
+    __slots__ = ("themes", "art_styles", "templates", "version")
+    THEMES_FIELD_NUMBER: _ClassVar[int]
+    ART_STYLES_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    themes: _containers.RepeatedCompositeFieldContainer[PromptTheme]
+    art_styles: _containers.RepeatedCompositeFieldContainer[PromptArtStyle]
+    templates: _containers.RepeatedCompositeFieldContainer[PromptTemplate]
+    version: str
+    def __init__(self, themes: _Optional[_Iterable[_Union[PromptTheme, _Mapping]]] = ..., art_styles: _Optional[_Iterable[_Union[PromptArtStyle, _Mapping]]] = ..., templates: _Optional[_Iterable[_Union[PromptTemplate, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
+
+class PromptTheme(_message.Message):
+    __slots__ = ("theme", "words")
+    THEME_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    theme: ImageTheme
+    words: str
+    def __init__(self, theme: _Optional[_Union[ImageTheme, str]] = ..., words: _Optional[str] = ...) -> None: ...
+
+class PromptArtStyle(_message.Message):
+    __slots__ = ("name", "words")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    words: str
+    def __init__(self, name: _Optional[str] = ..., words: _Optional[str] = ...) -> None: ...
+
+class PromptTemplate(_message.Message):
+    __slots__ = ("name", "text", "fields")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    text: str
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., text: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class UploadImageRequest(_message.Message):
     __slots__ = ("spec", "chunk")
     SPEC_FIELD_NUMBER: _ClassVar[int]

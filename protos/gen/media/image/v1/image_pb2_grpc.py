@@ -68,6 +68,11 @@ class ImageServiceStub:
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesRequest.SerializeToString,
                 response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesResponse.FromString,
                 _registered_method=True)
+        self.ListPromptStyles = channel.unary_unary(
+                '/media.image.v1.ImageService/ListPromptStyles',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesResponse.FromString,
+                _registered_method=True)
         self.UploadImage = channel.stream_unary(
                 '/media.image.v1.ImageService/UploadImage',
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.UploadImageRequest.SerializeToString,
@@ -146,6 +151,13 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPromptStyles(self, request, context):
+        """List the themes, art styles and templates that `style` may name, with their words.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UploadImage(self, request_iterator, context):
         """Upload an image file, and store it.
 
@@ -209,6 +221,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.ListImageSizes,
                     request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesRequest.FromString,
                     response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesResponse.SerializeToString,
+            ),
+            'ListPromptStyles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPromptStyles,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesResponse.SerializeToString,
             ),
             'UploadImage': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadImage,
@@ -397,6 +414,33 @@ class ImageService:
             '/media.image.v1.ImageService/ListImageSizes',
             media_dot_image_dot_v1_dot_image__pb2.ListImageSizesRequest.SerializeToString,
             media_dot_image_dot_v1_dot_image__pb2.ListImageSizesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPromptStyles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.image.v1.ImageService/ListPromptStyles',
+            media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.ListPromptStylesResponse.FromString,
             options,
             channel_credentials,
             insecure,

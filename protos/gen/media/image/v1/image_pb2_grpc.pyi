@@ -58,6 +58,8 @@ class ImageServiceStub:
     """
     ListImageSizes: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]
     """List the named image sizes."""
+    ListPromptStyles: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListPromptStylesRequest, _image_pb2.ListPromptStylesResponse]
+    """List the themes, art styles and templates that `style` may name, with their words."""
     UploadImage: _grpc.StreamUnaryMultiCallable[_image_pb2.UploadImageRequest, _image_pb2.UploadImageResponse]
     """Upload an image file, and store it.
 
@@ -101,6 +103,8 @@ class ImageServiceAsyncStub(ImageServiceStub):
     """
     ListImageSizes: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]  # type: ignore[assignment]
     """List the named image sizes."""
+    ListPromptStyles: _aio.UnaryUnaryMultiCallable[_image_pb2.ListPromptStylesRequest, _image_pb2.ListPromptStylesResponse]  # type: ignore[assignment]
+    """List the themes, art styles and templates that `style` may name, with their words."""
     UploadImage: _aio.StreamUnaryMultiCallable[_image_pb2.UploadImageRequest, _image_pb2.UploadImageResponse]  # type: ignore[assignment]
     """Upload an image file, and store it.
 
@@ -177,6 +181,14 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_image_pb2.ListImageSizesResponse, _abc.Awaitable[_image_pb2.ListImageSizesResponse]]:
         """List the named image sizes."""
+
+    @_abc_1.abstractmethod
+    def ListPromptStyles(
+        self,
+        request: _image_pb2.ListPromptStylesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.ListPromptStylesResponse, _abc.Awaitable[_image_pb2.ListPromptStylesResponse]]:
+        """List the themes, art styles and templates that `style` may name, with their words."""
 
     @_abc_1.abstractmethod
     def UploadImage(
