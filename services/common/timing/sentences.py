@@ -28,6 +28,7 @@ from services.common.timing.scripts import (
     is_speakable,
     splits_character,
 )
+from services.common.timing.unspaced_words import find_word_starts
 
 # All quantifiers are possessive or bounded, so that the time is linear in the length of any text.
 _BORDER = re.compile(
@@ -46,6 +47,7 @@ _STRONG = re.compile(f"[{STRONG_STOPS}]")
 _CLAUSE = re.compile(
     rf"(?:(?<![{CLAUSE_MARKS}])[{CLAUSE_MARKS}]++[{CLOSERS}]*+(?=\s)|[{STRONG_CLAUSE_MARKS}][{CLOSERS}]*+)(?P<gap>\s*+)"
 )
+_LONGEST_WORD = 60
 _SPACE = re.compile(r"(?<=\S)(?P<gap>\s++)")
 
 
@@ -216,6 +218,7 @@ def _find_cut(text: str, start: int, stop: int, sentence_ends: list[int]) -> int
         _find_sentence_cut(text, start, stop, sentence_ends)
         or _find_last_gap(_CLAUSE, text, start, stop)
         or _find_last_gap(_SPACE, text, start, stop)
+        or _find_word_cut(text, start, stop)
         or _find_character_cut(text, start, stop)
     )
 
@@ -238,6 +241,14 @@ def _find_last_gap(pattern: re.Pattern[str], text: str, start: int, stop: int) -
         if start < match.start("gap") <= stop and not splits_character(text, cut):
             last = cut
     return last
+
+
+def _find_word_cut(text: str, start: int, stop: int) -> int | None:
+    """Return the last place before a word of a script without spaces, such as Thai, at most `stop`."""
+    # The dictionary needs the whole word around the cut.
+    end = min(len(text), stop + _LONGEST_WORD)
+    starts = find_word_starts(text, max(start, stop - 2 * _LONGEST_WORD), end)
+    return max((at for at in starts if start < at <= stop), default=None)
 
 
 def _find_character_cut(text: str, start: int, stop: int) -> int:

@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from services.common.text.directions import find_directions, iterate_spoken, remove_directions
 from services.common.timing.alignment import Alignment
 from services.common.timing.scripts import UNSPACED, UNSPACED_OPENERS
 from services.common.timing.sentences import TextSpan, split_sentences
+from services.common.timing.unspaced_words import find_word_starts
 
 _RUN = re.compile(r"\S+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -74,8 +76,8 @@ class Timeline:
 def find_words(alignment: Alignment) -> tuple[TimedSpan, ...]:
     """Return the words of `alignment` with their times, in order.
 
-    A word contains no white space. Punctuation belongs to its word; punctuation alone is not a word. In scripts without
-    spaces, such as Chinese and Japanese, each character is a word.
+    A word contains no white space. Punctuation belongs to its word; punctuation alone is not a word. In Chinese and
+    Japanese, each character is a word; Thai, Lao, Khmer and Burmese are divided by dictionary.
     """
     timeline = Timeline(alignment)
     text = timeline.text
@@ -94,11 +96,12 @@ def find_sentences(alignment: Alignment) -> tuple[TimedSpan, ...]:
 
 
 def split_tokens(text: str, part: TextSpan) -> Iterator[TextSpan]:
-    """Yield the parts of `part` between white space or directions; in scripts without spaces, each character is one."""
+    """Yield the parts of `part` between white space or directions; scripts without spaces are divided further."""
     pattern = _MIXED_RUN if _UNSPACED.search(text, part.start, part.end) else _RUN
     for start, end in iterate_spoken(text, part.start, part.end):
         for match in pattern.finditer(text, start, end):
-            yield TextSpan(*match.span())
+            borders = [match.start(), *find_word_starts(text, *match.span()), match.end()]
+            yield from (TextSpan(*pair) for pair in pairwise(borders))
 
 
 def is_word(token: str) -> bool:
