@@ -48,6 +48,7 @@ RPC_EXAMPLES: Mapping[str, Examples] = {
         }
     },
     "cancelJob": {"A job": {}},
+    "retryJob": {"A failed job": {}},
     "rotateWebhookSecret": {"A new secret": {}},
 }
 """The examples by the name of the operation."""

@@ -19,6 +19,10 @@ FOR_OTHERS = frozenset({"receiveReplicateWebhook"})
 """Operations that only a provider can call: their requests need its signature."""
 
 
+NOT_FRESH = frozenset({"retryJob"})
+"""Operations on something that no fresh suite has, such as a failed job; other tests send their requests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A request of the document."""
@@ -54,7 +58,7 @@ def test_every_operation_with_a_json_body_has_an_example() -> None:
 
 @pytest.mark.parametrize(
     "example",
-    list(list_examples()),
+    [example for example in list_examples() if example.operation not in NOT_FRESH],
     ids=lambda example: f"{example.operation}-{example.title}",
 )
 async def test_the_example_succeeds(http: aiohttp.ClientSession, example: Example) -> None:
