@@ -185,8 +185,7 @@ def list_prompt_styles() -> image_pb2.ListPromptStylesResponse:
     """Return the themes, art styles and templates that requests may name."""
     return image_pb2.ListPromptStylesResponse(
         themes=[
-            image_pb2.PromptTheme(theme=image_pb2.ImageTheme.Value(f"IMAGE_THEME_{name.upper()}"), words=words)
-            for name, words in THEMES.items()
+            image_pb2.PromptTheme(theme=f"IMAGE_THEME_{name.upper()}", words=words) for name, words in THEMES.items()
         ],
         art_styles=[image_pb2.PromptArtStyle(name=name, words=words) for name, words in ART_STYLES.items()],
         templates=[

@@ -328,7 +328,7 @@ async def test_every_listed_style_is_accepted(suite: ImageSuite) -> None:
         *(image_pb2.PromptStyle(theme=theme.theme) for theme in listed.themes),
         *(image_pb2.PromptStyle(art_styles=[style.name]) for style in listed.art_styles),
     ]
-    words = [item.words for item in (*listed.themes, *listed.art_styles)]
+    words = [theme.words for theme in listed.themes] + [style.words for style in listed.art_styles]
     for style, addition in zip(styles, words, strict=True):
         assert addition in (await suite.generate(style=style)).prompt
     for template in listed.templates:

@@ -28,6 +28,7 @@ PUBLIC = {
     "/docs",
     "/docs/*",
     "/api/image/sizes",
+    "/api/image/styles",
     "/webhooks/replicate",
     *SIGNED,
 }

@@ -268,7 +268,16 @@ def test_the_route_of_usage_takes_a_range_of_days(document: Json) -> None:
 def test_only_public_routes_need_no_credential(document: Json) -> None:
     assert document["security"] == [{"bearer": []}, {"apiKey": []}]
     public = {path for path, _, operation in list_operations(document) if operation.get("security") == []}
-    assert public == {"/", "/health", "/readyz", "/openapi.json", "/docs", "/api/image/sizes", "/webhooks/replicate"}
+    assert public == {
+        "/",
+        "/health",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/api/image/sizes",
+        "/api/image/styles",
+        "/webhooks/replicate",
+    }
     assert document["components"]["securitySchemes"]["apiKey"]["name"] == "x-api-key"
 
 
