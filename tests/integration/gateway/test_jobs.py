@@ -129,6 +129,7 @@ async def test_the_accepted_job_is_the_answer(jobs_http: aiohttp.ClientSession, 
         "requestId": "order-7",
         "createTime": "2027-01-15T08:00:00Z",
         "revision": 1,
+        "retryOf": "",
     }
 
 
