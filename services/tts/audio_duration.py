@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
 from typing import Protocol
 
 from services.tts.formats import Family, OutputFormat
+from services.tts.mpeg import (
+    LONGEST_INFO_BYTES,
+    TAG_HEADER_BYTES,
+    find_next_frame,
+    has_info_tag,
+    measure_tag,
+    parse_frame_header,
+    read_gap_samples,
+)
+from services.tts.wav import LONGEST_WAV_HEADER_BYTES, WavHeader, parse_wav_header
 
 
 class DurationMeter(Protocol):
@@ -79,33 +88,20 @@ class _Walker:
         raise AssertionError("subclasses must implement step()")
 
 
-_MPEG_BIT_RATES_KBPS = {
-    3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1, layer III
-    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2, layer III
-    0: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2.5, layer III
-}
-_MPEG_SAMPLE_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_SYNC_WORD = 0x7FF
-_MPEG_1 = 3
-_LAYER_3 = 1
 # The bytes of a header that determine the size and duration of its frame.
 _DECISIVE_BYTES = 3
 _HEADER_BYTES = 4
-_FREE_OR_BAD_RATE = (0, 15)
-_BAD_SAMPLE_RATE = 3
-_INFO_TAGS = (b"Xing", b"Info")
-_INFO_TAG_WITHIN_BYTES = 40
-_TAG_OR_FRAME = re.compile(rb"[I\xff]")
 
 
 class _Mp3(_Walker):
-    """Counts MPEG layer III frames (ISO 11172-3 and 13818-3); skips leading tags and the info frame."""
+    """Counts MPEG layer III frames; skips tags and the info frame, and the gaps that it states."""
 
-    header_bytes = 10
+    header_bytes = TAG_HEADER_BYTES
 
     def __init__(self) -> None:
         super().__init__()
         self._seconds = 0.0
+        self._gap_seconds = 0.0
         self._first = True
         self._frames_by_header: dict[bytes, tuple[float, int, bytes]] = {}
 
@@ -121,7 +117,7 @@ class _Mp3(_Walker):
 
     @property
     def seconds(self) -> float:
-        return self._seconds
+        return max(0.0, self._seconds - self._gap_seconds)
 
     def step(self, data: bytes, position: int) -> int:
         # An encoder uses few different headers, so parse each one only once; that makes this function fast.
@@ -134,63 +130,44 @@ class _Mp3(_Walker):
         return following - position or self._read(data, position)
 
     def _read(self, data: bytes, position: int) -> int:
-        size = data[position + 6 : position + 10]
-        if data.startswith(b"ID3", position) and size.isascii():
-            return 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
-        head = int.from_bytes(data[position : position + 4])
-        version, layer = head >> 19 & 3, head >> 17 & 3
-        rate_index, sample_rate_index, padding = head >> 12 & 15, head >> 10 & 3, head >> 9 & 1
-        usable = (
-            head >> 21 == _SYNC_WORD
-            and version in _MPEG_BIT_RATES_KBPS
-            and layer == _LAYER_3
-            and rate_index not in _FREE_OR_BAD_RATE
-            and sample_rate_index != _BAD_SAMPLE_RATE
-        )
-        if not usable:
-            following = _TAG_OR_FRAME.search(data, position + 1)
-            return (following.start() if following else len(data)) - position
-        if self._first and len(data) - position < _INFO_TAG_WITHIN_BYTES:
+        if tag_bytes := measure_tag(data, position):
+            return tag_bytes
+        frame = parse_frame_header(data, position)
+        if frame is None:
+            return find_next_frame(data, position + 1) - position
+        start = data[position : position + min(frame.frame_bytes, LONGEST_INFO_BYTES)]
+        if self._first and len(start) < min(frame.frame_bytes, LONGEST_INFO_BYTES):
             return 0
-        samples = 1152 if version == _MPEG_1 else 576
-        sample_rate_hz = _MPEG_SAMPLE_RATES_HZ[version][sample_rate_index]
-        bit_rate = _MPEG_BIT_RATES_KBPS[version][rate_index] * 1000
-        start = data[position : position + _INFO_TAG_WITHIN_BYTES]
-        if not (self._first and any(tag in start for tag in _INFO_TAGS)):
-            self._seconds += samples / sample_rate_hz
+        if self._first and has_info_tag(start):
+            self._gap_seconds = read_gap_samples(start) / frame.sample_rate_hz
+        else:
+            self._seconds += frame.seconds
         self._first = False
-        frame_bytes = samples // 8 * bit_rate // sample_rate_hz + padding
         header = data[position : position + _HEADER_BYTES]
-        self._frames_by_header[header[:_DECISIVE_BYTES]] = samples / sample_rate_hz, frame_bytes, header
-        return frame_bytes
+        self._frames_by_header[header[:_DECISIVE_BYTES]] = frame.seconds, frame.frame_bytes, header
+        return frame.frame_bytes
 
 
 class _Wav:
-    """Counts the bytes of the data chunk of a RIFF file."""
+    """Counts the bytes of the data chunk of a RIFF file, at the rate that its header states."""
 
-    _LONGEST_HEADER_BYTES = 64 * 1024
-
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._samples = _Raw(sample_rate_hz, bytes_per_sample=2)
-        self._header: bytes | None = b""
+    def __init__(self) -> None:
+        self._beginning = b""
+        self._header: WavHeader | None = None
+        self._bytes = 0
 
     def feed(self, audio: bytes) -> None:
-        if self._header is None:
-            self._samples.feed(audio)
-            return
-        self._header += audio
-        found = self._header.find(b"data", 12, self._LONGEST_HEADER_BYTES)
-        start = found + 8 if found >= 0 else self._LONGEST_HEADER_BYTES
-        if len(self._header) >= start:
-            self._samples.feed(self._header[start:])
-            self._header = None
+        self._bytes += len(audio)
+        if self._header is None and len(self._beginning) < LONGEST_WAV_HEADER_BYTES:
+            self._beginning += audio[:LONGEST_WAV_HEADER_BYTES]
+            self._header = parse_wav_header(self._beginning)
 
     def build_padding(self) -> bytes:
         return b""
 
     @property
     def seconds(self) -> float:
-        return self._samples.seconds
+        return 0.0 if self._header is None else self._header.compute_seconds(self._bytes)
 
 
 class _OggOpus(_Walker):
@@ -230,7 +207,7 @@ class _OggOpus(_Walker):
 _METERS: dict[Family, Callable[[OutputFormat], DurationMeter]] = {
     "mp3": lambda _: _Mp3(),
     "pcm": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=2),
-    "wav": lambda item: _Wav(item.sample_rate_hz),
+    "wav": lambda _: _Wav(),
     "opus": lambda _: _OggOpus(),
     "ulaw": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=1),
     "alaw": lambda item: _Raw(item.sample_rate_hz, bytes_per_sample=1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -16,8 +15,8 @@ from services.common.log import logger
 from services.common.text.mapping import MappedText
 from services.common.timing.alignment import Alignment
 from services.common.timing.sentences import TextSpan, split_sentences
-from services.tts.audio_duration import build_duration_meter
 from services.tts.events import CostReport, Done, Header, Plan, Seam, SpeechEvent
+from services.tts.joining import build_joiner
 from services.tts.piece_timing import PieceTiming
 from services.tts.pieces import OpenPiece, Piece
 from services.tts.providers.interface import AudioChunk
@@ -31,8 +30,6 @@ _CONTEXT_CHARACTERS = 1000
 """Length of the text before and after a piece that the model receives, for intonation."""
 _ROUNDING_SECONDS = 0.05
 """A character counts as spoken even if this much of its audio is missing."""
-_RIFF_HEADER_BYTES = 12
-_CHUNK_HEADER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +91,9 @@ class UtteranceStream:
         self._interruption: tuple[int, str] | None = None
         self._current_provider = ""
         self._header: Header | None = None
-        # A WAV header contains the length of the whole file, so WAV pieces are collected and joined at the end.
-        self._joins_wav = plan.spec.output_format.family == "wav" and len(pieces) > 1
-        self._wav = bytearray()
-        self._wav_files: list[bytes] = []
+        may_be_resumed = plan.resumable and len(split_sentences(plan.spec.text)) > 1
+        self._has_several = len(pieces) > 1 or may_be_resumed
+        self._joiner = build_joiner(plan.spec.output_format, has_several=self._has_several)
 
     async def stream(self) -> AsyncGenerator[SpeechEvent, None]:
         """Yield the header once the first call has audio, then the audio, then `Done`.
@@ -117,36 +113,43 @@ class UtteranceStream:
                 self._finish_piece(opened)
         if unspoken := self._timing.finish():
             yield unspoken
-        if self._wav_files:
-            yield AudioChunk(self._count(join_wav(self._wav_files)))
+        if last := self._joiner.finish():
+            yield AudioChunk(self._count(last))
+        self._clock_seconds = self._joiner.seconds
         yield self._build_done()
 
     async def _speak_piece(self, opened: Piece, piece: TextSpan) -> AsyncGenerator[AudioChunk, None]:
         """Yield the chunks of one piece; queue the rest of its text if it is interrupted."""
-        meter = build_duration_meter(opened.plan.spec.output_format)
         timing = PieceTiming(opened.spoken)
         spoken = _SpokenCharacters(opened.spoken)
         try:
             async for chunk in self._read_chunks(opened):
-                meter.feed(chunk.audio)
+                audio = self._joiner.feed(chunk.audio)
                 if chunk.alignment is not None:
                     spoken.feed(chunk.alignment)
                     timing.feed(chunk.alignment)
-                if placed := self._build_chunk(chunk.audio, timing.release(meter.seconds), piece):
+                if placed := self._build_chunk(audio, timing.release(self._piece_seconds), piece):
                     yield placed
-                await self._pause_reading(opened, chunk, meter.seconds)
-            rest = timing.finish(meter.seconds)
+                await self._pause_reading(opened, chunk)
+            rest = timing.finish(self._piece_seconds)
         except MediaError as failure:
-            if not self._resume_after(piece, spoken.count_characters_until(meter.seconds), failure):
+            if not self._resume_after(piece, spoken.count_characters_until(self._piece_seconds), failure):
                 raise
-            rest = timing.cut(meter.seconds)
-            meter.feed(filler := meter.build_padding())
-            if filler:
-                yield AudioChunk(self._count(filler))
+            rest = timing.cut(self._piece_seconds)
+            ending = self._joiner.end_piece()
+        else:
+            ending = self._joiner.end_piece() if self._pieces else b""
+        if ending:
+            yield AudioChunk(self._count(ending))
         if placed := self._build_chunk(b"", rest, piece):
             yield placed
         self._timing.end_piece(timing)
-        self._clock_seconds += meter.seconds
+        self._clock_seconds = self._joiner.seconds
+
+    @property
+    def _piece_seconds(self) -> float:
+        """Duration of the current piece so far."""
+        return self._joiner.seconds - self._clock_seconds
 
     def _build_piece_plan(self, plan: Plan, piece: TextSpan) -> Plan:
         if piece.start == 0 and piece.end == len(self._plan.spec.text):
@@ -210,9 +213,6 @@ class UtteranceStream:
 
     def _build_chunk(self, audio: bytes, alignment: Alignment | None, piece: TextSpan) -> AudioChunk | None:
         """Return the chunk on the clock of the whole utterance; None if nothing can be sent yet."""
-        if self._joins_wav:
-            self._wav += audio
-            audio = b""
         if alignment is not None:
             return replace(self._timing.place(alignment, piece), audio=self._count(audio))
         return AudioChunk(self._count(audio)) if audio else None
@@ -222,9 +222,9 @@ class UtteranceStream:
         self._audio_bytes += len(audio)
         return audio
 
-    async def _pause_reading(self, opened: Piece, chunk: AudioChunk, piece_seconds: float) -> None:
+    async def _pause_reading(self, opened: Piece, chunk: AudioChunk) -> None:
         """Pause reading, so that audio gathers at the provider, if the listener has enough audio to play meanwhile."""
-        seconds = self._playback.find_pause_seconds(len(chunk.audio), self._clock_seconds + piece_seconds)
+        seconds = self._playback.find_pause_seconds(len(chunk.audio), self._joiner.seconds)
         if seconds and opened.pause is not None:
             await opened.pause(seconds)
 
@@ -234,9 +234,8 @@ class UtteranceStream:
         Return False if the utterance cannot be resumed; the failure is then raised to the caller.
         """
         borders = [item.end for item in split_sentences(self._plan.spec.text[piece.start : piece.end])]
-        several = len(borders) > 1 or len(piece) < len(self._plan.spec.text)
-        splittable = several and self._plan.spec.output_format.family != "wav"
-        if not (self._plan.resumable and splittable and len(self._seams) < self._options.max_resumes):
+        can_be_resumed = self._has_several and self._plan.spec.output_format.family != "wav"
+        if not (self._plan.resumable and can_be_resumed and len(self._seams) < self._options.max_resumes):
             return False
         offset = piece.start + max((border for border in borders if border <= spoken_characters), default=0)
         log.warning("speech was interrupted, resuming with another call", reason=failure.reason.name, offset=offset)
@@ -249,9 +248,6 @@ class UtteranceStream:
         self._add_cost(opened)
         self._cached_characters += opened.cached_characters
         self._saved_cost_units += opened.saved_cost_units
-        if self._joins_wav:
-            self._wav_files.append(bytes(self._wav))
-            self._wav.clear()
 
     def _build_done(self) -> Done:
         if self._interruption is not None and self._header is not None:
@@ -325,37 +321,3 @@ async def _read_chunk(chunks: AsyncIterator[AudioChunk], stall_seconds: float) -
             Reason.PROVIDER_TIMEOUT,
             f"The provider sent nothing for {stall_seconds:g} seconds; retry, or use another one.",
         ) from None
-
-
-def join_wav(files: Sequence[bytes]) -> bytes:
-    """Return one WAV file with the samples of `files` in order; all must have the format of the first.
-
-    Raises:
-        MediaError: GENERATION_FAILED, one of them is not a RIFF file with samples.
-    """
-    parts = [_split_riff(file) for file in files]
-    samples = b"".join(data for _, data in parts)
-    body = b"WAVE" + _build_riff_chunk(b"fmt ", parts[0][0]) + _build_riff_chunk(b"data", samples)
-    return _build_riff_chunk(b"RIFF", body)
-
-
-def _split_riff(file: bytes) -> tuple[bytes, bytes]:
-    """Return the content of the format and of the data chunk."""
-    found: dict[bytes, bytes] = {}
-    position = _RIFF_HEADER_BYTES
-    while position + _CHUNK_HEADER_BYTES <= len(file):
-        name, size = struct.unpack_from("<4sI", file, position)
-        content = position + _CHUNK_HEADER_BYTES
-        # A size beyond the end, from a writer that did not know the length, means all remaining bytes.
-        found[name] = file[content : content + size]
-        position = content + size + size % 2
-    if not (file.startswith(b"RIFF") and found.get(b"fmt ") and b"data" in found):
-        raise MediaError(
-            Reason.GENERATION_FAILED,
-            "The provider delivered something other than a WAV file; retry, or use another output_format.",
-        )
-    return found[b"fmt "], found[b"data"]
-
-
-def _build_riff_chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)

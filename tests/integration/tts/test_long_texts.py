@@ -8,7 +8,7 @@ import pytest
 
 from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
-from services.tts.utterance import join_wav
+from services.tts.joining.wav import join_wav
 from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.fakes.provider_audio import build_speech
 from tests.integration.tts.conftest import SHAPES, StartService, request_speech

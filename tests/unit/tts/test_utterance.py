@@ -16,9 +16,10 @@ from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
 from services.tts.cache import SpeechCodec
 from services.tts.events import Done, Header, Seam, SpeechEvent
+from services.tts.joining.wav import join_wav
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, SpeechSpec, SpeechStream
-from services.tts.utterance import Pacing, PlaybackClock, join_wav
+from services.tts.utterance import Pacing, PlaybackClock
 from tests.fakes.audio import build_wav
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider
 from tests.fakes.speech_service import build_speech_parts
