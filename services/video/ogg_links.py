@@ -66,7 +66,7 @@ def decode_links(path: str, begins: tuple[int, ...], target: str, max_seconds: f
     try:
         with wave.open(target, "wb") as output:
             for start, end in pairwise((*begins, len(data))):
-                with av.open(BytesIO(data[start:end]), format="ogg") as link:
+                with av.open(BytesIO(data[start:end]), "r", format="ogg") as link:
                     codecs.append(link.streams.audio[0].codec_context.codec.canonical_name)
                     _write_link(link, output, max_seconds, field)
     except (av.FFmpegError, wave.Error, ValueError, EOFError, IndexError):
