@@ -17,6 +17,10 @@ from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.status import from_rpc_error
 
 NDJSON = "application/x-ndjson"
+# These bytes stand for nothing else in UTF-8. In valid JSON they are within strings.
+_UNICODE_LINE_BREAKS: Mapping[bytes, bytes] = {
+    character.encode(): f"\\u{ord(character):04x}".encode() for character in ("\x85", "\u2028", "\u2029")
+}
 
 Lines = AsyncGenerator[Mapping[str, Any]]
 """Yields the lines of an answer."""
@@ -75,5 +79,18 @@ async def start_stream(request: web.Request, headers: Mapping[str, str]) -> web.
     return response
 
 
+def encode_one_line(content: Mapping[str, Any]) -> bytes:
+    """Return `content` as JSON text in UTF-8 that no reader of lines splits, without a line break at its end.
+
+    JSON escapes only the line breaks of ASCII. Many readers, such as str.splitlines of Python and readline of Node,
+    split at those of Unicode, too.
+    """
+    text = orjson.dumps(content)
+    if not text.isascii():
+        for character, escape in _UNICODE_LINE_BREAKS.items():
+            text = text.replace(character, escape)
+    return text
+
+
 def _encode_line(content: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+    return encode_one_line(content) + b"\n"

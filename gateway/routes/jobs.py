@@ -7,13 +7,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import grpc
-import orjson
 from aiohttp import web
 from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec import encode
 from gateway.request_parsing import get_reader
-from gateway.streaming import start_stream
+from gateway.streaming import encode_one_line, start_stream
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
@@ -22,7 +21,7 @@ from services.common.storage import RouteLinks
 HEARTBEAT_SECONDS = 15.0
 FINAL_STATUSES = frozenset({jobs_pb2.JOB_STATUS_SUCCEEDED, jobs_pb2.JOB_STATUS_FAILED, jobs_pb2.JOB_STATUS_CANCELLED})
 """Statuses of a job that has ended."""
-_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RETRY_MILLISECONDS = 1000
 
 
@@ -125,4 +124,4 @@ def _encode_event(job: jobs_pb2.Job | None) -> bytes:
     if job is None:
         return b": still here\n\n"
     name = "end" if job.status in FINAL_STATUSES else "job"
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (job.revision, name.encode(), orjson.dumps(encode(job)))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (job.revision, name.encode(), encode_one_line(encode(job)))

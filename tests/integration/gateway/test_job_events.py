@@ -72,7 +72,7 @@ async def test_every_change_is_an_event_with_its_id_and_the_end_is_last(
 ) -> None:
     jobs.watch_steps = (make_job(), RUNNING, DONE)
     async with jobs_http.get(PATH, headers=ALICE) as answer:
-        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream")
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
         assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
         events = parse_events(await answer.text())
     assert [(event.name, event.event_id) for event in events] == [("job", "1"), ("job", "2"), ("end", "3")]
