@@ -125,10 +125,29 @@ def to_mp3(wav: bytes, folder: Path) -> bytes:
     return target.read_bytes()
 
 
-def find_clicks(path: Path) -> list[float]:
-    """Return the times of the clicks in a video, in seconds."""
+def find_clicks(path: Path, *options: str) -> list[float]:
+    """Return the times of the clicks in a video, in seconds.
+
+    Args:
+        path: The video.
+        *options: Options of ffmpeg for the input.
+    """
     raw = subprocess.run(
-        [str(find_ffmpeg("")), "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-"],
+        [
+            str(find_ffmpeg("")),
+            "-v",
+            "error",
+            *options,
+            "-i",
+            str(path),
+            "-map",
+            "0:a:0",
+            "-f",
+            "s16le",
+            "-ac",
+            "1",
+            "-",
+        ],
         capture_output=True,
         check=True,
         timeout=30,

@@ -27,7 +27,10 @@ FRAME_RATE = 24
 
 _ALONE = {"protocol_whitelist": "file", "format_whitelist": "mov,mp3,wav,ogg,flac,aac,matroska,png_pipe,srt"}
 _THREADS = 2
-_AUDIO = {"c:a": "aac", "b:a": "160k", "ac": 2, "ar": 44_100}
+_AUDIO_RATE_HZ = 44_100
+_AUDIO = {"c:a": "aac", "b:a": "160k", "ac": 2, "ar": _AUDIO_RATE_HZ}
+_PRIMING_SAMPLES = 1024
+"""Samples that the AAC encoder adds at the beginning. Not every player removes them from a fragmented file."""
 _ENCODED = {"c:v": "libx264", "preset": "veryfast", "crf": 20, "pix_fmt": "yuv420p"}
 _COPIED = {"c:v": "copy"}
 _BARE = {"map_metadata": -1, "map_chapters": -1, "fflags": "+bitexact"}
@@ -101,8 +104,14 @@ def build_mux_command(mux: MuxArguments) -> Command:
         image = normalize_frames(image, mux.encoded)
     if mux.burn_captions:
         image = image.filter("subtitles", CAPTIONS, fontsdir=FONTS, force_style=_CAPTION_STYLE)
-    streams = [image, _build_speech(mux)]
+    delay_samples = round(mux.audio_delay_ms * _AUDIO_RATE_HZ / 1000)
+    # The samples that the encoder adds are part of the silence before the speech, if that is long enough. Then speech
+    # is at its place also in players that do not remove them.
+    priming_samples = _PRIMING_SAMPLES if delay_samples >= _PRIMING_SAMPLES else 0
+    streams = [image, _build_speech(mux, delay_samples - priming_samples, priming_samples)]
     options: dict[str, Any] = {**(_ENCODED if mux.encoded else _COPIED), **_AUDIO}
+    if priming_samples:
+        options["bsf:a"] = f"setts=ts=TS+{priming_samples}"
     if mux.encoded:
         options["fps_mode"] = "passthrough"
     elif mux.copied_tag:
@@ -116,11 +125,12 @@ def build_mux_command(mux: MuxArguments) -> Command:
     return _build_command(streams, mux.seconds, options, fragmented=mux.fragmented)
 
 
-def _build_speech(mux: MuxArguments) -> Any:
+def _build_speech(mux: MuxArguments, delay_samples: int, priming_samples: int) -> Any:
     """Return the speech from its first sample, with silence before, after, and where its file has gaps."""
     speech = _build_input(mux.audio)[str(mux.audio.stream_index)]
-    speech = speech.filter("asetpts", "PTS-STARTPTS").filter("aresample", **{"async": 1})
-    return speech.filter("adelay", mux.audio_delay_ms, all=1).filter("apad")
+    speech = speech.filter("asetpts", "PTS-STARTPTS").filter("aresample", _AUDIO_RATE_HZ, **{"async": 1})
+    speech = speech.filter("adelay", f"{delay_samples}S", all=1).filter("apad")
+    return speech.filter("atrim", end_sample=max(1, round(mux.seconds * _AUDIO_RATE_HZ) - priming_samples))
 
 
 def build_remux_command(source: Input, seconds: float) -> Command:

@@ -126,10 +126,22 @@ def test_a_plain_mux_copies_the_video_and_encodes_the_audio() -> None:
     assert not found.options.keys() & {"-frames:v", "-bsf:v", "-c:s", "-crf", "-pix_fmt"}
 
 
-def test_the_speech_is_delayed_and_followed_by_silence() -> None:
-    assert "adelay=500:all=1" in get_filter_graph(build_mux_command(PLAIN))
-    assert "apad" in get_filter_graph(build_mux_command(PLAIN))
-    assert "adelay=0:all=1" in get_filter_graph(build_mux_command(replace(PLAIN, audio_delay_ms=0)))
+@pytest.mark.parametrize(
+    ("delay_ms", "delay_samples", "end", "shift"),
+    [
+        (500, 22_050 - 1024, 6 * 44_100 - 1024, "setts=ts=TS+1024"),
+        (24, 1058 - 1024, 6 * 44_100 - 1024, "setts=ts=TS+1024"),
+        (23, 1014, 6 * 44_100, None),
+        (0, 0, 6 * 44_100, None),
+    ],
+)
+def test_the_speech_is_delayed_and_the_samples_of_the_encoder_are_part_of_the_delay(
+    delay_ms: int, delay_samples: int, end: int, shift: str | None
+) -> None:
+    command = build_mux_command(replace(PLAIN, audio_delay_ms=delay_ms))
+    assert f"adelay={delay_samples}S:all=1" in get_filter_graph(command)
+    assert f"apad[s3];[s3]atrim=end_sample={end}[" in get_filter_graph(command)
+    assert parse_command(command).options.get("-bsf:a") == shift
 
 
 def test_an_encoded_video_has_even_sides() -> None:
@@ -187,7 +199,7 @@ def test_a_copy_has_the_requested_name_of_its_codec() -> None:
 
 def test_speech_starts_with_its_first_sample_and_gaps_are_silence() -> None:
     graph = get_filter_graph(build_mux_command(PLAIN))
-    places = [graph.index(step) for step in ("asetpts=PTS-STARTPTS", "aresample=async=1", "adelay=500", "apad")]
+    places = [graph.index(step) for step in ("asetpts=PTS-STARTPTS", "aresample=44100:async=1", "adelay=", "apad")]
     assert places == sorted(places)
 
 
