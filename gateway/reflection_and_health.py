@@ -14,6 +14,9 @@ from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from gateway.readiness import ServiceCheck
 from gateway.suite_state import PartState
+from services.common.errors import MediaError, Reason
+from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
+from services.common.rpc.status import to_status
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -31,6 +34,7 @@ class AggregateHealth(HealthServicer):
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         super().__init__()
+        self._own_names: set[str] = set()
         self._checks = {name: ServiceCheck(channel, name) for name, channel in channels.items()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
@@ -39,7 +43,15 @@ class AggregateHealth(HealthServicer):
             return health_pb2.HealthCheckResponse(status=await self._check_service(request.service))
         if not request.service:
             return health_pb2.HealthCheckResponse(status=await self._check_all())
+        if request.service not in self._own_names:
+            error = MediaError(Reason.NOT_FOUND, "The suite has no service of this name; gRPC reflection lists them.")
+            await context.abort_with_status(to_status(error, choose_request_id(find_metadata(context, REQUEST_ID))))
         return await super().Check(request, context)
+
+    async def set(self, service: str, status: ServingStatus) -> None:
+        """Set the status of a name that this server reports itself."""
+        self._own_names.add(service)
+        await super().set(service, status)
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
         """Send the status at once and at each change, until the caller cancels."""

@@ -123,6 +123,9 @@ class Reason(Enum):
         "The object store refuses this until its configuration changes; the message names what to change.",
     )
     INTERNAL = ReasonInfo("INTERNAL", 500, False, "An unexpected error in the suite; report the request id.")
+    UNIMPLEMENTED = ReasonInfo(
+        "UNIMPLEMENTED", 501, False, "This version of the suite has no such RPC; gRPC reflection lists those it has."
+    )
     UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "A part of the suite is starting, stopping or down; retry.")
     PROVIDER_UNAVAILABLE = ReasonInfo("UNAVAILABLE", 503, True, "The provider is down or unreachable; retry later.")
     PROVIDER_TIMEOUT = ReasonInfo("DEADLINE_EXCEEDED", 504, True, "The provider did not answer in time; retry.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from services.common.errors import DOMAIN, FieldViolation, MediaError, Reason
+from services.common.rpc.error_details import build_status
 
 # Stops the retry of UNAVAILABLE in the channel of the caller: the service has already done its own retries.
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
@@ -25,23 +26,14 @@ _REASON_OF_CODE = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.OVERLOADED,
     grpc.StatusCode.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
     grpc.StatusCode.UNAVAILABLE: Reason.UNAVAILABLE,
+    grpc.StatusCode.UNIMPLEMENTED: Reason.UNIMPLEMENTED,
 }
 
 
 def to_status(error: MediaError, request_id: str) -> grpc.Status:
     """Return the gRPC status of `error`: code, message, ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    metadata = {**error.metadata, "request_id": request_id} if request_id else error.metadata
-    details = [error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)]
-    packed = [_pack(detail) for detail in details]
-    if error.violations:
-        packed.append(_pack(_build_bad_request(error)))
-    if error.retry_after_seconds is not None:
-        delay = duration_pb2.Duration()
-        delay.FromNanoseconds(int(error.retry_after_seconds * 1e9))
-        packed.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
-    code = grpc.StatusCode[error.reason.info.grpc_code]
     # In fact a named tuple, but the published type does not say so.
-    status: Any = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=error.message, details=packed))
+    status: Any = rpc_status.to_status(build_status(error, request_id))
     final: grpc.Status = status._replace(trailing_metadata=(*status.trailing_metadata, _NO_RETRY))
     return final
 
@@ -71,23 +63,6 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MediaError:
         retry_after_seconds=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
         metadata=metadata,
     )
-
-
-def _build_bad_request(error: MediaError) -> error_details_pb2.BadRequest:
-    return error_details_pb2.BadRequest(
-        field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=item.field, description=item.description)
-            for item in error.violations
-        ]
-    )
-
-
-def _pack(
-    detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
-) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    return packed
 
 
 def _read_details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:

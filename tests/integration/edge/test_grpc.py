@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import base64
+from pathlib import Path
+from typing import Any, cast
 
 import grpc
 import pytest
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
+from grpc_status import rpc_status
 from media.tts.v1 import tts_pb2
 
-from tests.integration.edge.harness import EdgeHarness
+from services.common.errors import Reason
+from services.common.rpc.status import from_rpc_error
+from tests.integration.edge.harness import EdgeHarness, run_harness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 VOICE = tts_pb2.GetVoiceRequest(voice="Aria")
 SPEECH_REQUEST = tts_pb2.SynthesizeStreamRequest(text="Hello.")
+
+
+def read_error_info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
+    """Return the ErrorInfo of a failed call; fail if it has none of our domain, or if code and message differ."""
+    status = rpc_status.from_call(cast("grpc.Call", error))  # typed for blocking calls
+    assert status is not None
+    assert status.message == error.details()
+    info = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert info.domain == "media"
+    return info
 
 
 @pytest.mark.parametrize(
@@ -30,6 +47,7 @@ async def test_a_refused_caller_gets_a_status_and_a_message(
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert words in (caught.value.details() or "")
     assert "{" not in (caught.value.details() or "")
+    assert from_rpc_error(caught.value).reason is Reason.UNAUTHENTICATED
     assert "x-request-id" in dict(caught.value.trailing_metadata() or ())
 
 
@@ -39,6 +57,7 @@ async def test_another_audience_is_permission_denied(harness: EdgeHarness) -> No
             VOICE, metadata=[*harness.build_bearer(audience="other").items()], timeout=5
         )
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert "another audience" in from_rpc_error(caught.value).message
 
 
 async def test_an_unknown_method_is_unimplemented(harness: EdgeHarness) -> None:
@@ -48,6 +67,7 @@ async def test_an_unknown_method_is_unimplemented(harness: EdgeHarness) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(b"", metadata=[*harness.build_bearer().items()], timeout=5)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert read_error_info(caught.value).reason == "UNIMPLEMENTED"
 
 
 async def _check_health(harness: EdgeHarness, headers: dict[str, str]) -> health_pb2.HealthCheckResponse:
@@ -107,6 +127,8 @@ async def test_a_draining_service_gets_no_more_calls(harness: EdgeHarness) -> No
         async with asyncio.timeout(5):
             error = await _wait_for_refusal(harness, metadata)
         assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert read_error_info(error).reason == "UNAVAILABLE"
+        assert from_rpc_error(error).retry_after_seconds == 1
         assert error.details() == "A part of the suite is starting, stopping or down; retry."
         assert (await harness.send("GET", "/api/voices", harness.build_bearer())).status == 200
     finally:
@@ -119,3 +141,33 @@ async def _wait_for_refusal(harness: EdgeHarness, metadata: list[tuple[str, str]
             await harness.make_speech_stub().GetVoice(VOICE, metadata=metadata, timeout=5)
         except grpc.aio.AioRpcError as error:
             return error
+
+
+async def test_a_caller_over_its_limit_learns_when_to_return(tmp_path: Path) -> None:
+    async with run_harness(tmp_path, rate_limit_per_second=1) as harness:
+        async with asyncio.timeout(30):
+            error = await _wait_for_refusal(harness, [*harness.build_bearer().items()])
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert read_error_info(error).reason == "RATE_LIMITED"
+    assert from_rpc_error(error).retry_after_seconds == 1
+
+
+async def test_a_call_over_the_time_of_the_edge_ends_with_details(tmp_path: Path) -> None:
+    async with run_harness(tmp_path, unary_timeout_seconds=0.2) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await harness.make_speech_stub().Synthesize(
+                tts_pb2.SynthesizeRequest(text="Hello."), metadata=[*harness.build_bearer().items()], timeout=60
+            )
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert read_error_info(caught.value).reason == "DEADLINE_EXCEEDED"
+
+
+async def test_a_refused_page_gets_the_details_over_grpc_web(harness: EdgeHarness) -> None:
+    headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
+    url = f"{harness.edge.url}/media.tts.v1.TextToSpeechService/GetVoice"
+    async with harness.session.post(url, headers=headers, data=bytes(5)) as answer:
+        assert answer.headers["grpc-status"] == str(code_pb2.UNAUTHENTICATED)
+        status = status_pb2.Status.FromString(base64.b64decode(answer.headers["grpc-status-details-bin"]))
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.reason == "UNAUTHENTICATED"

@@ -91,3 +91,48 @@ def _find_log_lines(harness: EdgeHarness, request_id: str) -> list[dict[str, Any
 
 async def test_the_admin_page_is_not_on_the_public_port(harness: EdgeHarness) -> None:
     assert (await harness.send("GET", "/config_dump", harness.build_bearer())).status == 404
+
+
+async def send_raw(harness: EdgeHarness, request: str) -> tuple[int, Any]:
+    """Send a request as it is written, and return status and parsed body of the response."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", harness.edge.settings.port)
+    try:
+        writer.write(request.replace("\n", "\r\n").encode())
+        async with asyncio.timeout(30):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            body = json.loads(await reader.readexactly(int(headers["content-length"])))
+    finally:
+        writer.close()
+    return int(head[0].split(" ")[1]), body
+
+
+async def test_http_1_0_is_told_to_upgrade(harness: EdgeHarness) -> None:
+    status, body = await send_raw(harness, "GET /health HTTP/1.0\nHost: a\n\n")
+    assert (status, body["error"]["code"]) == (426, "VALIDATION_ERROR")
+    assert "HTTP/1.1" in body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "request_text"),
+    [
+        (400, "POST /api/speech HTTP/1.1\nHost: a\nTransfer-Encoding: gzip, chunked\n\n0\n\n"),
+        (400, "POST /api/speech HTTP/1.1\nHost: a\nTransfer-Encoding: secret\n\n"),
+        (400, "POST /api/speech HTTP/1.1\nHost: a\nContent-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n"),
+        (400, "POST /api/speech HTTP/1.1\nHost: a\nContent-Length: five\n\n"),
+        (400, "GET /api/voices HTTP/1.1\n\n"),
+        (400, "GET /health HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n"),
+        (400, "GARBAGE\n\n"),
+        (404, "CONNECT a:443 HTTP/1.1\nHost: a:443\n\n"),
+        (404, "TRACE /health HTTP/1.1\nHost: a\n\n"),
+        (431, f"GET /health HTTP/1.1\nHost: a\nX-Long: {'x' * 40_000}\n\n"),
+        (431, "GET /health HTTP/1.1\nHost: a\n" + "".join(f"X-{n}: 1\n" for n in range(150)) + "\n"),
+    ],
+    ids=lambda value: str(value)[:90].replace("\n", " "),
+)
+async def test_a_refusal_of_the_protocol_is_the_fault_of_the_request(
+    harness: EdgeHarness, expected: int, request_text: str
+) -> None:
+    status, body = await send_raw(harness, request_text)
+    assert status == expected
+    assert body["error"]["code"] in ("VALIDATION_ERROR", "NOT_FOUND")

@@ -47,12 +47,15 @@ POSTS: dict[str, dict[str, Any] | bytes] = {
     "/webhooks/replicate": {},
     "/jobs_prompt_only": {"image_url": "https://example.com/a.png", "prompt": "A cat."},
 }
-ANSWERED_BY_THE_GATEWAY = {"/health", "/readyz", "/openapi.json", "/docs", "/media/{key}", "/api/speech/links/{id}"}
+ANSWERED_BY_THE_GATEWAY = {"/api/speech/links/{id}"}
+TAGS_OF_THE_GATEWAY = {"Suite", "Media"}
 READS = sorted(
     (method.upper(), path.replace("{key}", f"images/u/me/{ID}.png").replace("{voice}", "Aria").replace("{id}", ID))
     for path, operations in json.loads(OPENAPI_FILE.read_bytes())["paths"].items()
-    for method in operations
-    if method in ("get", "delete") and path not in ANSWERED_BY_THE_GATEWAY
+    for method, operation in operations.items()
+    if method in ("get", "delete")
+    and path not in ANSWERED_BY_THE_GATEWAY
+    and TAGS_OF_THE_GATEWAY.isdisjoint(operation["tags"])
 )
 
 
