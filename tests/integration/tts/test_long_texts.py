@@ -10,6 +10,7 @@ from services.tts.audio_duration import build_duration_meter
 from services.tts.formats import FORMATS
 from services.tts.joining.wav import join_wav
 from tests.fakes.elevenlabs import FakeElevenLabs
+from tests.fakes.elevenlabs_answers import Answer
 from tests.fakes.provider_audio import build_speech
 from tests.integration.tts.conftest import SHAPES, StartService, request_speech
 
@@ -97,6 +98,22 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, start_service: St
     assert result.done is not None
     assert result.done.sha256 == hashlib.sha256(result.audio).hexdigest()
     assert result.done.duration_seconds == pytest.approx((len(result.audio) - 44) / 32_000)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+async def test_a_wav_file_without_sizes_leaves_with_true_ones(
+    fake: FakeElevenLabs, start_service: StartService, shape: str, size: int
+) -> None:
+    whole = build_speech("Hello.", FORMATS["wav_16000"])
+    unknown = size.to_bytes(4, "little")
+    fake.answers.append(Answer(audio=whole[:4] + unknown + whole[8:40] + unknown + whole[44:]))
+    async with start_service() as stub:
+        result = await request_speech(stub, shape, "Hello.", output_format="wav_16000")
+    assert result.audio == whole
+    assert result.done is not None
+    assert result.done.sha256 == hashlib.sha256(whole).hexdigest()
+    assert result.done.duration_seconds == pytest.approx((len(whole) - 44) / 32_000)
 
 
 async def test_a_text_of_the_maximum_length_is_one_call(fake: FakeElevenLabs, start_service: StartService) -> None:

@@ -232,26 +232,6 @@ async def test_cancellation_in_the_second_piece_ends_it() -> None:
     assert speaker.live.now == 0
 
 
-def test_joined_wav_files_are_one_file_with_all_samples() -> None:
-    listed = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
-    assert join_wav([build_wav(b"\x01\x00" * 3, 8000), build_wav(b"\x02\x00" * 2, 8000, listed)]) == build_wav(
-        b"\x01\x00" * 3 + b"\x02\x00" * 2, 8000
-    )
-
-
-def test_a_data_size_beyond_the_end_means_all_remaining_bytes() -> None:
-    whole = build_wav(b"\x01\x00" * 4, 8000)
-    open_ended = whole[:40] + b"\xff\xff\xff\xff" + whole[44:]
-    assert join_wav([open_ended]) == whole
-
-
-@pytest.mark.parametrize("file", [b"", b"RIFF", b"ID3" + bytes(60), build_wav(b"", 8000)[:30]])
-def test_bytes_that_are_not_wav_are_a_failed_generation(file: bytes) -> None:
-    with pytest.raises(MediaError) as caught:
-        join_wav([file])
-    assert caught.value.reason is Reason.GENERATION_FAILED
-
-
 class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
