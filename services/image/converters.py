@@ -85,6 +85,7 @@ def to_output_request(output: image_pb2.ImageOutput) -> OutputRequest:
         overwrite=output.overwrite,
         content_addressed=output.content_addressed,
         metadata=dict(output.metadata),
+        inline=output.inline,
     )
 
 
@@ -134,6 +135,7 @@ def to_stored_image(stored: StoredImage, source_summary: SourceSummary) -> image
         ),
         fitted=source_summary.fitted,
         cache_status=cache_pb2.CACHE_STATUS_BYPASS,
+        data=stored.data,
     )
 
 

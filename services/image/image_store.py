@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from services.common.cache.interface import digest
 from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size
 from services.common.input_files import find_owned
@@ -43,6 +43,8 @@ EXTENSIONS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "a
 """Extension of keys by format."""
 FORMATS: Mapping[str, str] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp", "avif": "avif"}
 """Format by what a caller may write: an extension or the name of the format."""
+MAX_INLINE_BYTES = 3 * 1024 * 1024
+"""Largest image that is returned in a message: gRPC clients receive 4 MiB by default."""
 _MAX_METADATA_BYTES = 1000
 _MAX_VARIANTS = 16
 """Most variants that the metadata of an image lists, also when it is stored again and again."""
@@ -68,6 +70,27 @@ class StoredImage:
     main: StoredRendition
     sha256: str
     variants: tuple[tuple[str, StoredRendition], ...]
+    data: bytes = b""
+    """The file of an image that is returned instead of stored: such an image has no key and no URL."""
+
+
+async def build_inline_image(rendition: Rendition) -> StoredImage:
+    """Return an image that is not stored, with its data.
+
+    Raises:
+        MediaError: OUTPUT_TOO_LARGE, the file does not fit one message.
+    """
+    main = rendition.main
+    if len(main.data) > MAX_INLINE_BYTES:
+        message = (
+            f"has {len(main.data)} bytes, and at most {MAX_INLINE_BYTES} are returned: choose webp, a lower"
+            " encoder_quality or a smaller size, or let the image be stored"
+        )
+        raise invalid("output.inline", message, Reason.OUTPUT_TOO_LARGE)
+    sha256 = await digest(main.data)
+    return StoredImage(
+        StoredRendition("", "", None, main.size, len(main.data), main.content_type), sha256, (), main.data
+    )
 
 
 class ImageStore:
@@ -125,7 +148,7 @@ class ImageStore:
         Raises:
             MediaError: ALREADY_EXISTS, STORAGE_FAILED.
         """
-        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(rendition.main.data).hexdigest())
+        sha256 = await digest(rendition.main.data)
         key = _choose_key(output, principal, sha256, EXTENSIONS[rendition.main.content_type.removeprefix("image/")])
         overwrite = output.overwrite or output.content_addressed
         names = [name for name, _ in rendition.variants]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from services.common.errors import invalid
 from services.common.images import Size, identify
 from services.common.resilience.failover import check_any_ready
 from services.common.singleflight import SingleFlight
@@ -14,7 +15,7 @@ from services.common.worker_pool import WorkerPool
 from services.image.cache import build_cache_key
 from services.image.generation import Generation, ImageGenerator
 from services.image.image_record import ImageOrigin
-from services.image.image_store import EXTENSIONS, ImageStore, StoredImage, resolve_output
+from services.image.image_store import EXTENSIONS, ImageStore, StoredImage, build_inline_image, resolve_output
 from services.image.inputs import SourceImages
 from services.image.planning import Candidate, Form, Plan, Planner, build_form
 from services.image.prompt import FinalPrompt
@@ -101,16 +102,15 @@ class ImagePipeline:
         # First the checks that need no download and cost nothing.
         request = replace(request, output=resolve_output(request.output, principal))
         form = build_form(request.output, request.quality)
-        await self._image_store.check(request.output, form.encoding.format)
+        if not request.output.inline:
+            await self._image_store.check(request.output, form.encoding.format)
         transforms = request.mode is Mode.TRANSFORM
         source = await self._source_images.read(input_ref.url, input_ref.key, principal) if transforms else None
         plan = self._planner.plan(request, source)
         generation = await self._generator.generate(plan)
         on_generated(generation)
         rendition = await self._render(plan, generation)
-        candidate = generation.candidate
-        origin = ImageOrigin(candidate.provider.name, candidate.model.name, generation.seed, plan.prompt.text)
-        stored = await self._image_store.put(rendition, request.output, principal, origin)
+        stored = await self._deliver(rendition, request, principal, plan, generation)
         return Image(stored, _summarize(rendition), generation, plan.prompt, datetime.now(UTC))
 
     async def check(self, request: ImageRequest, principal: str) -> Candidate:
@@ -143,6 +143,8 @@ class ImagePipeline:
             MediaError: MEDIA_INVALID, the file is not an image of a supported format; and the errors of `receive` and
                 `ImageStore`.
         """
+        if output.inline:
+            raise invalid("output.inline", "must not be set for an upload, which is stored")
         output = resolve_output(output, principal)
         if output.format:
             # Before the file is received.
@@ -160,6 +162,15 @@ class ImagePipeline:
         rendition = await self._workers.run(render, data, _to_rendition_spec(form, None, {}))
         stored = await self._image_store.put(rendition, output, principal, ImageOrigin())
         return stored, _summarize(rendition)
+
+    async def _deliver(
+        self, rendition: Rendition, request: ImageRequest, principal: str, plan: Plan, generation: Generation
+    ) -> StoredImage:
+        if request.output.inline:
+            return await build_inline_image(rendition)
+        candidate = generation.candidate
+        origin = ImageOrigin(candidate.provider.name, candidate.model.name, generation.seed, plan.prompt.text)
+        return await self._image_store.put(rendition, request.output, principal, origin)
 
     async def _render(self, plan: Plan, generation: Generation) -> Rendition:
         """Return the image in the caller's size and format; identical requests in flight share the work."""

@@ -48,6 +48,8 @@ class OutputRequest:
     """Whether the key is derived from the bytes."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The caller's metadata, stored with the image."""
+    inline: bool = False
+    """Whether the image is returned, and not stored."""
 
 
 @dataclass(frozen=True, slots=True)

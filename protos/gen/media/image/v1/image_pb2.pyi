@@ -99,7 +99,7 @@ class ImageVariantSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class ImageOutput(_message.Message):
-    __slots__ = ("format", "encoder_quality", "compression_level", "fit", "variants", "object_key", "overwrite", "content_addressed", "metadata")
+    __slots__ = ("format", "encoder_quality", "compression_level", "fit", "variants", "object_key", "overwrite", "content_addressed", "metadata", "inline")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +116,7 @@ class ImageOutput(_message.Message):
     OVERWRITE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_ADDRESSED_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    INLINE_FIELD_NUMBER: _ClassVar[int]
     format: str
     encoder_quality: int
     compression_level: int
@@ -125,7 +126,8 @@ class ImageOutput(_message.Message):
     overwrite: bool
     content_addressed: bool
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, format: _Optional[str] = ..., encoder_quality: _Optional[int] = ..., compression_level: _Optional[int] = ..., fit: _Optional[_Union[ImageFit, str]] = ..., variants: _Optional[_Iterable[_Union[ImageVariantSpec, _Mapping]]] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ..., content_addressed: _Optional[bool] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    inline: bool
+    def __init__(self, format: _Optional[str] = ..., encoder_quality: _Optional[int] = ..., compression_level: _Optional[int] = ..., fit: _Optional[_Union[ImageFit, str]] = ..., variants: _Optional[_Iterable[_Union[ImageVariantSpec, _Mapping]]] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ..., content_addressed: _Optional[bool] = ..., metadata: _Optional[_Mapping[str, str]] = ..., inline: _Optional[bool] = ...) -> None: ...
 
 class GenerateImageRequest(_message.Message):
     __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output")
@@ -286,7 +288,7 @@ class ImageFailure(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ...) -> None: ...
 
 class Image(_message.Message):
-    __slots__ = ("image_url", "width", "height", "seed", "prompt", "request_id", "from_cache", "model", "provider", "key", "content_type", "size_bytes", "sha256", "url_expire_time", "preview", "variants", "prompt_metadata", "ignored_fields", "cache_status", "provider_request_id", "provider_dimensions", "fitted", "queued_seconds")
+    __slots__ = ("image_url", "width", "height", "seed", "prompt", "request_id", "from_cache", "model", "provider", "key", "content_type", "size_bytes", "sha256", "url_expire_time", "preview", "variants", "prompt_metadata", "ignored_fields", "cache_status", "provider_request_id", "provider_dimensions", "fitted", "queued_seconds", "data")
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +312,7 @@ class Image(_message.Message):
     PROVIDER_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     FITTED_FIELD_NUMBER: _ClassVar[int]
     QUEUED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
     image_url: str
     width: int
     height: int
@@ -333,7 +336,8 @@ class Image(_message.Message):
     provider_dimensions: ImageDimensions
     fitted: str
     queued_seconds: float
-    def __init__(self, image_url: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., seed: _Optional[int] = ..., prompt: _Optional[str] = ..., request_id: _Optional[str] = ..., from_cache: _Optional[bool] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., key: _Optional[str] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., url_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., preview: _Optional[str] = ..., variants: _Optional[_Iterable[_Union[ImageVariant, _Mapping]]] = ..., prompt_metadata: _Optional[_Union[PromptMetadata, _Mapping]] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., provider_dimensions: _Optional[_Union[ImageDimensions, _Mapping]] = ..., fitted: _Optional[str] = ..., queued_seconds: _Optional[float] = ...) -> None: ...
+    data: bytes
+    def __init__(self, image_url: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., seed: _Optional[int] = ..., prompt: _Optional[str] = ..., request_id: _Optional[str] = ..., from_cache: _Optional[bool] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., key: _Optional[str] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., url_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., preview: _Optional[str] = ..., variants: _Optional[_Iterable[_Union[ImageVariant, _Mapping]]] = ..., prompt_metadata: _Optional[_Union[PromptMetadata, _Mapping]] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ..., provider_request_id: _Optional[str] = ..., provider_dimensions: _Optional[_Union[ImageDimensions, _Mapping]] = ..., fitted: _Optional[str] = ..., queued_seconds: _Optional[float] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class ImageDimensions(_message.Message):
     __slots__ = ("width", "height")
