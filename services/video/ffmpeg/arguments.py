@@ -38,7 +38,8 @@ _WHOLE = {"f": "mp4", "movflags": "+faststart"}
 # A fragment every half second, independent of key frames, so that a player can start early. delay_moov sends the header
 # with the first fragment: only then is it known how many priming samples the audio encoder has added.
 _FRAGMENTED = {"f": "mp4", "movflags": "+frag_keyframe+delay_moov+default_base_moof", "frag_duration": 500_000}
-_CAPTION_STYLE = "FontName=Aileron,FontSize=18,Outline=1,Shadow=0,MarginV=24"
+# Above the caption of an image of the embedded engine.
+_CAPTION_STYLE = "FontName=Aileron,FontSize=18,Outline=1,Shadow=0,MarginV=34"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,9 @@ def build_camera_command(motion: Motion, seconds: float) -> Command:
         .filter("format", "yuv420p")
         .filter("perspective", **build_corners, interpolation="linear", sense="source", eval="frame")
     )
+    # At the top: captions, and the caption of an image of the embedded engine, are at the bottom.
     label = _build_input(Input(LABEL, "png_pipe"))
-    labelled = ffmpeg.overlay(moving, label, x=16, y="H-h-16").filter("format", "yuv420p")
+    labelled = ffmpeg.overlay(moving, label, x=16, y=16).filter("format", "yuv420p")
     return _build_command([labelled], frames / FRAME_RATE, {**_ENCODED, "r": FRAME_RATE}, fragmented=False)
 
 

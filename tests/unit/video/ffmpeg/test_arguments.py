@@ -273,6 +273,7 @@ def test_a_camera_video_shows_its_label_and_has_no_audio() -> None:
         ("still.png", "png_pipe"),
         ("label.png", "png_pipe"),
     ]
-    assert "overlay=" in get_filter_graph(command)
+    # At the top, where no caption is.
+    assert "overlay=eof_action=repeat:x=16:y=16" in get_filter_graph(command)
     assert (len(found.maps), found.options["-r"], found.options["-c:v"]) == (1, "24", "libx264")
     assert "-c:a" not in found.options
