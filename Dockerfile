@@ -21,6 +21,7 @@ FROM python:3.13-slim
 
 LABEL org.opencontainers.image.title="media-suite" \
     org.opencontainers.image.description="Speech, images and short videos from paid and embedded engines, behind gRPC and HTTP." \
+    org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="0.1.0"
 
 # A fixed user id, so that volumes and Kubernetes' runAsNonRoot can refer to it.

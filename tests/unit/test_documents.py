@@ -29,6 +29,7 @@ from services.tts.settings import TtsSettings
 from services.video.settings import VideoSettings
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 RECORDS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 SETTINGS: tuple[type[Settings], ...] = (
@@ -243,3 +244,19 @@ def test_every_decision_has_its_four_sections(record: Path) -> None:
         "Consequences",
         "How we would notice that it is wrong",
     ]
+
+
+def test_the_readme_shows_small_media_of_the_suite_itself() -> None:
+    shown = {path for path in (ROOT / "docs" / "media").iterdir() if f"docs/media/{path.name}" in README}
+    assert {path.suffix for path in shown} == {".webp", ".mp3"}
+    assert shown == set((ROOT / "docs" / "media").iterdir())
+    assert sum(path.stat().st_size for path in shown) < 100_000
+    for path in shown:
+        assert path.read_bytes()[:4] in {b"RIFF", b"ID3\x04"} or path.read_bytes()[:2] == b"\xff\xfb"
+
+
+def test_the_license_is_the_one_that_the_package_declares() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()

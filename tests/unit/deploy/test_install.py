@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.install import count_packages, main, show_progress
+from deploy.install import Platform, count_packages, find_platform_problem, main, read_platform, show_progress
 
 ROOT = Path(__file__).parents[3]
 LINES = [
@@ -61,3 +61,32 @@ def test_a_failure_shows_what_pip_says_and_its_code(tmp_path: Path, capsys: pyte
     assert "some.lock" in printed.err
     assert "ERROR" in printed.err
     assert "Installed" not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (Platform("linux", "x86_64", (2, 31)), ""),
+        (Platform("linux", "aarch64", (2, 41)), ""),
+        (Platform("darwin", "arm64", (15, 0)), ""),
+        (Platform("darwin", "arm64", (26, 1)), ""),
+        (Platform("darwin", "x86_64", (15, 0)), "An Intel Mac"),
+        (Platform("darwin", "arm64", (14, 7)), "macOS 14.7, older than 15.0,"),
+        (Platform("linux", "x86_64", (2, 28)), "glibc 2.28, older than 2.31,"),
+        (Platform("linux", "x86_64", ()), "Linux without glibc, such as Alpine,"),
+        (Platform("linux", "riscv64", (2, 41)), "The architecture riscv64"),
+        (Platform("win32", "AMD64", ()), "The system win32"),
+    ],
+)
+def test_a_platform_without_packages_is_named(found: Platform, problem: str) -> None:
+    assert find_platform_problem(found) == problem
+
+
+def test_this_machine_has_packages() -> None:
+    assert find_platform_problem(read_platform()) == ""
+
+
+def test_the_readme_names_the_oldest_platforms() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "glibc 2.31 or newer" in readme
+    assert "macOS 15 or newer" in readme
