@@ -83,6 +83,19 @@ class Planner:
         check_spoken(plan)
         return replace(plan, caller_text=caller_text if caller_text.starts is not None else None)
 
+    async def learn_voice(self, provider: str, voice: str) -> None:
+        """Look up a voice at its provider, if it is not known yet, so that `plan` finds it.
+
+        Args:
+            provider: Name of the provider; empty for the default.
+            voice: Name or id of the voice; empty for the default.
+
+        Raises:
+            MediaError: VALIDATION_ERROR, no such provider; or the provider cannot be asked now.
+        """
+        if voice:
+            await self.find_provider(provider).learn_voice(voice)
+
     def check(self, request: SpeechRequest) -> Plan:
         """Return the plan of a request that one of its providers can take.
 

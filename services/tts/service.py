@@ -65,7 +65,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         response = tts_pb2.SynthesizeResponse()
         audio: list[bytes] = []
         collected_bytes = 0
-        async with aclosing(self._open_events(request, context, streamed=False)) as events:
+        async with aclosing(await self._open_events(request, context, streamed=False)) as events:
             async for event in events:
                 match event:
                     case Header():
@@ -85,7 +85,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         self, request: tts_pb2.SynthesizeStreamRequest, context: Context
     ) -> AsyncIterator[tts_pb2.SynthesizeStreamResponse]:
         """Send each event as soon as it arrives, one message per provider read."""
-        async with aclosing(self._open_events(request, context, streamed=True)) as events:
+        async with aclosing(await self._open_events(request, context, streamed=True)) as events:
             async for event in events:
                 if isinstance(event, Done):
                     yield tts_pb2.SynthesizeStreamResponse(done=await self._to_speech_done(event))
@@ -94,7 +94,9 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
     async def CheckSpeech(self, request: tts_pb2.CheckSpeechRequest, context: Context) -> tts_pb2.CheckSpeechResponse:
         """Return what would speak the text."""
-        plan = self._planner.check(from_synthesize_request(request.request, streamed=True))
+        speech_request = from_synthesize_request(request.request, streamed=True)
+        await self._planner.learn_voice(speech_request.provider, speech_request.voice)
+        plan = self._planner.check(speech_request)
         return tts_pb2.CheckSpeechResponse(
             provider=plan.provider.name, model_id=plan.spec.model_id, voice=to_voice(plan.spec.voice)
         )
@@ -108,6 +110,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
         """Return a voice as Synthesize would find it."""
+        await self._planner.learn_voice(request.provider, request.voice)
         provider = self._planner.find_provider(request.provider)
         return tts_pb2.GetVoiceResponse(voice=to_voice(self._planner.find_voice(request.voice, provider)))
 
@@ -138,8 +141,12 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         await self._audio_store.delete(request.id, get_principal(context))
         return tts_pb2.DeleteStoredAudioResponse()
 
-    def _open_events(self, request: Request, context: Context, *, streamed: bool) -> AsyncGenerator[SpeechEvent, None]:
-        plan = self._planner.plan(from_synthesize_request(request, streamed=streamed))
+    async def _open_events(
+        self, request: Request, context: Context, *, streamed: bool
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        speech_request = from_synthesize_request(request, streamed=streamed)
+        await self._planner.learn_voice(speech_request.provider, speech_request.voice)
+        plan = self._planner.plan(speech_request)
         if request.store:
             self._audio_store.check_room()
         principal = get_principal(context)

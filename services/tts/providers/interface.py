@@ -170,6 +170,14 @@ class SpeechProvider(ABC):
     def resolve(self, voice: str) -> Voice | None:
         """Return the voice of this name (in any case) or id, or None; makes no calls."""
 
+    async def learn_voice(self, voice: str) -> None:
+        """Look up a voice that `resolve` does not know yet, so that it does afterwards; may call the provider.
+
+        Raises:
+            MediaError: The provider cannot be asked now; the voice may exist.
+        """
+        return
+
     @abstractmethod
     async def list_voices(self) -> list[Voice]:
         """Return all voices in a stable order; may call the provider.

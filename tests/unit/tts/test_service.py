@@ -148,7 +148,8 @@ async def call_both_methods(
     ("fields", "reason", "field"),
     [
         ({"voice": "Unknown"}, Reason.VOICE_NOT_FOUND, "voice"),
-        ({"voice": "../../etc"}, Reason.VALIDATION_ERROR, "voice"),
+        ({"voice": "../../etc"}, Reason.VOICE_NOT_FOUND, "voice"),
+        ({"voice": "Ar\x07ia"}, Reason.VALIDATION_ERROR, "voice"),
         ({"provider": "elevenlabs"}, Reason.VALIDATION_ERROR, "provider"),
         ({"output_format": "opus_48000_64"}, Reason.VALIDATION_ERROR, "output_format"),
         ({"text": "a" * 10_001}, Reason.TEXT_TOO_LONG, "text"),

@@ -84,6 +84,10 @@ class ElevenLabsProvider(SpeechProvider):
         """Return the voice of this name (in any case) or id, or None; any well-formed id counts as a voice."""
         return self._catalog.resolve(voice)
 
+    async def learn_voice(self, voice: str) -> None:
+        """List the voices of the account if it may have a voice of this name that is not known yet."""
+        await self._catalog.learn(voice)
+
     async def list_voices(self) -> list[Voice]:
         """Return the named voices, then the account's; never fails, but the latter may be outdated or missing."""
         return await self._catalog.list_voices()

@@ -29,6 +29,8 @@ class ElevenLabsSettings:
     """How long an idle connection stays open for the next request."""
     voices_ttl_seconds: float = 300.0
     """How long a listing of the account's voices stays current."""
+    voices_unknown_seconds: float = 30.0
+    """How long a name that the account does not have stays unknown without another listing."""
     voices_timeout_seconds: float = 10.0
     """Longest wait for a whole listing of the account's voices."""
     voices_retry_seconds: float = 15.0

@@ -11,6 +11,7 @@ from typing import Any
 from services.common.errors import MediaError, Reason
 from services.common.log import logger
 from services.common.providers import ProviderHttpClient
+from services.common.text.normalization import clean_text
 from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.elevenlabs.error_mapping import build_error
 from services.tts.providers.elevenlabs.request import build_voices_request
@@ -21,6 +22,8 @@ log = logger(__name__)
 
 MAX_PAGES = 100
 MAX_PAGE_BYTES = 16 * 1024 * 1024
+MAX_NAME_CHARACTERS = 150
+"""Longest name; with its id, it fits the field of a request, 200 code points."""
 
 # An unlisted id that a caller may use.
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -49,6 +52,8 @@ class VoiceCatalog:
         self._clock = clock
         self._refresh_lock = asyncio.Lock()
         self._refresh_at_seconds = clock()
+        self._learn_at_seconds = clock()
+        self._failure: MediaError | None = None
         self._logged_missing_permission = False
         self._voices = _TABLE
         self._index = _build_index(_TABLE)
@@ -58,27 +63,51 @@ class VoiceCatalog:
 
         An unknown but well-formed id counts as a voice: the account may have a voice that the cached listing lacks.
         """
-        known = self._index.get(voice) or self._index.get(voice.casefold())
+        known = self._find(voice)
         if known is None and _ID.fullmatch(voice):
             return Voice(voice, voice, PROVIDER, "account")
         return known
+
+    async def learn(self, voice: str) -> None:
+        """List the account's voices if none of this name or id is known; concurrent callers share one listing.
+
+        That a name is unknown is remembered for `voices_unknown_seconds`, so that wrong names cost few listings.
+
+        Raises:
+            MediaError: The listing failed for now, and `voice` can only be found by it.
+        """
+        if self._find(voice) is not None:
+            return
+        async with self._refresh_lock:
+            if self._find(voice) is None and self._clock() >= self._learn_at_seconds:
+                await self._refresh()
+        if self._failure is not None and self._failure.retryable and self.resolve(voice) is None:
+            raise self._failure
 
     async def list_voices(self) -> list[Voice]:
         """Return the table, then the account's voices as of the last successful listing."""
         async with self._refresh_lock:
             if self._clock() >= self._refresh_at_seconds:
-                current_seconds = await self._refresh()
-                self._refresh_at_seconds = self._clock() + current_seconds
+                await self._refresh()
             return list(self._voices)
 
-    async def _refresh(self) -> float:
-        """List the account's voices, and return for how many seconds the result is current."""
+    def _find(self, voice: str) -> Voice | None:
+        return self._index.get(voice) or self._index.get(_fold_name(voice))
+
+    async def _refresh(self) -> None:
+        """List the account's voices, and decide when they are listed again."""
+        settings = self._settings
         try:
             self._voices = _merge(await self._account.fetch())
         except MediaError as error:
-            return self._handle_error(error)
+            self._failure = error
+            current_seconds = self._handle_error(error)
+            self._refresh_at_seconds = self._learn_at_seconds = self._clock() + current_seconds
+            return
+        self._failure = None
         self._index = _build_index(self._voices)
-        return self._settings.voices_ttl_seconds
+        self._refresh_at_seconds = self._clock() + settings.voices_ttl_seconds
+        self._learn_at_seconds = self._clock() + min(settings.voices_unknown_seconds, settings.voices_ttl_seconds)
 
     def _handle_error(self, error: MediaError) -> float:
         not_allowed = (
@@ -96,20 +125,25 @@ class VoiceCatalog:
 def _merge(account_voices: Iterable[Voice]) -> tuple[Voice, ...]:
     """Return the table followed by the account's other voices, no name twice."""
     voices = {voice.voice_id: voice for voice in _TABLE}
-    names = {voice.name.casefold() for voice in _TABLE}
+    names = {_fold_name(voice.name) for voice in _TABLE}
     for voice in account_voices:
         if voice.voice_id not in voices:
-            taken = voice.name.casefold() in names
+            taken = _fold_name(voice.name) in names
             named = replace(voice, name=f"{voice.name} ({voice.voice_id})") if taken else voice
             voices[voice.voice_id] = named
-            names.add(named.name.casefold())
+            names.add(_fold_name(named.name))
     return tuple(voices.values())
 
 
 def _build_index(voices: Iterable[Voice]) -> dict[str, Voice]:
     """Return the voices by name in lower case and by id; an id wins over a name, because it is unique."""
     listed = tuple(voices)
-    return {voice.name.casefold(): voice for voice in listed} | {voice.voice_id: voice for voice in listed}
+    return {_fold_name(voice.name): voice for voice in listed} | {voice.voice_id: voice for voice in listed}
+
+
+def _fold_name(name: str) -> str:
+    """Return the form of a name in which callers may write it: in any case, with any white space."""
+    return " ".join(clean_text(name).casefold().split())
 
 
 class AccountVoices:
@@ -176,13 +210,19 @@ def _parse_voice(voice_id: str, item: Mapping[str, Any]) -> Voice:
     preview_url = item.get("preview_url")
     return Voice(
         voice_id=voice_id,
-        name=str(item.get("name") or "").strip() or voice_id,
+        name=_parse_name(item.get("name")) or voice_id,
         provider=PROVIDER,
         type="account",
         language_codes=_parse_language_codes(item),
         labels=_parse_labels(item),
         preview_url=preview_url if isinstance(preview_url, str) and preview_url.startswith("https://") else "",
     )
+
+
+def _parse_name(name: object) -> str:
+    """Return a name as requests may write it: without control characters, and not longer than their field."""
+    text = " ".join(clean_text(name).split()) if isinstance(name, str) else ""
+    return text if len(text) <= MAX_NAME_CHARACTERS else text[: MAX_NAME_CHARACTERS - 1].rstrip() + "…"
 
 
 def _parse_labels(item: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from services.common.errors import MediaError, Reason
 from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.elevenlabs import ElevenLabsProvider, ElevenLabsSettings, open_elevenlabs
 from services.tts.providers.elevenlabs.provider import open_client
@@ -221,3 +222,84 @@ async def test_an_endless_listing_times_out(fake: FakeElevenLabs) -> None:
     fake.account_voices = [build_account_voice(number) for number in range(12_000)]
     async with open_elevenlabs(ElevenLabsSettings(API_KEY, fake.base_url)) as provider:
         assert len(await list_account_ids(provider)) == 10_000
+
+
+SIGNS = "AC/DC's “Voice” #1, 100% [Ünïcode] | <b> 😀 & more"
+
+
+async def test_an_account_voice_is_found_by_name_without_a_listing_before(fake: FakeElevenLabs) -> None:
+    fake.account_voices = [build_account_voice(1), build_account_voice(2, name=SIGNS)]
+    async with open_with(fake, Clock()) as provider:
+        await asyncio.gather(
+            *(provider.learn_voice(name) for name in [SIGNS, "mine 1", SIGNS.upper(), " Mine  1 "] * 5)
+        )
+        for name in (SIGNS, SIGNS.upper()):
+            assert (found := provider.resolve(name)) is not None
+            assert found.voice_id == f"account{2:013}"
+        assert provider.resolve(" mine  1") is provider.resolve("Mine 1") is not None
+    assert len(fake.requests) == 1
+
+
+async def test_a_name_that_looks_like_an_id_is_looked_up(fake: FakeElevenLabs) -> None:
+    fake.account_voices = [build_account_voice(1, name="CorporateNarratorVoice")]
+    async with open_with(fake, Clock()) as provider:
+        await provider.learn_voice("CorporateNarratorVoice")
+        assert (found := provider.resolve("CorporateNarratorVoice")) is not None
+        assert found.voice_id == f"account{1:013}"
+
+
+async def test_an_unknown_name_costs_one_listing_for_a_while(fake: FakeElevenLabs) -> None:
+    clock = Clock()
+    async with open_with(fake, clock) as provider:
+        for name in ("Nemo", "Other", "Nemo"):
+            await provider.learn_voice(name)
+            assert provider.resolve(name) is None
+        assert len(fake.requests) == 1
+        fake.account_voices = [build_account_voice(1, name="Nemo")]
+        clock.now_seconds += 31
+        await provider.learn_voice("Nemo")
+        assert provider.resolve("Nemo") is not None
+    assert len(fake.requests) == 2
+
+
+async def test_a_known_voice_costs_no_listing(fake: FakeElevenLabs) -> None:
+    async with open_with(fake, Clock()) as provider:
+        await provider.learn_voice("aria")
+        await provider.learn_voice(TABLE_IDS[0])
+    assert fake.requests == []
+
+
+async def test_while_the_account_cannot_be_listed_an_unknown_name_is_no_404(fake: FakeElevenLabs) -> None:
+    clock = Clock()
+    fake.voices_answer = build_html_error(503)
+    async with open_with(fake, clock) as provider:
+        for _ in range(2):
+            with pytest.raises(MediaError) as caught:
+                await provider.learn_voice("Nemo")
+            assert caught.value.reason is Reason.PROVIDER_UNAVAILABLE
+        assert len(fake.requests) == 1
+        # An id needs no listing.
+        await provider.learn_voice("21m00Tcm4TlvDq8ikWAM")
+        clock.now_seconds += 16
+        fake.voices_answer = Answer()
+        fake.account_voices = [build_account_voice(1, name="Nemo")]
+        await provider.learn_voice("Nemo")
+        assert provider.resolve("Nemo") is not None
+
+
+async def test_a_key_without_the_right_to_list_means_unknown(fake: FakeElevenLabs) -> None:
+    async with open_with(fake, Clock(), key="") as provider:
+        await provider.learn_voice("Nemo")
+        assert provider.resolve("Nemo") is None
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"), [("  Two\n words\x00 ", "Two words"), ("x" * 300, f"{'x' * 149}…"), ("cafe\u0301", "caf\u00e9")]
+)
+async def test_a_listed_name_can_be_requested_as_it_is_listed(fake: FakeElevenLabs, name: str, listed: str) -> None:
+    fake.account_voices = [build_account_voice(1, name=name)]
+    async with open_with(fake, Clock()) as provider:
+        assert (await provider.list_voices())[-1].name == listed
+        assert (found := provider.resolve(listed)) is not None
+        assert found.voice_id == f"account{1:013}"
