@@ -62,8 +62,9 @@ openapi: $(DEVELOPMENT) ## Generate gateway/openapi/openapi.json from the contra
 openapi-check: $(DEVELOPMENT)
 	$(BIN)/python -m gateway.openapi --check
 
-image-check: $(DEVELOPMENT) ## Check that the image can install its packages, for all its platforms (needs a network)
+image-check: $(DEVELOPMENT) ## Install what the image contains, run the composed suite from it (needs a network, no Docker)
 	$(BIN)/python -m tools.image_install
+	$(BIN)/python -m tools.image_run
 
 bench: $(DEVELOPMENT) ## Measure added latency and CPU against a direct call (needs gcc)
 	$(BIN)/python -m bench
