@@ -49,7 +49,7 @@ def read_samples(file: bytes) -> bytes:
     assert int.from_bytes(file[4:8], "little") == len(file) - 8
     with wave.open(BytesIO(file)) as opened:
         assert (opened.getframerate(), opened.getsampwidth(), opened.getnchannels()) == (16000, 2, 1)
-        return opened.readframes(10**9)
+        return bytes(opened.readframes(10**9))
 
 
 @pytest.mark.parametrize("file", [TRUE, LISTED], ids=["plain", "with a list"])
