@@ -33,6 +33,8 @@ Decoding takes at most 1.2 GB, which a transparent WebP needs; a JPEG of 48 mill
 """
 MAX_JPEG_PIXELS = 200_000_000
 """Most pixels of a JPEG, which is decoded at a half of its size or less: phones take photos of up to 200 million."""
+MAX_SIDE = 16_383
+"""Most pixels of a side of a decoded image: WebP holds no more."""
 MAX_ASPECT = 100
 """Largest ratio of the longer side to the shorter one."""
 CONTENT_TYPES: Mapping[str, str] = {
@@ -168,7 +170,7 @@ def decode_image(data: bytes, longest_side: int | None = None) -> DecodedImage:
         info = _describe(image)
         turn = _TURNS.get(_find_orientation(image))
         stored = Size(*image.size)
-        reduced = stored.within_pixels(MAX_PIXELS).within(longest_side or stored.longest)
+        reduced = stored.within_pixels(MAX_PIXELS).within(min(longest_side or MAX_SIDE, MAX_SIDE))
         profile = image.info.get("icc_profile")
         shown = convert_to_srgb(_reduce(image, reduced), profile)
         upright = shown if turn is None else shown.transpose(turn)

@@ -131,7 +131,7 @@ def _resolve_size(request: ImageRequest, source: SourceImage | None) -> Size:
             raise invalid("width", f"must be at most {MAX_SIDE_PIXELS}, and width times height at most {MAX_PIXELS}")
         return size
     if not request.image_size and source is not None:
-        return source.size
+        return source.size.within_pixels(MAX_PIXELS).within(MAX_SIDE_PIXELS)
     preset = PRESETS.get(request.image_size or DEFAULT_PRESET)
     if preset is None:
         raise invalid("image_size", f"must be one of {', '.join([*PRESETS, CUSTOM])}")

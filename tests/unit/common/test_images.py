@@ -141,6 +141,7 @@ def test_any_bytes_are_an_image_or_refused(noise: bytes, name: str, at: int) -> 
         (Size(5712, 4284), "JPEG", Size(5163, 3872)),
         (Size(6000, 4000), "PNG", Size(5477, 3651)),
         (Size(12_000, 9000), "JPEG", Size(5163, 3872)),
+        (Size(20_000, 300), "PNG", Size(16_383, 245)),
     ],
     ids=str,
 )

@@ -88,6 +88,8 @@ def test_a_transformed_image_keeps_its_size_unless_the_request_names_another() -
     image_request = replace(REQUEST, mode=Mode.TRANSFORM)
     assert PLANNER.plan(image_request, SOURCE).size == Size(300, 200)
     assert PLANNER.plan(replace(image_request, image_size="card"), SOURCE).size == Size(512, 512)
+    photo = replace(SOURCE, size=Size(8064, 6048))
+    assert PLANNER.plan(image_request, photo).size == Size(5163, 3872)
     assert PLANNER.plan(image_request, SOURCE).candidates[0].spec.strength == 0.75
     assert PLANNER.plan(replace(image_request, strength=0.0), SOURCE).candidates[0].spec.strength == 0.0
 
