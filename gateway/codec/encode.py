@@ -12,8 +12,10 @@ from typing import Any, cast
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from media.common.v1 import error_pb2
 
 from gateway.codec.enums import list_words
+from gateway.codec.violations import to_camel_case
 
 Writer = Callable[[Any], object]
 """Called with a field's value; returns its JSON form."""
@@ -101,9 +103,16 @@ def _build_single_writer(field: FieldDescriptor) -> Writer | None:
 def _build_message_writer(descriptor: Descriptor) -> Writer:
     if descriptor.file.package == "google.protobuf":
         return json_format.MessageToDict
+    if descriptor is error_pb2.FieldError.DESCRIPTOR:
+        return _write_field_error
     kind = message_factory.GetMessageClass(descriptor)
     # The plan is looked up at the call, because a message type may contain itself.
     return lambda message: _get_plan(kind).write(message)
+
+
+def _write_field_error(error: error_pb2.FieldError) -> object:
+    """Name the field as the JSON of a request does, and as in other error responses."""
+    return {"field": to_camel_case(error.field), "description": error.description}
 
 
 def _write_map(key_writer: Callable[[Any], str], writer: Writer, items: Mapping[object, object]) -> object:

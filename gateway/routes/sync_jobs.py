@@ -16,7 +16,7 @@ from gateway.codec.violations import shorten
 from gateway.errors import FIELD_NAMING, FieldNaming
 from gateway.request_parsing import get_principal, read_header, read_json
 from gateway.routes.jobs import FINAL_STATUSES
-from services.common.errors import MediaError, Reason, invalid
+from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
@@ -204,7 +204,8 @@ def _to_error(job: jobs_pb2.Job) -> MediaError:
     if job.status != jobs_pb2.JOB_STATUS_FAILED:
         return MediaError(Reason.UNAVAILABLE, f"The job {job.id} continues; GET /api/jobs/{job.id} returns its status.")
     reason = Reason.__members__.get(job.error.reason, Reason.GENERATION_FAILED)
-    return MediaError(reason, f"{job.error.message} (job {job.id})")
+    violations = [FieldViolation(item.field, item.description) for item in job.error.details]
+    return MediaError(reason, f"{job.error.message} (job {job.id})", violations=violations)
 
 
 def _to_route_field(path: str) -> str:

@@ -13,6 +13,7 @@ from media.image.v1 import image_pb2, image_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import describe_error, logger
+from services.common.rpc.converters import to_field_errors
 from services.common.rpc.metadata import get_principal
 from services.image.accounting import Accounting
 from services.image.converters import (
@@ -161,7 +162,12 @@ def _unwrap_item(item: image_pb2.BatchImage) -> Request:
 
 
 def _to_failure(error: MediaError) -> image_pb2.ImageFailure:
-    return image_pb2.ImageFailure(reason=error.reason.name, message=error.message, retryable=error.retryable)
+    return image_pb2.ImageFailure(
+        reason=error.reason.name,
+        message=error.message,
+        retryable=error.retryable,
+        details=to_field_errors(error.violations),
+    )
 
 
 async def _read_spec(requests: AsyncIterator[image_pb2.UploadImageRequest]) -> image_pb2.UploadSpec:

@@ -16,7 +16,7 @@ from media.tts.v1 import tts_pb2
 
 from services.common.data_uri import is_data_uri
 from services.common.errors import MediaError, Reason, invalid
-from services.common.rpc.converters import to_timestamp
+from services.common.rpc.converters import to_field_errors, to_timestamp
 from services.common.rpc.validation import validate
 from services.common.storage import ObjectStore, RouteLinks
 from services.jobs.pipelines.step_requests import list_step_requests
@@ -131,7 +131,12 @@ async def to_job(stored: StoredJob, store: ObjectStore, links: RouteLinks) -> jo
 
 def to_job_error(failure: JobFailure) -> jobs_pb2.JobError:
     """Return the message of the failure of a job."""
-    return jobs_pb2.JobError(reason=failure.reason, message=failure.message, stage=failure.stage)
+    return jobs_pb2.JobError(
+        reason=failure.reason,
+        message=failure.message,
+        stage=failure.stage,
+        details=to_field_errors(failure.details),
+    )
 
 
 def to_delivery(sent: Mapping[str, Any]) -> jobs_pb2.WebhookDelivery:

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from services.common.errors import FieldViolation
+
 WEBHOOK = "webhook"
 """Kind of a job that delivers a webhook. The worker creates it; callers cannot request or list it."""
 _MAX_ATTEMPTS_LISTED = 20
@@ -46,6 +48,8 @@ class JobFailure:
     """Name of a `Reason`."""
     message: str
     stage: str
+    details: tuple[FieldViolation, ...] = ()
+    """The wrong fields, with their paths in the request of the failed step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,4 +240,7 @@ def _select_known_fields(kind: type[JobRecord | Attempt | JobFailure], content: 
 
 
 def _parse_failure(content: Mapping[str, Any] | None) -> JobFailure | None:
-    return None if content is None else JobFailure(**_select_known_fields(JobFailure, content))
+    if content is None:
+        return None
+    details = tuple(FieldViolation(item["field"], item["description"]) for item in content.get("details", ()))
+    return JobFailure(**{**_select_known_fields(JobFailure, content), "details": details})

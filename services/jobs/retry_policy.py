@@ -90,7 +90,7 @@ def compute_delay_seconds(job_type: JobType, failed: int, error: Exception) -> f
 def build_failure(error: Exception, stage: str) -> JobFailure:
     """Return the failure to store for an error; unexpected errors become INTERNAL without their text."""
     if isinstance(error, MediaError):
-        return JobFailure(error.reason.name, error.message, stage)
+        return JobFailure(error.reason.name, error.message, stage, error.violations)
     return JobFailure(Reason.INTERNAL.name, "The suite itself failed; report the id of the job.", stage)
 
 

@@ -15,14 +15,22 @@ from services.common.rpc.metadata import get_principal
 from services.common.storage import ObjectStore, RouteLinks
 from services.common.storage.keys import list_input_keys
 from services.jobs.clients import ServiceClients, await_reply, metadata_for_owner
-from services.jobs.converters import list_addresses, list_keys, to_delivery, to_job, to_job_filter, to_job_request
+from services.jobs.converters import (
+    list_addresses,
+    list_keys,
+    to_delivery,
+    to_job,
+    to_job_error,
+    to_job_filter,
+    to_job_request,
+)
 from services.jobs.jetstream import translate_nats_errors
 from services.jobs.job_store import JobStore
 from services.jobs.pipelines.checks import StepChecks
 from services.jobs.pipelines.step_requests import list_step_requests
 from services.jobs.pipelines.steps import build_folder
 from services.jobs.record import StoredJob
-from services.jobs.retry_policy import RETRYABLE
+from services.jobs.retry_policy import RETRYABLE, build_failure
 from services.jobs.webhooks import SigningSecrets
 
 log = logger(__name__)
@@ -82,7 +90,7 @@ class JobServicer(jobs_pb2_grpc.JobServiceServicer):
             try:
                 outcomes.append(jobs_pb2.JobOutcome(job=await self._create(one, get_principal(context))))
             except MediaError as error:
-                refused = jobs_pb2.JobError(reason=error.reason.name, message=error.message)
+                refused = to_job_error(build_failure(error, stage=""))
                 outcomes.append(jobs_pb2.JobOutcome(error=refused))
         return jobs_pb2.BatchCreateJobsResponse(outcomes=outcomes)
 

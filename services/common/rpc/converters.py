@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from media.common.v1 import cache_pb2
+from media.common.v1 import cache_pb2, error_pb2
 
 from services.common.cache.interface import CacheStatus
+from services.common.errors import FieldViolation
 
 CACHE_STATUSES: Mapping[CacheStatus, cache_pb2.CacheStatus] = {
     "miss": cache_pb2.CACHE_STATUS_MISS,
@@ -24,3 +25,8 @@ def to_timestamp(time: datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(time)
     return timestamp
+
+
+def to_field_errors(violations: Iterable[FieldViolation]) -> list[error_pb2.FieldError]:
+    """Return the wrong fields of a request as messages."""
+    return [error_pb2.FieldError(field=item.field, description=item.description) for item in violations]

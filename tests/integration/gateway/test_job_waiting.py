@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from media.common.v1 import error_pb2
 from media.jobs.v1 import jobs_pb2
 
 from gateway.errors import handle_errors
@@ -176,6 +177,15 @@ async def test_a_job_that_failed_has_the_status_of_its_reason(
     status, answer = await send_as_alice(jobs_http, "POST", path, body)
     assert (status, answer["success"]) == (reason.info.http_status, False)
     assert (answer["error"]["code"], answer["error"]["message"]) == (reason.name, f"No. (job {JOB_ID})")
+
+
+async def test_a_job_that_failed_keeps_its_details(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:
+    wrong = error_pb2.FieldError(field="voice", description="must be one of ListVoices")
+    error = jobs_pb2.JobError(reason="VALIDATION_ERROR", message="voice: must be one of ListVoices", details=[wrong])
+    jobs.watch_steps = (make_job(jobs_pb2.JOB_STATUS_FAILED, 2, error=error),)
+    status, answer = await send_as_alice(jobs_http, "POST", ONLY, VIDEO)
+    assert (status, answer["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert answer["error"]["details"] == [{"field": "voice_id", "description": "must be one of ListVoices"}]
 
 
 async def test_an_unknown_reason_is_generation_failed(jobs_http: aiohttp.ClientSession, jobs: FakeJobService) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from media.image.v1 import image_pb2
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import Reason, invalid
 from services.common.rpc.channel import call_metadata, open_stream
 from tests.fakes.image_provider import FakeImageProvider
 from tests.integration.image.conftest import ImageSuite, catch_error
@@ -30,12 +30,13 @@ async def collect_events(
 async def test_each_image_is_sent_and_one_failure_does_not_stop_the_others(
     suite: ImageSuite, provider: FakeImageProvider
 ) -> None:
-    provider.outcomes.append(MediaError(Reason.CONTENT_BLOCKED))
+    provider.outcomes.append(invalid("prompt", "must be harmless", Reason.CONTENT_BLOCKED))
     fast = Item(generate_fast=image_pb2.GenerateImageFastRequest(prompt="c", image_size="thumbnail"))
     events = await collect_events(suite, generate("a"), generate("b"), fast, parallelism=1)
     assert [event.index for event in events] == [0, 1, 2]
     failed = events[0].failure
     assert (failed.reason, failed.retryable, bool(failed.message)) == ("CONTENT_BLOCKED", False, True)
+    assert [(item.field, item.description) for item in failed.details] == [("prompt", "must be harmless")]
     assert [(event.image.prompt, event.image.width) for event in events[1:]] == [("b", 512), ("c", 256)]
     assert len(await suite.wait_for_records(3)) == 3
 

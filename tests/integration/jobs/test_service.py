@@ -155,6 +155,7 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(rig: JobSer
     ]
     assert answer.outcomes[0].job.id == answer.outcomes[2].job.id
     assert answer.outcomes[1].error.message.startswith("talking_video.narration.text: ")
+    assert [item.field for item in answer.outcomes[1].error.details] == ["talking_video.narration.text"]
     assert (await rig.jobs.count_queued("animate"), await rig.jobs.count_queued("headline")) == (QUOTA, 1)
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.common.errors import FieldViolation
 from services.jobs.record import (
     Attempt,
     JobFailure,
@@ -34,7 +35,8 @@ JSON = st.recursive(
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
-MAX_FAILURES = st.builds(JobFailure, st.text(), st.text(), st.text())
+VIOLATIONS = st.lists(st.builds(FieldViolation, st.text(), st.text()), max_size=2).map(tuple)
+MAX_FAILURES = st.builds(JobFailure, st.text(), st.text(), st.text(), VIOLATIONS)
 MOMENTS = st.datetimes().map(lambda moment: moment.isoformat(timespec="milliseconds") + "+00:00")
 ATTEMPTS = st.builds(Attempt, st.integers(1, 40), MOMENTS, st.just("") | MOMENTS, st.none() | MAX_FAILURES)
 RECORDS = st.builds(

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.jobs.job_type import JobType
 from services.jobs.lease import Lease
 from services.jobs.record import JobFailure, JobRecord, Status, format_now
-from services.jobs.retry_policy import compute_delay_seconds, decide_retry, is_last_attempt
+from services.jobs.retry_policy import build_failure, compute_delay_seconds, decide_retry, is_last_attempt
 
 AWAY = [
     Reason.UNAVAILABLE,
@@ -87,3 +87,17 @@ def test_a_decision_has_the_failure_to_store_and_a_delay_unless_the_job_fails() 
     retry = decide_retry(MediaError(Reason.UNAVAILABLE, retry_after_seconds=7), make_failing_record(1), JOB_TYPE)
     assert (retry.failure.reason, retry.delay_seconds) == ("UNAVAILABLE", 7)
     assert decide_retry(MediaError(Reason.MEDIA_INVALID), make_failing_record(0), JOB_TYPE).delay_seconds is None
+
+
+def test_a_failure_keeps_the_wrong_fields() -> None:
+    failure = build_failure(invalid("voice", "must be one of ListVoices"), "audio")
+    assert failure == JobFailure(
+        "VALIDATION_ERROR",
+        "voice: must be one of ListVoices",
+        "audio",
+        (FieldViolation("voice", "must be one of ListVoices"),),
+    )
+
+
+def test_the_text_of_an_unexpected_error_is_not_stored() -> None:
+    assert "secret" not in repr(build_failure(RuntimeError("secret"), "audio"))

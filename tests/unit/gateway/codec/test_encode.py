@@ -6,7 +6,8 @@ import math
 
 import orjson
 from google.protobuf import json_format
-from media.common.v1 import alignment_pb2, cache_pb2
+from media.common.v1 import alignment_pb2, cache_pb2, error_pb2
+from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
 
 from gateway.codec import decode, encode
@@ -18,6 +19,12 @@ def test_names_are_in_camel_case_and_enums_are_words() -> None:
     written = encode(header)
     assert written["voiceId"] == "v"
     assert written["cacheStatus"] == "miss"
+
+
+def test_wrong_fields_are_named_as_requests_name_them() -> None:
+    wrong = error_pb2.FieldError(field="items[0].output_format", description="must be mp3")
+    written = encode(jobs_pb2.JobError(details=[wrong]))
+    assert written["details"] == [{"field": "items[0].outputFormat", "description": "must be mp3"}]
 
 
 def test_scalars_lists_and_maps_are_always_present() -> None:

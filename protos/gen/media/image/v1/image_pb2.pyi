@@ -5,6 +5,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from media.common.v1 import cache_pb2 as _cache_pb2
+from media.common.v1 import error_pb2 as _error_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -278,14 +279,16 @@ class BatchGenerateImagesResponse(_message.Message):
     def __init__(self, index: _Optional[int] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., failure: _Optional[_Union[ImageFailure, _Mapping]] = ...) -> None: ...
 
 class ImageFailure(_message.Message):
-    __slots__ = ("reason", "message", "retryable")
+    __slots__ = ("reason", "message", "retryable", "details")
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RETRYABLE_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     reason: str
     message: str
     retryable: bool
-    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ...) -> None: ...
+    details: _containers.RepeatedCompositeFieldContainer[_error_pb2.FieldError]
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., retryable: _Optional[bool] = ..., details: _Optional[_Iterable[_Union[_error_pb2.FieldError, _Mapping]]] = ...) -> None: ...
 
 class Image(_message.Message):
     __slots__ = ("image_url", "width", "height", "seed", "prompt", "request_id", "from_cache", "model", "provider", "key", "content_type", "size_bytes", "sha256", "url_expire_time", "preview", "variants", "prompt_metadata", "ignored_fields", "cache_status", "provider_request_id", "provider_dimensions", "fitted", "queued_seconds", "data")

@@ -6,6 +6,7 @@ from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from media.common.v1 import alignment_pb2 as _alignment_pb2
+from media.common.v1 import error_pb2 as _error_pb2
 from media.image.v1 import image_pb2 as _image_pb2
 from media.tts.v1 import tts_pb2 as _tts_pb2
 from media.video.v1 import video_pb2 as _video_pb2
@@ -236,14 +237,16 @@ class JobResult(_message.Message):
     def __init__(self, video: _Optional[_Union[JobMedia, _Mapping]] = ..., audio: _Optional[_Union[JobMedia, _Mapping]] = ..., final: _Optional[_Union[JobMedia, _Mapping]] = ..., image: _Optional[_Union[JobMedia, _Mapping]] = ..., prompt: _Optional[str] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., stored_audio_id: _Optional[str] = ..., prompt_metadata: _Optional[_Union[_image_pb2.PromptMetadata, _Mapping]] = ...) -> None: ...
 
 class JobError(_message.Message):
-    __slots__ = ("reason", "message", "stage")
+    __slots__ = ("reason", "message", "stage", "details")
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     reason: str
     message: str
     stage: str
-    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., stage: _Optional[str] = ...) -> None: ...
+    details: _containers.RepeatedCompositeFieldContainer[_error_pb2.FieldError]
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., stage: _Optional[str] = ..., details: _Optional[_Iterable[_Union[_error_pb2.FieldError, _Mapping]]] = ...) -> None: ...
 
 class JobAttempt(_message.Message):
     __slots__ = ("number", "start_time", "end_time", "error")
