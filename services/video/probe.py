@@ -17,6 +17,7 @@ from services.video.frame_format import FrameFormat, decode_first_frame, describ
 from services.video.frame_times import FrameTimes, measure_frames
 
 _VIDEO, _AUDIO, _IMAGE, _DATA = "video", "audio", "image", "data"
+_WRAP = 2**32
 _KINDS = frozenset({_VIDEO, _AUDIO, "subtitle"})
 _MAX_PACKETS = 2_000_000
 _MAX_STREAMS = 64
@@ -177,11 +178,17 @@ def _read_spans(
         if packet.is_discard:
             span.hidden += 1
             continue
-        duration = float((packet.duration or 0) * packet.time_base)
+        duration = float(_read_duration(packet) * packet.time_base)
         span.add(float(time * packet.time_base), duration, is_frame=packet.stream.type == _VIDEO)
         if span.seconds > max_seconds and packet.stream.type in (_VIDEO, _AUDIO):
             raise _build_invalid_media_error(field, _TOO_LONG.format(max_seconds, max_seconds))
     return spans
+
+
+def _read_duration(packet: av.Packet) -> int:
+    """Return the duration of a packet; the library states that of a last, shortened Vorbis packet modulo 2**32."""
+    duration = packet.duration or 0
+    return duration - _WRAP if _WRAP // 2 <= duration < _WRAP else duration
 
 
 def _has_length_header(path: Path, demuxer: str) -> bool:

@@ -62,6 +62,13 @@ def test_a_video_stream_is_probed(tmp_path: Path, codec: str, container: str, ex
     assert found.audio is None
 
 
+@pytest.mark.parametrize("codec", ["libvorbis", "libopus", "flac"])
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3, 0.77])
+def test_short_sound_in_ogg_is_measured(tmp_path: Path, codec: str, seconds: float) -> None:
+    path = run_ffmpeg(tmp_path, "a.ogg", "-f", "lavfi", "-i", f"sine=d={seconds}", "-c:a", codec)
+    assert probe(path).duration_seconds == pytest.approx(seconds, abs=0.01)
+
+
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5])
 def test_an_audio_stream_is_probed(tmp_path: Path, seconds: float) -> None:
     found = probe(make_file(tmp_path, make_speech(seconds)))
