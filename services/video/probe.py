@@ -185,7 +185,7 @@ def _read_spans(
     return spans
 
 
-def _read_duration(packet: av.Packet) -> int:
+def _read_duration(packet: av.Packet[Stream]) -> int:
     """Return the duration of a packet; the library states that of a last, shortened Vorbis packet modulo 2**32."""
     duration = packet.duration or 0
     return duration - _WRAP if _WRAP // 2 <= duration < _WRAP else duration
