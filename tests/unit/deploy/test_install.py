@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
-from deploy.install import Platform, count_packages, find_platform_problem, main, read_platform, show_progress
+from deploy.install import (
+    Platform,
+    count_packages,
+    find_platform_problem,
+    hold_lock,
+    main,
+    read_platform,
+    show_progress,
+)
 
 ROOT = Path(__file__).parents[3]
 LINES = [
@@ -61,6 +70,23 @@ def test_a_failure_shows_what_pip_says_and_its_code(tmp_path: Path, capsys: pyte
     assert "some.lock" in printed.err
     assert "ERROR" in printed.err
     assert "Installed" not in printed.out
+
+
+def test_two_installations_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order: list[str] = []
+
+    def install_second() -> None:
+        with hold_lock(tmp_path / "lock"):
+            order.append("second")
+
+    with hold_lock(tmp_path / "lock"):
+        second = threading.Thread(target=install_second)
+        second.start()
+        while "Waiting" not in capsys.readouterr().out:
+            second.join(0.01)
+        order.append("first")
+    second.join(30)
+    assert order == ["first", "second"]
 
 
 @pytest.mark.parametrize(
