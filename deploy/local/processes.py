@@ -96,7 +96,11 @@ SUITE: tuple[ProcessSpec, ...] = (
         ),
         ready="grpc://127.0.0.1:{VIDEO_PORT}/media.video.v1.VideoService",
         environment={"VIDEO_ADDRESS": "127.0.0.1:{VIDEO_PORT}"},
-        defaults={"VIDEO_DRAIN_NOTICE_SECONDS": "0.2", "VIDEO_DRAIN_GRACE_SECONDS": "2"},
+        defaults={
+            "VIDEO_CACHING_ENABLED": "true",
+            "VIDEO_DRAIN_NOTICE_SECONDS": "0.2",
+            "VIDEO_DRAIN_GRACE_SECONDS": "2",
+        },
     ),
     ProcessSpec(
         name="jobs",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from services.common.cache import CacheStatus, TieredCache
+from services.common.cache.blobs import CacheBlobs
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import ImageInfo, inspect
 from services.common.log import logger
@@ -18,7 +19,7 @@ from services.common.resilience.failover import FailureLog, try_candidates
 from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.common.singleflight import SingleFlight
 from services.common.worker_pool import WorkerPool
-from services.image.cache import CacheBlobs, CachedImage, build_cache_key, list_parameters
+from services.image.cache import CachedImage, build_cache_key, list_parameters
 from services.image.planning import Candidate, Plan
 from services.image.providers.interface import GeneratedImage, ImageProvider
 

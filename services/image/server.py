@@ -12,8 +12,8 @@ from media.image.v1 import image_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.common.cache import TieredCache, open_cache
+from services.common.cache.blobs import CacheBlobs
 from services.common.diagnostics import log_diagnostics
-from services.common.errors import MediaError
 from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.log import logger
@@ -26,7 +26,7 @@ from services.common.storage import ObjectStore, open_object_store
 from services.common.usage import open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
-from services.image.cache import COLLECTION, CacheBlobs, CachedImage, ImageCodec
+from services.image.cache import BLOB_PREFIX, COLLECTION, CachedImage, ImageCodec
 from services.image.diagnostics import diagnose_image
 from services.image.generation import ImageGenerator
 from services.image.image_store import ImageStore
@@ -42,7 +42,6 @@ from services.image.providers.interface import ImageProvider
 from services.image.service import SERVICE_NAME, ImageServicer
 from services.image.settings import ImageSettings
 
-_SWEEP_SECONDS = 3600.0
 _MAX_QUEUE = 200
 
 log = logger(__name__)
@@ -111,7 +110,7 @@ async def build_service(
         retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         wait_seconds=settings.wait_seconds,
     )
-    blobs = CacheBlobs(store, settings.cache_ttl_seconds)
+    blobs = CacheBlobs(store, BLOB_PREFIX, settings.cache_ttl_seconds)
     generator = ImageGenerator(policy, workers, cache, blobs, store_binary=settings.store_binary)
     planner = Planner(
         providers,
@@ -125,7 +124,7 @@ async def build_service(
     pipeline = ImagePipeline(
         planner, generator, SourceImages(InputFiles(dependencies.fetcher, store), workers), workers, image_store
     )
-    sweeper = asyncio.create_task(_sweep_regularly(blobs), name="sweep of cached images")
+    sweeper = asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached images")
     try:
         async with generator.flights, pipeline.flights:
             yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
@@ -154,13 +153,3 @@ async def open_providers(
     async with open_fal(fal_settings, fetcher) as fal, open_gemini(gemini_settings) as gemini:
         embedded = EmbeddedProvider(workers)
         yield {provider.name: provider for provider in (fal, gemini, embedded)}
-
-
-async def _sweep_regularly(blobs: CacheBlobs) -> None:
-    while True:
-        try:
-            if swept := await blobs.sweep():
-                log.info("expired cache blobs deleted", objects=swept)
-        except MediaError as error:
-            log.warning("cannot delete expired cache blobs", reason=error.reason.name)
-        await asyncio.sleep(_SWEEP_SECONDS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from services.common.cache import CacheStatus
 from services.common.metrics import record_outcome
 from services.common.usage import UsageRecord, UsageRecorder
 from services.video.metrics import VideoMetrics
@@ -19,6 +20,7 @@ class Account:
 
     def __init__(self) -> None:
         self.provider = ""
+        self.cache_status: CacheStatus = "bypass"
 
 
 class Accounting:
@@ -51,13 +53,15 @@ class Accounting:
         def finish(outcome: str, seconds: float) -> None:
             self._metrics.count_call(method, account.provider, outcome, seconds)
             if self._usage is not None:
-                self._usage.record(_to_usage_record(principal, characters, outcome, seconds))
+                self._usage.record(_to_usage_record(principal, characters, account.cache_status, outcome, seconds))
 
         with record_outcome(finish, self._clock):
             yield account
 
 
-def _to_usage_record(principal: str, characters: int, outcome: str, seconds: float) -> UsageRecord:
+def _to_usage_record(
+    principal: str, characters: int, cache_status: CacheStatus, outcome: str, seconds: float
+) -> UsageRecord:
     return UsageRecord(
         at=datetime.now(UTC),
         principal=principal,
@@ -65,9 +69,9 @@ def _to_usage_record(principal: str, characters: int, outcome: str, seconds: flo
         characters=characters,
         # Video providers do not report their charges.
         cost_units=None,
-        cache_status="bypass",
+        cache_status=cache_status,
         saved_cost_units=0,
-        cached_characters=0,
+        cached_characters=characters if cache_status in ("hit", "joined") else 0,
         latency_seconds=seconds,
         outcome=outcome,
     )

@@ -10,12 +10,12 @@ from google.protobuf.json_format import MessageToDict
 from media.video.v1 import video_pb2
 
 from services.common.errors import invalid
-from services.common.rpc.converters import to_timestamp
+from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
 from services.common.storage.keys import resolve_own_key
 from services.common.text.normalization import clean_text
 from services.common.timing.alignment import Alignment
 from services.video.duration_policy import LengthPolicy
-from services.video.generation import GenerationRequest
+from services.video.generation_request import GenerationRequest
 from services.video.generation_task import GenerationStatus
 from services.video.inputs import Source
 from services.video.mux import DEFAULT_DELAY_MS, CaptionRequest, MuxRequest, MuxResult
@@ -67,6 +67,7 @@ def to_generation_request(request: video_pb2.GenerateVideoRequest, principal: st
         destination=_to_destination(request, principal),
         detach=request.detach,
         request_id=request.request_id,
+        use_cache=request.use_cache if request.HasField("use_cache") else True,
     )
 
 
@@ -126,6 +127,7 @@ def to_generated_video(record: GenerationRecord, video: StoredVideo, url: VideoU
         seconds=record.seconds,
         resolution=record.resolution,
         prompt=record.prompt,
+        cache_status=CACHE_STATUSES[record.cache_status],
     )
 
 

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
-from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason, invalid
+from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.resilience.retry import ProviderPolicy, call_with_retries
 from services.common.worker_pool import WorkerPool
+from services.video.generation_request import GenerationRequest
 from services.video.generation_task import GenerationTask
 from services.video.inputs import Inputs
 from services.video.media_types import HEAD_BYTES, MP4, sniff_media_type
 from services.video.probe import MediaFile
 from services.video.progress import STORE_CEILING_PERCENT, Progress, State
-from services.video.providers.interface import VideoProvider, VideoRequest, VideoSpec
+from services.video.providers.interface import VideoProvider, VideoSpec
 from services.video.records import GenerationRecord, GenerationRecords, Intent
+from services.video.sharing import SharedVideos, build_cache_key
 from services.video.source_image import SourceImage, prepare_source_image
-from services.video.video_store import Destination, StoredVideo, VideoStore, compute_sha256
+from services.video.video_store import StoredVideo, VideoStore, compute_sha256
 from services.video.workspace import Workspaces
 
 log = logger(__name__)
@@ -37,52 +36,6 @@ MAX_SOURCE_IMAGE_BYTES = 20 * 1024 * 1024
 """Largest source image."""
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _RETRY_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """A request for a video."""
-
-    request: VideoRequest
-    image_url: str = ""
-    """URL or data URI of the source image; empty where `image_key` is set."""
-    image_key: str = ""
-    """Object key of the source image."""
-    provider: str = ""
-    """Name of the provider; empty for the default."""
-    destination: Destination = field(default_factory=Destination)
-    """Where to store the video."""
-    detach: bool = False
-    """Whether the generation continues when the caller leaves."""
-    request_id: str = ""
-    """Id that the caller gave the request; empty for none."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the fields that determine the video."""
-        request = self.request
-        parts = [
-            request.prompt,
-            request.seconds,
-            request.resolution,
-            request.model,
-            request.prompt_optimizer,
-            request.model_input,
-        ]
-        parts += [request.image_input_name, self.image_url, self.image_key, self.provider, self.destination.object_key]
-        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-    def check_fingerprint(self, earlier: str) -> None:
-        """Raise if an earlier call used the same request id for another request.
-
-        Args:
-            earlier: Fingerprint of the earlier request.
-
-        Raises:
-            MediaError: ALREADY_EXISTS.
-        """
-        if earlier != self.fingerprint:
-            raise invalid("request_id", "was used for another request; choose another", Reason.ALREADY_EXISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +56,8 @@ class VideoGenerator:
     video_store: VideoStore
     records: GenerationRecords
     workspaces: Workspaces
+    shared: SharedVideos
+    """Videos of identical requests."""
     beginning: timedelta = timedelta(seconds=90)
     """How long an intent without a prediction id counts as a call that is still on its way to the provider."""
     urls_are_public: bool = True
@@ -132,6 +87,32 @@ class VideoGenerator:
             if earlier is None:
                 await _run_to_end(self._withdraw_intent(request, task.principal))
             raise
+        if not request.use_cache or found is not None:
+            return await self._generate_new(task, provider, spec, request, intent, found)
+        key = build_cache_key(provider.name, spec)
+        try:
+            taken = await self.shared.take(key, task, request, intent)
+        except (MediaError, asyncio.CancelledError):
+            if not task.prediction_id:
+                await _run_to_end(self._withdraw_intent(request, task.principal))
+            raise
+        if taken is not None:
+            return taken
+        with self.shared.lead(key, task):
+            finished = await self._generate_new(task, provider, spec, request, intent, None)
+            # Before the others can start: a request that comes after this one must find the video.
+            await self.shared.add(key, finished)
+        return finished
+
+    async def _generate_new(
+        self,
+        task: GenerationTask,
+        provider: VideoProvider,
+        spec: VideoSpec,
+        request: GenerationRequest,
+        intent: Intent,
+        found: str | None,
+    ) -> GenerationRecord:
         try:
             # Not cancellable: between the payment and its record, a cancellation would lose a paid video.
             record = await _run_to_end(self._begin(task, provider, spec, request, intent, found))
@@ -162,14 +143,15 @@ class VideoGenerator:
             return record
         try:
             with self.workspaces.open_folder() as folder:
-                path = await provider.fetch(record.prediction_id, folder, task.report)
+                path = await provider.fetch(record.provider_id, folder, task.report)
                 media = await self._probe_result(path, record)
                 task.report(Progress(State.STORING, STORE_CEILING_PERCENT))
                 stored = await self._store_video(path, media, record, task.principal)
             finished = replace(record, video=stored)
             await self.records.write(finished, task.principal)
         except asyncio.CancelledError:
-            await self._cancel_if_abandoned(task, provider)
+            if not record.source_id:
+                await self._cancel_if_abandoned(task, provider)
             raise
         return finished
 
@@ -227,6 +209,7 @@ class VideoGenerator:
             seconds=request.request.length_seconds,
             resolution=request.request.shorter_side,
             destination=request.destination,
+            cache_status="miss" if request.use_cache else "bypass",
         )
         await self.records.write(record, task.principal)
         if request.request_id:

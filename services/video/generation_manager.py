@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from services.common.errors import MediaError, Reason
 from services.common.log import describe_error, logger
-from services.video.generation import GenerationRequest, VideoGenerator
+from services.video.generation import VideoGenerator
+from services.video.generation_request import GenerationRequest
 from services.video.generation_task import GenerationStatus, GenerationTask, Work
 from services.video.progress import Completed, Progress, State
 from services.video.providers.interface import VideoProvider
@@ -109,11 +110,14 @@ class GenerationManager:
         """
         task = self._find_by_prediction(prediction_id, principal)
         if task is not None:
-            await self._providers[task.provider].cancel(prediction_id)
+            if not task.is_follower:
+                await self._providers[task.provider].cancel(prediction_id)
             task.stop()
             return True
         record = await self._generator.records.find(prediction_id, principal)
-        return record.video is None and await self._providers[record.provider].cancel(prediction_id)
+        if record.video is not None or record.source_id:
+            return False
+        return await self._providers[record.provider].cancel(prediction_id)
 
     async def cancel_request(self, request_id: str, principal: str) -> bool:
         """Cancel the generation that a request id began, and return whether it was still running.

@@ -44,6 +44,8 @@ class GenerationTask:
         self.model = model
         self.prediction_id = ""
         """Id at the provider; empty until the provider has accepted the request."""
+        self.is_follower = False
+        """Whether it waits for the generation of an identical request, which its cancellation must not cancel."""
         self.is_detached = False
         """Whether the generation continues without listeners."""
         self.is_abandoned = False

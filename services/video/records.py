@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from services.common.cache import CacheStatus
 from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.records import BufferedRecords, OldFolder, Record, RecordKey
@@ -35,7 +36,7 @@ class GenerationRecord:
     """A generation that a provider has accepted."""
 
     prediction_id: str
-    """Id at the provider."""
+    """Id at the provider, or an id of its own if the video is that of an identical request."""
     provider: str
     model: str
     prompt: str
@@ -46,8 +47,17 @@ class GenerationRecord:
     """Where to store the video."""
     video: StoredVideo | None = None
     """The stored video; None until it is stored."""
+    source_id: str = ""
+    """Id at the provider of the identical request whose video this is; empty for a generation of its own."""
+    cache_status: CacheStatus = "bypass"
+    """Where the video came from."""
     accepted_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     """When the provider accepted it, in UTC, to the millisecond."""
+
+    @property
+    def provider_id(self) -> str:
+        """Id at the provider under which the video is fetched."""
+        return self.source_id or self.prediction_id
 
     @property
     def origin(self) -> VideoOrigin:
@@ -152,6 +162,8 @@ def _record_to_json(record: GenerationRecord) -> dict[str, Any]:
         "objectKey": record.destination.object_key,
         "overwrite": record.destination.overwrite,
         "video": None if record.video is None else video_to_json(record.video),
+        "sourceId": record.source_id,
+        "cacheStatus": record.cache_status,
     }
 
 
@@ -165,6 +177,9 @@ def _record_from_json(content: Mapping[str, Any], accepted_at: datetime) -> Gene
         resolution=content["resolution"],
         destination=Destination(content["objectKey"], content["overwrite"]),
         video=None if content["video"] is None else video_from_json(content["video"]),
+        # Older records have no such fields.
+        source_id=content.get("sourceId", ""),
+        cache_status=content.get("cacheStatus", "bypass"),
         accepted_at=accepted_at,
     )
 

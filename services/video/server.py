@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ import grpc
 from media.video.v1 import video_pb2_grpc
 from prometheus_client import CollectorRegistry
 
+from services.common.cache import TieredCache, open_cache
+from services.common.cache.blobs import CacheBlobs
 from services.common.diagnostics import log_diagnostics
 from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
@@ -36,6 +39,7 @@ from services.video.providers.replicate import ReplicateProvider, ReplicateSetti
 from services.video.records import OLD_FOLDERS, GenerationRecords
 from services.video.service import SERVICE_NAME, VideoServicer
 from services.video.settings import VideoSettings
+from services.video.sharing import BLOB_PREFIX, COLLECTION, CachedVideo, SharedVideos, VideoCodec
 from services.video.video_store import VideoStore
 from services.video.workspace import Workspaces
 
@@ -55,6 +59,7 @@ class Dependencies:
     replicate: ReplicateProvider
     metrics: VideoMetrics
     usage: UsageRecorder | None
+    cache: TieredCache[CachedVideo] | None = None
 
 
 async def main(settings: VideoSettings) -> None:
@@ -77,7 +82,8 @@ async def main(settings: VideoSettings) -> None:
         usage = await stack.enter_async_context(
             open_usage(settings.mongodb_uri.get_secret_value(), settings.database_file)
         )
-        dependencies = Dependencies(store, records, fetcher, workers, replicate, metrics, usage)
+        cache = await stack.enter_async_context(open_cache(settings, COLLECTION, VideoCodec()))
+        dependencies = Dependencies(store, records, fetcher, workers, replicate, metrics, usage, cache)
         servicer = await stack.enter_async_context(build_service(settings, dependencies))
 
         def register(server: grpc.aio.Server) -> list[str]:
@@ -104,15 +110,20 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
         retrier=Retrier(RetryPolicy(max_attempts=settings.max_attempts)),
         wait_seconds=settings.wait_seconds,
     )
+    generations = GenerationRecords(dependencies.records)
+    blobs = CacheBlobs(dependencies.store, BLOB_PREFIX, settings.cache_ttl_seconds)
+    sweeper = asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached videos")
     with Workspaces(settings.temp_dir).open() as workspaces:
+        shared = SharedVideos(dependencies.store, dependencies.cache, blobs, generations, video_store, workspaces)
         generator = VideoGenerator(
             policy,
             files,
             dependencies.workers,
             inputs,
             video_store,
-            GenerationRecords(dependencies.records),
+            generations,
             workspaces,
+            shared,
             timedelta(seconds=settings.begin_seconds),
             urls_are_public=not settings.fetch_allow,
         )
@@ -123,6 +134,8 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
         try:
             yield VideoServicer(manager, muxer, inputs, workspaces, video_store, dependencies.replicate, accounting)
         finally:
+            sweeper.cancel()
+            await asyncio.gather(sweeper, return_exceptions=True)
             await manager.close()
 
 

@@ -78,6 +78,7 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
             async with aclosing(self._manager.generate(to_generation_request(request, principal), principal)) as items:
                 async for item in items:
                     if isinstance(item, Completed):
+                        account.cache_status = item.result.cache_status
                         yield video_pb2.GenerateVideoResponse(video=await self._to_message(item.result))
                     else:
                         account.provider = item.provider

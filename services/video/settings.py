@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.common.cache.settings import DatabaseSettings
+from services.common.cache.settings import CacheSettings
 from services.common.fetch.settings import FetchSettings
 from services.common.rpc.settings import CallSeconds, ConcurrentRpcs, MetricsPort, Port, ServerSettings
 from services.common.settings import accept_base_url
@@ -19,7 +19,7 @@ ProviderName = Literal["replicate", "embedded"]
 WEBHOOK_PATH = "/webhooks/replicate"
 
 
-class VideoSettings(StorageSettings, FetchSettings, DatabaseSettings, ServerSettings):
+class VideoSettings(StorageSettings, FetchSettings, CacheSettings, ServerSettings):
     """Settings of the video service."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEO_")

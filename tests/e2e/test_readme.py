@@ -150,7 +150,7 @@ if shutil.which("curl") is not None:
         # In this order, because the guide on videos uses the image of the guide on images.
         guides = [(ROOT / "docs" / name).read_text() for name in ("speech.md", "images.md", "video.md")]
         blocks = [block for guide in guides for block in find_blocks("sh", guide) if block.startswith("curl ")]
-        assert len(blocks) == len(guides)
+        assert len(blocks) >= len(guides)
         for block in blocks:
             assert "error" not in run_command(block, suite, checkout)
         assert (checkout / "speech.wav").read_bytes().startswith(b"RIFF")

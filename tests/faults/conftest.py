@@ -26,6 +26,16 @@ ALICE = "alice"
 IMAGE = "images/cat.png"
 
 
+# Each job is paid for: the tests count the payments.
+VIDEO_SPEC = {
+    "imageKey": IMAGE,
+    "prompt": "zoom in",
+    "resolution": "512p",
+    "provider": "replicate",
+    "useCache": False,
+}
+
+
 class Jobs:
     """The job store, and helpers to submit and wait."""
 
@@ -34,14 +44,14 @@ class Jobs:
 
     async def submit_talking_video(self, captions: str = "unspecified", **fields: Any) -> str:
         """Submit a job for a talking video and return its id."""
-        video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        video_spec = VIDEO_SPEC
         narration = {"text": "Hello from a cat.", "provider": "espeak"}
         spec = {"video": video_spec, "narration": narration, "captions": captions}
         return (await self.job_store.submit(JobRequest("talking_video", spec, **fields), ALICE)).record.job_id
 
     async def submit_animate(self, **fields: Any) -> str:
         """Submit a job for a video and return its id."""
-        video_spec = {"imageKey": IMAGE, "prompt": "zoom in", "resolution": "512p", "provider": "replicate"}
+        video_spec = VIDEO_SPEC
         return (
             await self.job_store.submit(JobRequest("animate", {"video": video_spec}, **fields), ALICE)
         ).record.job_id

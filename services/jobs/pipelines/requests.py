@@ -30,6 +30,7 @@ def build_video_request(spec: jobs_pb2.VideoSpec, request_id: str) -> video_pb2.
         prompt_optimizer=spec.prompt_optimizer if spec.HasField("prompt_optimizer") else None,
         model_input=spec.model_input if spec.HasField("model_input") else None,
         image_input_name=spec.image_input_name,
+        use_cache=spec.use_cache if spec.HasField("use_cache") else None,
         # Generation goes on if this worker is lost; the request id finds it again.
         detach=True,
         request_id=request_id,

@@ -14,6 +14,7 @@ from media.video.v1 import video_pb2, video_pb2_grpc
 from pebble import ProcessPool
 from prometheus_client import CollectorRegistry
 
+from services.common.cache import open_cache
 from services.common.errors import MediaError
 from services.common.fetch import FetchOptions, open_fetcher
 from services.common.fetch.addresses import AddressPolicy
@@ -27,6 +28,7 @@ from services.video.providers.replicate import open_replicate
 from services.video.server import Dependencies, build_replicate_settings, build_service
 from services.video.service import SERVICE_NAME
 from services.video.settings import VideoSettings
+from services.video.sharing import COLLECTION, VideoCodec
 from tests.fakes.grpc_server import run_test_server
 from tests.fakes.media import make_video
 from tests.fakes.object_store import FakeObjectStore
@@ -146,16 +148,18 @@ async def run_video_service(
         records: The database of records; None for a new one.
         **changes: Settings that differ, by the name of their field.
     """
-    settings = VideoSettings(_env_file=None, **{"temp_dir": work, "fetch_allow": "127.0.0.1", **changes})
+    settings = VideoSettings(
+        _env_file=None, **{"temp_dir": work, "state_dir": work.parent / "state", "fetch_allow": "127.0.0.1", **changes}
+    )
     async with AsyncExitStack() as stack:
         allowed = AddressPolicy.parse([settings.fetch_allow] if settings.fetch_allow else [])
         fetcher = await stack.enter_async_context(open_fetcher(FetchOptions(allowed, 5)))
         polling = replace(build_replicate_settings(settings), first_poll_seconds=0.01, longest_poll_seconds=0.02)
         replicate = await stack.enter_async_context(open_replicate(polling, fetcher))
         usage = await stack.enter_async_context(UsageRecorder(FakeUsageStore()))
-        parts = Dependencies(
-            store, build_records(records), fetcher, workers, replicate, VideoMetrics(CollectorRegistry()), usage
-        )
+        metrics = VideoMetrics(CollectorRegistry())
+        cache = await stack.enter_async_context(open_cache(settings, COLLECTION, VideoCodec()))
+        parts = Dependencies(store, build_records(records), fetcher, workers, replicate, metrics, usage, cache)
         servicer = await stack.enter_async_context(build_service(settings, parts))
 
         def register(server: grpc.aio.Server) -> list[str]:

@@ -153,6 +153,8 @@ def test_caching_is_on_and_can_be_switched_off(read_settings: SettingsReader[Any
     assert read_settings("tts", TtsSettings, TTS_CACHING_ENABLED="false").caching_enabled is False
     assert read_settings("image", ImageSettings).caching_enabled is True
     assert read_settings("image", ImageSettings, IMAGE_CACHING_ENABLED="false").caching_enabled is False
+    assert read_settings("video", VideoSettings).caching_enabled is True
+    assert read_settings("video", VideoSettings, VIDEO_CACHING_ENABLED="false").caching_enabled is False
 
 
 def test_results_are_in_the_database_or_on_the_volume(read_settings: SettingsReader[Any]) -> None:

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.common.cache.blobs import CacheBlobs
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy
 from services.common.worker_pool import open_workers
-from services.image.cache import CacheBlobs
 from services.image.generation import ImageGenerator
 from services.image.planning import Plan, Planner, PlanningOptions
 from services.image.prompt import PromptRequest
@@ -34,7 +34,7 @@ def plan(provider: FakeImageProvider) -> Plan:
 @pytest.fixture
 async def generator() -> AsyncIterator[ImageGenerator]:
     policy = ProviderPolicy(limiters={"fal": ConcurrencyLimiter("fal", None, 10)})
-    blobs = CacheBlobs(FakeObjectStore(), 60)
+    blobs = CacheBlobs(FakeObjectStore(), "cache/images/", 60)
     async with (
         open_workers(1, max_queue=8, timeout_seconds=20) as workers,
         (opened := ImageGenerator(policy, workers, None, blobs, store_binary=False)).flights,

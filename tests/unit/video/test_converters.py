@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason
 from services.common.timing.alignment import Alignment
 from services.video.converters import to_generation_request, to_mux_request, to_source
 from services.video.duration_policy import LengthPolicy
-from services.video.generation import GenerationRequest
+from services.video.generation_request import GenerationRequest
 from services.video.inputs import Source
 from services.video.mux import CaptionRequest, MuxRequest
 from services.video.providers.interface import VideoRequest

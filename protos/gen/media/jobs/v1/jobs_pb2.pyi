@@ -59,7 +59,7 @@ JOB_CAPTIONS_TRACK: JobCaptions
 JOB_CAPTIONS_BURNED: JobCaptions
 
 class VideoSpec(_message.Message):
-    __slots__ = ("image_url", "image_key", "prompt", "seconds", "resolution", "model", "provider", "prompt_optimizer", "model_input", "image_input_name")
+    __slots__ = ("image_url", "image_key", "prompt", "seconds", "resolution", "model", "provider", "prompt_optimizer", "model_input", "image_input_name", "use_cache")
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     IMAGE_KEY_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class VideoSpec(_message.Message):
     PROMPT_OPTIMIZER_FIELD_NUMBER: _ClassVar[int]
     MODEL_INPUT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_INPUT_NAME_FIELD_NUMBER: _ClassVar[int]
+    USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     image_url: str
     image_key: str
     prompt: str
@@ -80,7 +81,8 @@ class VideoSpec(_message.Message):
     prompt_optimizer: bool
     model_input: _struct_pb2.Struct
     image_input_name: str
-    def __init__(self, image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., prompt: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., prompt_optimizer: _Optional[bool] = ..., model_input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., image_input_name: _Optional[str] = ...) -> None: ...
+    use_cache: bool
+    def __init__(self, image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., prompt: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., prompt_optimizer: _Optional[bool] = ..., model_input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., image_input_name: _Optional[str] = ..., use_cache: _Optional[bool] = ...) -> None: ...
 
 class VoiceSettings(_message.Message):
     __slots__ = ("stability", "similarity_boost", "style", "speed", "use_speaker_boost")

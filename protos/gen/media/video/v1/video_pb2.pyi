@@ -6,6 +6,7 @@ from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from media.common.v1 import alignment_pb2 as _alignment_pb2
+from media.common.v1 import cache_pb2 as _cache_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -133,7 +134,7 @@ class VideoProgress(_message.Message):
     def __init__(self, state: _Optional[_Union[VideoState, str]] = ..., percent: _Optional[float] = ..., estimated: _Optional[bool] = ..., prediction_id: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., queue_position: _Optional[int] = ...) -> None: ...
 
 class GenerateVideoRequest(_message.Message):
-    __slots__ = ("prompt", "image_url", "image_key", "seconds", "resolution", "model", "provider", "prompt_optimizer", "model_input", "image_input_name", "detach", "request_id", "object_key", "overwrite")
+    __slots__ = ("prompt", "image_url", "image_key", "seconds", "resolution", "model", "provider", "prompt_optimizer", "model_input", "image_input_name", "detach", "request_id", "object_key", "overwrite", "use_cache")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     IMAGE_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +149,7 @@ class GenerateVideoRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_KEY_FIELD_NUMBER: _ClassVar[int]
     OVERWRITE_FIELD_NUMBER: _ClassVar[int]
+    USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     image_url: str
     image_key: str
@@ -162,10 +164,11 @@ class GenerateVideoRequest(_message.Message):
     request_id: str
     object_key: str
     overwrite: bool
-    def __init__(self, prompt: _Optional[str] = ..., image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., prompt_optimizer: _Optional[bool] = ..., model_input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., image_input_name: _Optional[str] = ..., detach: _Optional[bool] = ..., request_id: _Optional[str] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ...) -> None: ...
+    use_cache: bool
+    def __init__(self, prompt: _Optional[str] = ..., image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., prompt_optimizer: _Optional[bool] = ..., model_input: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., image_input_name: _Optional[str] = ..., detach: _Optional[bool] = ..., request_id: _Optional[str] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ..., use_cache: _Optional[bool] = ...) -> None: ...
 
 class GeneratedVideo(_message.Message):
-    __slots__ = ("file", "provider", "model", "prediction_id", "seconds", "resolution", "prompt")
+    __slots__ = ("file", "provider", "model", "prediction_id", "seconds", "resolution", "prompt", "cache_status")
     FILE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +176,7 @@ class GeneratedVideo(_message.Message):
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
+    CACHE_STATUS_FIELD_NUMBER: _ClassVar[int]
     file: VideoFile
     provider: str
     model: str
@@ -180,7 +184,8 @@ class GeneratedVideo(_message.Message):
     seconds: int
     resolution: str
     prompt: str
-    def __init__(self, file: _Optional[_Union[VideoFile, _Mapping]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prediction_id: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., prompt: _Optional[str] = ...) -> None: ...
+    cache_status: _cache_pb2.CacheStatus
+    def __init__(self, file: _Optional[_Union[VideoFile, _Mapping]] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., prediction_id: _Optional[str] = ..., seconds: _Optional[int] = ..., resolution: _Optional[str] = ..., prompt: _Optional[str] = ..., cache_status: _Optional[_Union[_cache_pb2.CacheStatus, str]] = ...) -> None: ...
 
 class GenerateVideoResponse(_message.Message):
     __slots__ = ("progress", "video")
