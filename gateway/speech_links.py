@@ -54,13 +54,13 @@ class SpeechLinks:
         """Store a request without paying for it, and return the id of its link.
 
         Raises:
-            MediaError: VALIDATION_ERROR.
-            grpc.aio.AioRpcError: VOICE_NOT_FOUND.
+            MediaError: VALIDATION_ERROR, a field breaks a rule of the contract.
+            grpc.aio.AioRpcError: The service refuses the request: VALIDATION_ERROR, VOICE_NOT_FOUND, TEXT_TOO_LONG.
         """
+        # Before the service, which would name the fields by their place in its own request.
         validate(request)
-        if request.voice:
-            voice = tts_pb2.GetVoiceRequest(voice=request.voice, provider=request.provider)
-            await self._stub.GetVoice(voice, timeout=self._limits.read_seconds, metadata=call_metadata(owner))
+        check = tts_pb2.CheckSpeechRequest(request=request)
+        await self._stub.CheckSpeech(check, timeout=self._limits.read_seconds, metadata=call_metadata(owner))
         return await self._documents.create(request, owner)
 
     def get(self, link_id: str, owner: str) -> SpeechProduction:

@@ -151,6 +151,8 @@ async def test_a_cut_production_has_no_end_and_no_file(gateway: Gateway) -> None
     [
         ("?link=1", {}, 400, "VALIDATION_ERROR"),
         ("?link=1", {"text": "Hi!", "voice": "Unknown"}, 404, "VOICE_NOT_FOUND"),
+        ("?link=1", {"text": "Hi!", "outputFormat": "mp3_1"}, 400, "VALIDATION_ERROR"),
+        ("?link=1", {"text": "x" * 10_001}, 400, "TEXT_TOO_LONG"),
         ("?link=1", {"text": "Hi!", "includeAlignment": True}, 400, "VALIDATION_ERROR"),
         ("?link=please", {"text": "Hi!"}, 400, "VALIDATION_ERROR"),
     ],
