@@ -107,6 +107,12 @@ class Reason(Enum):
     PROVIDER_REJECTED_KEY = ReasonInfo(
         "FAILED_PRECONDITION", 500, False, "The provider refuses the configured key; replace it or widen its rights."
     )
+    MODEL_RETIRED = ReasonInfo(
+        "FAILED_PRECONDITION",
+        500,
+        False,
+        "The provider has switched the configured model off; the message names its successor.",
+    )
     GENERATION_FAILED = ReasonInfo(
         "INTERNAL", 500, False, "The provider failed or returned nothing usable; nothing was stored."
     )

@@ -61,6 +61,7 @@ def to_image_request(request: Request) -> ImageRequest:
         strength=_get_strength(request),
         use_cache=request.use_cache if has_field("use_cache") else True,
         provider=request.provider,
+        allow_fallback=request.allow_fallback,
         quality=_QUALITIES.get(request.quality),
         output=to_output_request(request.output),
     )

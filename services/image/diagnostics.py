@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.storage.factory import diagnose_storage
-from services.image.providers.gemini.request import TRAITS
+from services.image.providers.gemini.models import TRAITS, describe_end, get_traits
 from services.image.settings import ImageSettings
 
 _SUBJECT = "images"
@@ -45,6 +46,12 @@ def _check_providers(settings: ImageSettings) -> Iterator[Diagnostic]:
             f"GEMINI_IMAGE_MODEL is {settings.gemini_model_id}, an unknown model: only common shapes are requested",
             f"check the name; known models are {names}",
         )
+    ends = get_traits(settings.gemini_model_id).ends
+    if keys["gemini"][1] and ends is not None:
+        end, remedy = describe_end(settings.gemini_model_id).split("; ")
+        has_ended = datetime.now(UTC).date() >= ends
+        kind, verb = (problem, "was") if has_ended else (warning, "will be")
+        yield kind(_SUBJECT, f"GEMINI_IMAGE_MODEL: {settings.gemini_model_id} {verb} switched off on {end}", remedy)
     if bool(settings.brand_secondary_color) and not settings.brand_primary_color:
         yield warning(_SUBJECT, "the brand has a secondary colour and no primary colour", "set BRAND_PRIMARY_COLOR")
 

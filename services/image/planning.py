@@ -93,7 +93,9 @@ class Planner:
         brand = self._options.brand if request.use_brand else Brand()
         prompt = compose(brand.apply_to(request.prompt))
         size = _resolve_size(request, source)
-        names = dict.fromkeys((provider.name, *self._options.fallback_providers))
+        # A caller that names a provider wants that one: another one would answer, and cost, differently.
+        may_fall_back = request.allow_fallback or not request.provider
+        names = dict.fromkeys((provider.name, *(self._options.fallback_providers if may_fall_back else ())))
         candidates = tuple(
             _build_candidate(self._providers[name], request, prompt.text, size, source)
             for name in names

@@ -82,6 +82,8 @@ class ImageRequest:
     """Whether the image may be shared with identical requests."""
     provider: str = ""
     """Name of the provider."""
+    allow_fallback: bool = False
+    """Whether another provider may take over for a named one."""
     quality: Quality | None = None
     """Decides steps and encoder settings that are not set."""
     output: OutputRequest = OutputRequest()

@@ -148,6 +148,7 @@ async def open_providers(
         api_key=settings.gemini_api_key.get_secret_value(),
         base_url=settings.gemini_base_url,
         model_id=settings.gemini_model_id,
+        api_version=settings.gemini_api_version,
         timeout_seconds=settings.provider_timeout_seconds,
     )
     async with open_fal(fal_settings, fetcher) as fal, open_gemini(gemini_settings) as gemini:

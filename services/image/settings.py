@@ -104,6 +104,12 @@ class ImageSettings(StorageSettings, FetchSettings, CacheSettings, ServerSetting
         validation_alias="GEMINI_IMAGE_MODEL",
         description="Gemini model that generates images.",
     )
+    gemini_api_version: str = Field(
+        "v1",
+        pattern="^v[0-9]+(alpha|beta)?[0-9]*$",
+        validation_alias="GEMINI_API_VERSION",
+        description="Version of the Gemini API, such as `v1beta` for models in preview.",
+    )
     gemini_max_concurrent_calls: int | None = Field(
         None,
         ge=1,

@@ -37,6 +37,7 @@ def from_synthesize_request(
         text=request.text,
         voice=request.voice,
         provider=request.provider,
+        allow_fallback=request.allow_fallback,
         model_id=request.model_id,
         output_format=request.output_format,
         quality=_QUALITIES.get(request.quality, ""),

@@ -27,6 +27,8 @@ class SpeechRequest:
     output_format: str = ""
     quality: str = ""
     """low, medium or high."""
+    allow_fallback: bool = False
+    """Whether another provider may take over for a named one."""
     language_code: str = ""
     settings: VoiceSettings = VoiceSettings()
     seed: int | None = None
@@ -131,6 +133,9 @@ class Planner:
 
     def _plan_fallbacks(self, request: SpeechRequest, provider: SpeechProvider, voice: Voice) -> tuple[Plan, ...]:
         """Return plans of the fallback providers that have a voice of the same name, and the format."""
+        if request.provider and not request.allow_fallback:
+            # A caller that names a provider wants that one: another one would sound, and cost, differently.
+            return ()
         found = []
         for name in self._options.fallback_providers:
             other = self._providers.get(name)

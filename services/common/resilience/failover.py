@@ -16,6 +16,7 @@ FAILOVER_REASONS = frozenset(
     {
         Reason.API_KEY_MISSING,
         Reason.GENERATION_FAILED,
+        Reason.MODEL_RETIRED,
         Reason.PROVIDER_BUSY,
         Reason.PROVIDER_QUOTA_EXCEEDED,
         Reason.PROVIDER_REJECTED_KEY,
@@ -140,7 +141,7 @@ def check_any_ready(providers: Sequence[CheckedProvider]) -> None:
         providers: The providers of a request, in order of preference; at least one.
 
     Raises:
-        MediaError: API_KEY_MISSING.
+        MediaError: API_KEY_MISSING, MODEL_RETIRED.
     """
     failures: list[MediaError] = []
     for provider in providers:

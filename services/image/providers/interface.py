@@ -120,7 +120,7 @@ class ImageProvider(ABC):
         """Raise if no request can succeed, because the provider is not configured; makes no calls.
 
         Raises:
-            MediaError: API_KEY_MISSING.
+            MediaError: API_KEY_MISSING, MODEL_RETIRED.
         """
         return
 

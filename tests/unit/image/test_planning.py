@@ -125,8 +125,15 @@ def test_fields_that_the_request_does_not_set_are_not_ignored_fields() -> None:
 def test_fallback_providers_follow_in_order_without_repetition() -> None:
     planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini", "unknown")))
     assert [candidate.provider.name for candidate in planner.plan(REQUEST).candidates] == ["fal", "gemini"]
-    plan = planner.plan(replace(REQUEST, provider="gemini"))
+    plan = planner.plan(replace(REQUEST, provider="gemini", allow_fallback=True))
     assert [candidate.provider.name for candidate in plan.candidates] == ["gemini", "fal"]
+
+
+def test_a_named_provider_is_not_replaced_unless_allowed() -> None:
+    planner = Planner({"fal": FAL, "gemini": GEMINI}, PlanningOptions("fal", ("fal", "gemini")))
+    for name in ("fal", "gemini"):
+        plan = planner.plan(replace(REQUEST, provider=name))
+        assert [candidate.provider.name for candidate in plan.candidates] == [name]
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,13 @@ def test_a_fallback_has_a_voice_of_the_same_name_and_the_format() -> None:
     chosen = build_planner(
         first, other_voices, other_formats, second, fallbacks=("third", "fourth", "elevenlabs", "espeak")
     )
-    plan = chosen.plan(replace(REQUEST, provider="elevenlabs"))
-    assert [one.provider for one in plan.fallbacks] == [second]
+    for request in (REQUEST, replace(REQUEST, provider="elevenlabs", allow_fallback=True)):
+        assert [one.provider for one in chosen.plan(request).fallbacks] == [second]
+
+
+def test_a_named_provider_is_not_replaced_unless_allowed() -> None:
+    chosen = build_planner(FakeSpeechProvider(name="elevenlabs"), FakeSpeechProvider(), fallbacks=("espeak",))
+    assert chosen.plan(replace(REQUEST, provider="elevenlabs")).fallbacks == ()
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 
 import orjson
 
-from services.common.errors import Reason
+from services.common.errors import MediaError, Reason
 from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
+from services.image.providers.gemini.models import describe_end, get_traits
 from services.image.providers.gemini.request import build_body, describe_shape, fold_seed
 from services.image.providers.gemini.response import build_error, map_response, parse_image
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
@@ -18,26 +20,40 @@ from services.image.providers.interface import GeneratedImage, ImageProvider, Im
 _MAX_SIDE_PIXELS = 4096
 
 
+def _get_today() -> date:
+    return datetime.now(UTC).date()
+
+
 class GeminiProvider(ImageProvider):
     """Generates images with a Gemini model, which supports a prompt, a source, an aspect ratio and a seed.
 
     Args:
         client: HTTP client of the API.
         settings: Key, model and time limits.
+        today: Returns the date, in UTC.
     """
 
     name = PROVIDER
 
-    def __init__(self, client: ProviderHttpClient, settings: GeminiSettings) -> None:
+    def __init__(
+        self, client: ProviderHttpClient, settings: GeminiSettings, today: Callable[[], date] = _get_today
+    ) -> None:
         self._client = client
+        self._today = today
         self._settings = settings
         model = Model(settings.model_id, _MAX_SIDE_PIXELS, takes_safety_checker=True)
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
     def check_ready(self) -> None:
-        """Raise API_KEY_MISSING if no key is configured."""
+        """Raise API_KEY_MISSING if no key is configured, MODEL_RETIRED if Google has switched the model off."""
         if not self._settings.api_key:
             raise build_error(Reason.API_KEY_MISSING)
+        model_id = self._settings.model_id
+        traits = get_traits(model_id)
+        if traits.ends is not None and self._today() >= traits.ends:
+            metadata = {"provider": PROVIDER, "model": model_id, "successor": traits.successor}
+            message = f"Gemini has switched off {model_id} on {describe_end(model_id)}, or choose another provider."
+            raise MediaError(Reason.MODEL_RETIRED, message, metadata=metadata)
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image; a cancelled call closes the connection, which may not stop Gemini."""
@@ -53,7 +69,9 @@ class GeminiProvider(ImageProvider):
         # In a thread: decoding megabytes of base64 would block the event loop.
         image = await asyncio.to_thread(parse_image, content)
         seed = None if spec.seed is None else fold_seed(spec.seed)
-        return GeneratedImage(image.data, image.content_type, seed, request_id=image.response_id)
+        return GeneratedImage(
+            image.data, image.content_type, seed, request_id=image.response_id, cost_units=image.tokens
+        )
 
     def describe_shape(self, spec: ImageSpec) -> str:
         """Return aspect ratio and resolution: the API takes no size in pixels."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pybase64
 
 from services.common.images import Size
+from services.image.providers.gemini.models import Traits, get_traits
 from services.image.providers.interface import ImageSpec, Mode
 
-_TEN = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-_FOURTEEN = (*_TEN, "1:4", "4:1", "1:8", "8:1")
 _SEED_RANGE = 2**31
 _CATEGORIES = (
     "HARM_CATEGORY_HARASSMENT",
@@ -25,30 +22,9 @@ _CATEGORIES = (
 _RESOLUTIONS = (("1K", 1376), ("2K", 2752), ("4K", 5504))
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """The shapes that a model supports."""
-
-    ratios: tuple[str, ...]
-    """Aspect ratios as width:height."""
-    resolutions: tuple[str, ...]
-    """Resolutions; empty if the model takes no resolution."""
-
-
-TRAITS: Mapping[str, Traits] = {
-    "gemini-nano-banana-2.1": Traits(_FOURTEEN, ("1K", "2K", "4K")),
-    "gemini-3-pro-image": Traits(_TEN, ("1K", "2K", "4K")),
-    "gemini-3.1-flash-image": Traits(_FOURTEEN, ("1K", "2K", "4K")),
-    "gemini-3.1-flash-lite-image": Traits(_TEN, ("1K",)),
-    "gemini-2.5-flash-image": Traits(_TEN, ()),
-}
-"""Known models; other models are sent an aspect ratio only."""
-_UNKNOWN = Traits(_TEN, ())
-
-
 def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
     """Return the JSON body of generateContent."""
-    traits = _get_traits(model_id)
+    traits = get_traits(model_id)
     parts: list[dict[str, Any]] = [{"text": spec.prompt}]
     if spec.source is not None:
         data = pybase64.b64encode(spec.source.data).decode()
@@ -64,11 +40,7 @@ def build_body(spec: ImageSpec, model_id: str) -> dict[str, Any]:
 
 def describe_shape(spec: ImageSpec, model_id: str) -> str:
     """Return the aspect ratio, and the resolution if the model has several."""
-    return " ".join(_build_image_config(spec, _get_traits(model_id)).values())
-
-
-def _get_traits(model_id: str) -> Traits:
-    return TRAITS.get(model_id, _UNKNOWN)
+    return " ".join(_build_image_config(spec, get_traits(model_id)).values())
 
 
 def _build_image_config(spec: ImageSpec, traits: Traits) -> dict[str, str]:

@@ -22,6 +22,10 @@ build_error = ErrorBuilder(
     {
         Reason.API_KEY_MISSING: "GEMINI_API_KEY is not set; set it, or choose another provider.",
         Reason.PROVIDER_REJECTED_KEY: "Gemini refuses GEMINI_API_KEY; replace the key or extend its permissions.",
+        Reason.PROVIDER_QUOTA_EXCEEDED: (
+            "The quota of the Gemini account is used up for today, or it has none for this model; wait for the next"
+            " day, enable billing, or choose another provider."
+        ),
         Reason.PROVIDER_BUSY: "Gemini has reached its limit of calls; retry after the delay.",
         Reason.PROVIDER_UNAVAILABLE: "Gemini is down or unreachable; retry later.",
         Reason.PROVIDER_TIMEOUT: "Gemini did not return the image in time; retry.",
@@ -61,6 +65,9 @@ _BLOCKED = frozenset(
     }
 )
 """Finish reasons that mean refused content."""
+_MAX_LEVELS = 20
+"""Levels of an answer in which images are searched."""
+_ZERO_LIMIT = re.compile(r"limit: 0\b")
 _DELAY = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
 
 
@@ -71,6 +78,8 @@ class InlineImage:
     data: bytes
     content_type: str
     response_id: str
+    tokens: int | None
+    """Tokens of the image, which decide its price; None if Gemini does not report them."""
 
 
 def parse_image(content: bytes) -> InlineImage:
@@ -80,22 +89,16 @@ def parse_image(content: bytes) -> InlineImage:
         MediaError: There is no image: CONTENT_BLOCKED, because of the content; GENERATION_FAILED, for another reason.
     """
     body = _parse_json(content)
-    candidates = body.get("candidates") or []
-    if not candidates:
-        feedback = body.get("promptFeedback")
-        refused = isinstance(feedback, dict) and bool(feedback.get("blockReason"))
-        raise build_error(Reason.CONTENT_BLOCKED if refused else Reason.GENERATION_FAILED, may_be_charged=not refused)
-    found = list(_iterate_images(candidates[0]))
-    if not found:
-        raise _to_missing_image_error(candidates[0])
-    # The last one: drafts come before the final image.
-    inline = found[-1]
+    _log_status(body)
+    inline = _choose_image(body)
+    if inline is None:
+        raise _to_missing_image_error(body)
     try:
         data = pybase64.b64decode(str(inline.get("data", "")), validate=True)
     except ValueError:
         raise build_error(Reason.GENERATION_FAILED, may_be_charged=True) from None
     content_type = str(inline.get("mimeType") or inline.get("mime_type") or "")
-    return InlineImage(data, content_type, str(body.get("responseId") or ""))
+    return InlineImage(data, content_type, str(body.get("responseId") or ""), _count_tokens(body))
 
 
 def map_response(status: int, headers: Mapping[str, str], body: object, *, work_started: bool) -> MediaError:
@@ -114,21 +117,91 @@ def map_response(status: int, headers: Mapping[str, str], body: object, *, work_
     reason = _BY_NAME.get(name) or _BY_STATUS.get(status, Reason.GENERATION_FAILED)
     if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
         reason = Reason.PROVIDER_REJECTED_KEY
+    if reason is Reason.PROVIDER_BUSY and _is_quota_used_up(error, details):
+        reason = Reason.PROVIDER_QUOTA_EXCEEDED
     log.warning("gemini refused a call", code=status, status=name[:40], reason=reason.name)
     return build_error(reason, retry_after_seconds=_find_retry_after(headers, details))
 
 
-def _iterate_images(candidate: object) -> Iterator[Mapping[str, Any]]:
-    content = candidate.get("content") if isinstance(candidate, dict) else None
-    for part in (content.get("parts") or []) if isinstance(content, dict) else []:
-        inline = part.get("inlineData") or part.get("inline_data") if isinstance(part, dict) else None
-        if isinstance(inline, dict) and not part.get("thought"):
-            yield inline
+def _choose_image(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the image of an answer, wherever it stands; None without one.
+
+    The last one that is no draft: drafts come before the final image. A draft counts only if the model ended normally
+    and returned nothing else.
+    """
+    found = list(_iterate_images(body, is_draft=False))
+    final = [inline for inline, is_draft in found if not is_draft]
+    if not final and all(finish in ("", "STOP") for finish in _list_finish_reasons(body)):
+        final = [inline for inline, _ in found]
+    return final[-1] if final else None
 
 
-def _to_missing_image_error(candidate: object) -> MediaError:
-    """Return the error for a candidate without an image: refused for its content, or answered with text only."""
-    finish = str(candidate.get("finishReason", "")) if isinstance(candidate, dict) else ""
+def _iterate_images(
+    node: object, *, is_draft: bool, levels: int = _MAX_LEVELS
+) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Yield each image in a tree of JSON, and whether it is a draft, in order."""
+    if not levels:
+        return
+    if isinstance(node, list):
+        for item in node:
+            yield from _iterate_images(item, is_draft=is_draft, levels=levels - 1)
+    elif isinstance(node, dict):
+        is_draft = is_draft or bool(node.get("thought"))
+        for name, value in node.items():
+            if name in ("inlineData", "inline_data") and isinstance(value, dict):
+                content_type = str(value.get("mimeType") or value.get("mime_type") or "")
+                if content_type.startswith("image/") or not content_type:
+                    yield value, is_draft
+            else:
+                yield from _iterate_images(value, is_draft=is_draft, levels=levels - 1)
+
+
+def _list_finish_reasons(body: Mapping[str, Any]) -> list[str]:
+    candidates = body.get("candidates")
+    found = candidates if isinstance(candidates, list) else []
+    return [str(item.get("finishReason") or "") for item in found if isinstance(item, dict)]
+
+
+def _count_tokens(body: Mapping[str, Any]) -> int | None:
+    """Return the tokens of the generated image, else those of the whole answer."""
+    usage = body.get("usageMetadata")
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("candidatesTokensDetails")
+    counts = [
+        item.get("tokenCount")
+        for item in (details if isinstance(details, list) else [])
+        if isinstance(item, dict) and item.get("modality") == "IMAGE"
+    ]
+    numbers = [count for count in counts if isinstance(count, int)]
+    total = usage.get("candidatesTokenCount")
+    return sum(numbers) if numbers else total if isinstance(total, int) else None
+
+
+def _log_status(body: Mapping[str, Any]) -> None:
+    """Log the announced end of a model."""
+    status = body.get("modelStatus")
+    if isinstance(status, dict) and status.get("retirementTime"):
+        log.warning("gemini announces the end of the model", ends_at=str(status["retirementTime"])[:30])
+
+
+def _is_quota_used_up(error: Mapping[str, Any], details: list[Mapping[str, Any]]) -> bool:
+    """Return whether a quota of a day or of zero refuses a call: a retry within minutes cannot succeed."""
+    for detail in details:
+        violations = detail.get("violations")
+        for item in violations if isinstance(violations, list) else []:
+            if isinstance(item, dict) and (
+                "PerDay" in str(item.get("quotaId", "")) or str(item.get("quotaValue", "")) == "0"
+            ):
+                return True
+    return _ZERO_LIMIT.search(str(error.get("message", ""))) is not None
+
+
+def _to_missing_image_error(body: Mapping[str, Any]) -> MediaError:
+    """Return the error for an answer without an image: refused for its content, or answered with text only."""
+    finish = next(iter(_list_finish_reasons(body)), "")
+    feedback = body.get("promptFeedback")
+    if isinstance(feedback, dict) and feedback.get("blockReason") and not body.get("candidates"):
+        return build_error(Reason.CONTENT_BLOCKED)
     log.warning("gemini returned no image", finish_reason=finish[:40])
     # Text instead of an image is how the model itself refuses.
     refused = finish in _BLOCKED or finish == "STOP"

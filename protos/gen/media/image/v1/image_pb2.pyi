@@ -131,7 +131,7 @@ class ImageOutput(_message.Message):
     def __init__(self, format: _Optional[str] = ..., encoder_quality: _Optional[int] = ..., compression_level: _Optional[int] = ..., fit: _Optional[_Union[ImageFit, str]] = ..., variants: _Optional[_Iterable[_Union[ImageVariantSpec, _Mapping]]] = ..., object_key: _Optional[str] = ..., overwrite: _Optional[bool] = ..., content_addressed: _Optional[bool] = ..., metadata: _Optional[_Mapping[str, str]] = ..., inline: _Optional[bool] = ...) -> None: ...
 
 class GenerateImageRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output")
+    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output", "allow_fallback")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +146,7 @@ class GenerateImageRequest(_message.Message):
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     STYLE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     image_size: str
@@ -160,7 +161,8 @@ class GenerateImageRequest(_message.Message):
     quality: ImageQuality
     style: PromptStyle
     output: ImageOutput
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ...) -> None: ...
+    allow_fallback: bool
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ..., allow_fallback: _Optional[bool] = ...) -> None: ...
 
 class GenerateImageResponse(_message.Message):
     __slots__ = ("image",)
@@ -169,7 +171,7 @@ class GenerateImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ...) -> None: ...
 
 class GenerateImageFastRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output")
+    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output", "allow_fallback")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +186,7 @@ class GenerateImageFastRequest(_message.Message):
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     STYLE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     image_size: str
@@ -198,7 +201,8 @@ class GenerateImageFastRequest(_message.Message):
     quality: ImageQuality
     style: PromptStyle
     output: ImageOutput
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ...) -> None: ...
+    allow_fallback: bool
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ..., allow_fallback: _Optional[bool] = ...) -> None: ...
 
 class GenerateImageFastResponse(_message.Message):
     __slots__ = ("image",)
@@ -207,7 +211,7 @@ class GenerateImageFastResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ...) -> None: ...
 
 class TransformImageRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output", "image_url", "image_key", "strength")
+    __slots__ = ("prompt", "negative_prompt", "image_size", "width", "height", "num_inference_steps", "seed", "guidance_scale", "enable_safety_checker", "use_cache", "provider", "quality", "style", "output", "image_url", "image_key", "strength", "allow_fallback")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +229,7 @@ class TransformImageRequest(_message.Message):
     IMAGE_URL_FIELD_NUMBER: _ClassVar[int]
     IMAGE_KEY_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     image_size: str
@@ -242,7 +247,8 @@ class TransformImageRequest(_message.Message):
     image_url: str
     image_key: str
     strength: float
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ..., image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., strength: _Optional[float] = ...) -> None: ...
+    allow_fallback: bool
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., image_size: _Optional[str] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., seed: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., enable_safety_checker: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., provider: _Optional[str] = ..., quality: _Optional[_Union[ImageQuality, str]] = ..., style: _Optional[_Union[PromptStyle, _Mapping]] = ..., output: _Optional[_Union[ImageOutput, _Mapping]] = ..., image_url: _Optional[str] = ..., image_key: _Optional[str] = ..., strength: _Optional[float] = ..., allow_fallback: _Optional[bool] = ...) -> None: ...
 
 class TransformImageResponse(_message.Message):
     __slots__ = ("image",)

@@ -40,7 +40,7 @@ VOICE_TYPE_ACCOUNT: VoiceType
 VOICE_TYPE_EMBEDDED: VoiceType
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality", "allow_fallback")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +62,7 @@ class SynthesizeRequest(_message.Message):
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -83,7 +84,8 @@ class SynthesizeRequest(_message.Message):
     use_cache: bool
     store: bool
     quality: AudioQuality
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ...) -> None: ...
+    allow_fallback: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ..., allow_fallback: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("header", "audio", "alignment", "done")
@@ -98,7 +100,7 @@ class SynthesizeResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[SpeechHeader, _Mapping]] = ..., audio: _Optional[bytes] = ..., alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., done: _Optional[_Union[SpeechDone, _Mapping]] = ...) -> None: ...
 
 class SynthesizeStreamRequest(_message.Message):
-    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality")
+    __slots__ = ("text", "voice", "provider", "model_id", "output_format", "language_code", "stability", "similarity_boost", "style", "speed", "use_speaker_boost", "seed", "previous_text", "next_text", "previous_request_ids", "next_request_ids", "apply_text_normalization", "include_alignment", "use_cache", "store", "quality", "allow_fallback")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +122,7 @@ class SynthesizeStreamRequest(_message.Message):
     USE_CACHE_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     provider: str
@@ -141,7 +144,8 @@ class SynthesizeStreamRequest(_message.Message):
     use_cache: bool
     store: bool
     quality: AudioQuality
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ...) -> None: ...
+    allow_fallback: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., provider: _Optional[str] = ..., model_id: _Optional[str] = ..., output_format: _Optional[str] = ..., language_code: _Optional[str] = ..., stability: _Optional[float] = ..., similarity_boost: _Optional[float] = ..., style: _Optional[float] = ..., speed: _Optional[float] = ..., use_speaker_boost: _Optional[bool] = ..., seed: _Optional[int] = ..., previous_text: _Optional[str] = ..., next_text: _Optional[str] = ..., previous_request_ids: _Optional[_Iterable[str]] = ..., next_request_ids: _Optional[_Iterable[str]] = ..., apply_text_normalization: _Optional[str] = ..., include_alignment: _Optional[bool] = ..., use_cache: _Optional[bool] = ..., store: _Optional[bool] = ..., quality: _Optional[_Union[AudioQuality, str]] = ..., allow_fallback: _Optional[bool] = ...) -> None: ...
 
 class CheckSpeechRequest(_message.Message):
     __slots__ = ("request",)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
-from services.image.providers.gemini.request import TRAITS, build_body
+from services.image.providers.gemini.models import TRAITS
+from services.image.providers.gemini.request import build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
 from tests.fakes.gemini import API_KEY, FakeGemini, build_answer, build_part, run_gemini
@@ -24,7 +25,7 @@ from tests.fakes.image_provider import make_image
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "gemini"
 CAT = ImageSpec(Mode.STANDARD, "a cat", Size(1920, 1080), seed=7)
-MODEL = "gemini-3.1-flash-image"
+MODEL = "gemini-3-pro-image"
 
 
 def load_golden(name: str) -> Any:
@@ -55,7 +56,9 @@ async def test_a_generate_request_equals_the_request_of_the_official_client(
     generated = await provider.generate(CAT)
     (sent,) = gemini.requests
     expected = load_golden("image")
-    assert (sent.method, sent.path, sent.query) == (expected["method"], expected["path"], expected["query"])
+    # The captured request named a model that Google has switched off since.
+    path = expected["path"].replace("gemini-3.1-flash-image", MODEL)
+    assert (sent.method, sent.path, sent.query) == (expected["method"], path, expected["query"])
     assert {name: sent.headers[name] for name in expected["semantic_headers"]} == expected["semantic_headers"]
     # The captured request relaxed one filter; with the safety checker on, the provider sends no filter settings.
     body = {name: value for name, value in expected["body"].items() if name != "safetySettings"}
@@ -116,9 +119,110 @@ async def test_drafts_are_skipped(gemini: FakeGemini, provider: GeminiProvider) 
     assert (generated.data, generated.content_type) == (last, "image/jpeg")
 
 
+IMAGE = build_part(make_image())
+DRAFT = build_part(b"draft", thought=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        build_answer({"text": "Here it is."}, IMAGE),
+        build_answer({**IMAGE, "thought": True}),
+        build_answer(DRAFT, {**IMAGE, "thought": True}),
+        build_answer(DRAFT, IMAGE, DRAFT),
+        build_answer({"functionResponse": {"parts": [IMAGE]}}),
+        build_answer({"inline_data": {"mime_type": "image/png", "data": IMAGE["inlineData"]["data"]}}),
+        {"candidates": [*build_answer({"text": "no"})["candidates"], *build_answer(IMAGE)["candidates"]]},
+        build_answer(IMAGE, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
+        build_answer(IMAGE, finish="MAX_TOKENS"),
+    ],
+)
+async def test_the_only_image_is_the_image_wherever_it_stands(
+    gemini: FakeGemini, provider: GeminiProvider, body: Any
+) -> None:
+    gemini.answers.append((200, body))
+    generated = await provider.generate(CAT)
+    assert (generated.data, generated.content_type) == (make_image(), "image/png")
+
+
+@pytest.mark.parametrize(
+    ("usage", "units"),
+    [
+        ({"candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1120}], "candidatesTokenCount": 1200}, 1120),
+        ({"candidatesTokenCount": 1290}, 1290),
+        ({"candidatesTokensDetails": ["odd"], "candidatesTokenCount": "odd"}, None),
+        ({}, None),
+        ("odd", None),
+    ],
+)
+async def test_the_tokens_of_the_image_are_its_cost(
+    gemini: FakeGemini, provider: GeminiProvider, usage: Any, units: int | None
+) -> None:
+    gemini.answers.append(
+        (200, {**build_answer(IMAGE), "usageMetadata": usage, "modelStatus": {"retirementTime": "x"}})
+    )
+    assert (await provider.generate(CAT)).cost_units == units
+
+
+@pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "imagen-4.0-generate-001", "imagen-4.0-fast-generate-001"])
+async def test_a_model_that_was_switched_off_is_refused_before_a_request(gemini: FakeGemini, model: str) -> None:
+    async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, model)) as provider:
+        error = await catch_error(provider)
+        with pytest.raises(MediaError):
+            provider.check_ready()
+    assert error.reason is Reason.MODEL_RETIRED
+    assert error.metadata["successor"] == "gemini-nano-banana-2.1"
+    assert "GEMINI_IMAGE_MODEL=gemini-nano-banana-2.1" in error.message
+    assert gemini.requests == []
+
+
+def test_every_model_with_an_end_has_a_successor_without_one() -> None:
+    for traits in TRAITS.values():
+        assert bool(traits.ends) == bool(traits.successor)
+        assert not traits.successor or TRAITS[traits.successor].ends is None
+
+
+async def test_the_version_of_the_api_is_configurable(gemini: FakeGemini) -> None:
+    settings = GeminiSettings(API_KEY, gemini.base_url, MODEL, api_version="v1beta")
+    async with open_gemini(settings) as provider:
+        await provider.generate(CAT)
+    assert gemini.requests[0].path == f"/v1beta/models/{MODEL}:generateContent"
+
+
+def make_quota(quota_id: str, value: object = "100") -> dict[str, Any]:
+    return {
+        "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+        "violations": [{"quotaId": quota_id, "quotaValue": value}],
+    }
+
+
+PER_DAY = make_quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
+PER_MINUTE = make_quota("GenerateRequestsPerMinutePerProjectPerModel")
+
+
+@pytest.mark.parametrize(
+    ("details", "message", "reason"),
+    [
+        ([PER_MINUTE, {"retryDelay": "34s"}], "", Reason.PROVIDER_BUSY),
+        ([PER_DAY, {"retryDelay": "34s"}], "", Reason.PROVIDER_QUOTA_EXCEEDED),
+        ([make_quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", 0)], "", Reason.PROVIDER_QUOTA_EXCEEDED),
+        ([], "Quota exceeded for metric: x, limit: 0, model: y", Reason.PROVIDER_QUOTA_EXCEEDED),
+        ([], "Quota exceeded for metric: x, limit: 10", Reason.PROVIDER_BUSY),
+        ([{"violations": "odd"}], "", Reason.PROVIDER_BUSY),
+    ],
+)
+async def test_a_quota_that_no_wait_restores_is_no_busy_provider(
+    gemini: FakeGemini, provider: GeminiProvider, details: list[Any], message: str, reason: Reason
+) -> None:
+    error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": message, "details": details}
+    gemini.answers.append((429, {"error": error}))
+    assert (await catch_error(provider)).reason is reason
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        (build_answer(DRAFT, finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
         ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Reason.CONTENT_BLOCKED),
         (build_answer(finish="IMAGE_SAFETY"), Reason.CONTENT_BLOCKED),
         (build_answer(finish="SAFETY"), Reason.CONTENT_BLOCKED),
