@@ -21,6 +21,7 @@ from gateway.app import SERVICES
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
+from gateway.suite_state import PartState
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
@@ -66,7 +67,9 @@ def list_known_words() -> set[str]:
     statuses = health_pb2.HealthCheckResponse.ServingStatus.keys()
     kinds = [kind for service in SERVICES for kind in service.file.enum_types_by_name.values()]
     enums = {name for kind in kinds for name in kind.values_by_name}
-    return enums | list_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
+    # Words of Envoy's own configuration, and of the report on the parts of the suite.
+    further = {"STRICT_DNS", *(state.value for state in PartState)}
+    return further | enums | list_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
 
 
 def list_routes() -> set[str]:
