@@ -9,7 +9,7 @@ from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
 from services.common.timing.alignment import Alignment
 from services.tts.events import AudioUrl, Done, Header, StoredAudio
 from services.tts.planning import SpeechRequest
-from services.tts.providers.interface import AudioChunk, Voice, VoiceSettings
+from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
 
 _VOICE_TYPES = {
     "custom": tts_pb2.VOICE_TYPE_CUSTOM,
@@ -119,6 +119,22 @@ def extend_alignment(message: alignment_pb2.Alignment, alignment: Alignment) -> 
     message.character_start_times_seconds.extend(alignment.starts_seconds)
     message.character_end_times_seconds.extend(alignment.ends_seconds)
     message.SetInParent()
+
+
+def to_speech_models(name: str, capabilities: Capabilities) -> list[tts_pb2.SpeechModel]:
+    """Return the messages for the models of the provider `name`."""
+    return [
+        tts_pb2.SpeechModel(
+            provider=name,
+            model_id=model.model_id,
+            is_default=model.model_id == capabilities.default_model_id,
+            max_text_characters=model.traits["max_text_characters"],
+            ignored_fields=model.traits.get("ignores", ()),
+            end_date=model.end_date,
+            successor=model.successor,
+        )
+        for model in capabilities.models.values()
+    ]
 
 
 def to_voice(voice: Voice) -> tts_pb2.Voice:

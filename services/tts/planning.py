@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from services.common.errors import MediaError, Reason, invalid
+from services.common.providers.models import check_model
 from services.common.resilience.failover import check_any_ready
 from services.common.text.normalization import clean_text, normalize_text
 from services.tts.events import Plan
@@ -151,12 +152,14 @@ class Planner:
         self, request: SpeechRequest, provider: SpeechProvider, voice: Voice, fallbacks: tuple[Plan, ...]
     ) -> Plan:
         capabilities = provider.capabilities
+        model_id = request.model_id or capabilities.default_model_id
+        check_model(capabilities.models, model_id, "model_id")
         spec = SpeechSpec(
             text=request.text,
             voice=voice,
             output_format=_parse_output_format(request, provider),
             settings=request.settings.with_defaults(capabilities.default_settings),
-            model_id=request.model_id or capabilities.default_model_id,
+            model_id=model_id,
             language_code=request.language_code,
             seed=request.seed,
             previous_text=request.previous_text,
@@ -192,4 +195,5 @@ def get_max_call_characters(plan: Plan) -> int:
 
 def _get_max_text_characters(plan: Plan) -> int:
     capabilities = plan.provider.capabilities
-    return capabilities.max_text_characters.get(plan.spec.model_id, capabilities.default_max_text_characters)
+    model = capabilities.models.get(plan.spec.model_id)
+    return capabilities.default_max_text_characters if model is None else int(model.traits["max_text_characters"])

@@ -21,6 +21,7 @@ from services.tts.converters import (
     from_synthesize_request,
     to_speech_done,
     to_speech_header,
+    to_speech_models,
     to_stored_audio,
     to_stream_response,
     to_voice,
@@ -107,6 +108,16 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         voices = [voice for provider in chosen for voice in await provider.list_voices()]
         shown, next_page_token = build_page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
+
+    async def ListModels(self, request: tts_pb2.ListModelsRequest, context: Context) -> tts_pb2.ListModelsResponse:
+        """Return the known models of all providers."""
+        return tts_pb2.ListModelsResponse(
+            models=[
+                model
+                for name, provider in self._providers.items()
+                for model in to_speech_models(name, provider.capabilities)
+            ]
+        )
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:
         """Return a voice as Synthesize would find it."""

@@ -21,7 +21,7 @@ from services.video.inputs import Source
 from services.video.mux import DEFAULT_DELAY_MS, CaptionRequest, MuxRequest, MuxResult
 from services.video.probe import MediaFile, StreamInfo
 from services.video.progress import Progress, State
-from services.video.providers.interface import VideoRequest
+from services.video.providers.interface import VideoProvider, VideoRequest
 from services.video.records import GenerationRecord
 from services.video.video_store import CONTENT_TYPE, Destination, RecordedVideo, StoredVideo, VideoUrl
 
@@ -115,6 +115,24 @@ def to_generation_progress(item: GenerationStatus) -> video_pb2.VideoProgress:
     message = to_progress(item.progress)
     message.prediction_id, message.provider, message.model = item.prediction_id, item.provider, item.model
     return message
+
+
+def to_video_models(provider: VideoProvider) -> list[video_pb2.VideoModel]:
+    """Return the messages for the known models of a provider."""
+    return [
+        video_pb2.VideoModel(
+            provider=provider.name,
+            model=name,
+            is_default=name == provider.default_model,
+            shapes=[
+                video_pb2.VideoShape(resolution=resolution, seconds=seconds)
+                for resolution, seconds in model.traits["seconds_by_resolution"].items()
+            ],
+            end_date=model.end_date,
+            successor=model.successor,
+        )
+        for name, model in provider.models.items()
+    ]
 
 
 def to_generated_video(record: GenerationRecord, video: StoredVideo, url: VideoUrl) -> video_pb2.GeneratedVideo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 
 from services.common.errors import MediaError, Reason
@@ -42,6 +42,11 @@ class GenerationManager:
         self._default_provider = default_provider
         self._max_generations = max_generations
         self._tasks: dict[asyncio.Task[GenerationRecord], GenerationTask] = {}
+
+    @property
+    def providers(self) -> Collection[VideoProvider]:
+        """The configured providers."""
+        return self._providers.values()
 
     @property
     def running_count(self) -> int:

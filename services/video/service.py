@@ -23,6 +23,7 @@ from services.video.converters import (
     to_progress,
     to_recorded_video,
     to_source,
+    to_video_models,
 )
 from services.video.generation_manager import GenerationManager
 from services.video.inputs import Inputs
@@ -148,6 +149,11 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
         with self._accounting.record_call("ProbeMedia", principal), self._workspaces.open_folder() as folder:
             local = await self._inputs.fetch(to_source(request.media), folder, "media", principal)
         return video_pb2.ProbeMediaResponse(info=to_media_info(local.media))
+
+    async def ListModels(self, request: video_pb2.ListModelsRequest, context: Context) -> video_pb2.ListModelsResponse:
+        """Return the known models of all providers."""
+        models = [model for provider in self._manager.providers for model in to_video_models(provider)]
+        return video_pb2.ListModelsResponse(models=models)
 
     async def GetVideo(self, request: video_pb2.GetVideoRequest, context: Context) -> video_pb2.GetVideoResponse:
         """Return a video of the caller, with a new URL."""

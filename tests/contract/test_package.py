@@ -56,6 +56,11 @@ class FixedSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.CheckSpeechResponse:
         return tts_pb2.CheckSpeechResponse()
 
+    async def ListModels(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.ListModelsRequest, context: object
+    ) -> tts_pb2.ListModelsResponse:
+        return tts_pb2.ListModelsResponse()
+
     async def ListVoices(  # noqa: N802 - named by the contract
         self, request: tts_pb2.ListVoicesRequest, context: object
     ) -> tts_pb2.ListVoicesResponse:

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from services.common.providers.models import ModelInfo
 from services.common.text.directions import Kind
 from services.common.timing.alignment import Alignment
 from services.tts.formats import OutputFormat
@@ -126,8 +127,8 @@ class Capabilities:
     """Model for requests that name none; empty if the provider has no models."""
     default_settings: VoiceSettings = VoiceSettings()
     """Values of settings that the request does not set."""
-    max_text_characters: Mapping[str, int] = field(default_factory=dict)
-    """Longest text by model id."""
+    models: Mapping[str, ModelInfo] = field(default_factory=dict)
+    """The known models by id, each with the trait max_text_characters."""
     default_max_text_characters: int = 10_000
     """Longest text of a model that is not listed."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.common.errors import MediaError, Reason, invalid
+from services.common.providers.models import ModelInfo
 from services.common.worker_pool import WorkerPool
 from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import FfmpegRunner, RunCallbacks
@@ -31,6 +33,8 @@ class EmbeddedProvider(VideoProvider):
     name = PROVIDER
     max_source_image_bytes = 8 * 1024 * 1024
     outlives_process = False
+    models: Mapping[str, ModelInfo] = {MODEL: ModelInfo(MODEL, traits={"seconds_by_resolution": {}})}
+    default_model = MODEL
 
     def __init__(self, workers: WorkerPool, runner: FfmpegRunner) -> None:
         self._workers = workers

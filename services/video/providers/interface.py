@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from services.common.providers.models import ModelInfo
 from services.video.progress import Progress
 
 DEFAULT_SECONDS = 6
@@ -72,6 +73,10 @@ class VideoProvider(ABC):
     """Name of the provider in requests and results."""
     max_source_image_bytes: int
     """Largest source image that the provider accepts."""
+    models: Mapping[str, ModelInfo] = {}
+    """The known models by name, each with the trait seconds_by_resolution."""
+    default_model: str = ""
+    """Model for requests that name none."""
     outlives_process: bool = True
     """Whether a generation continues when this process ends; if not, beginning again is free."""
 

@@ -53,7 +53,7 @@ def start_service(fake: FakeElevenLabs) -> StartService:
         async with open_elevenlabs(settings) as provider:
             if max_call_characters is not None:
                 provider.capabilities = replace(
-                    provider.capabilities, max_text_characters={}, default_max_text_characters=max_call_characters
+                    provider.capabilities, models={}, default_max_text_characters=max_call_characters
                 )
             async with serve_speech(build_servicer(provider, *fallback_providers, **options)) as running:
                 yield tts_pb2_grpc.TextToSpeechServiceStub(running.channel)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.common.providers.models import ModelInfo
 from services.tts.planning import Planner, PlanningOptions, SpeechRequest, get_max_call_characters
 from services.tts.providers.interface import Capabilities, VoiceSettings
 from tests.fakes.speech import ALL_FAMILIES, FakeSpeechProvider, build_voice
@@ -100,7 +101,10 @@ def test_the_error_for_an_unknown_format_lists_the_formats_of_the_provider() -> 
 LIMITS = Capabilities(
     ALL_FAMILIES,
     default_model_id="large",
-    max_text_characters={"large": 30, "small": 10, "huge": 1000},
+    models={
+        name: ModelInfo(name, traits={"max_text_characters": longest})
+        for name, longest in {"large": 30, "small": 10, "huge": 1000}.items()
+    },
     default_max_text_characters=20,
 )
 

@@ -35,7 +35,7 @@ from services.video.providers.replicate.prediction import (
     parse_prediction,
     parse_webhook,
 )
-from services.video.providers.replicate.request import build_body, build_path, choose_model, matches_spec
+from services.video.providers.replicate.request import build_body, build_path, choose_model, list_models, matches_spec
 from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
 
 log = logger(__name__)
@@ -85,6 +85,8 @@ class ReplicateProvider(VideoProvider):
     ) -> None:
         self._client = client
         self._settings = settings
+        self.models = list_models(settings)
+        self.default_model = settings.default_model
         self._downloads = downloads
         self._wait = wait
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)

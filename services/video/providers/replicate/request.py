@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from services.common.errors import invalid
+from services.common.providers.models import ModelInfo, check_model, load_models
 from services.video.providers.interface import VideoRequest, VideoSpec
 from services.video.providers.replicate.settings import ReplicateSettings
 
@@ -14,21 +15,8 @@ _IMAGE_INPUT = "first_frame_image"
 _VERSION_LETTERS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """Inputs of a known model."""
-
-    seconds_by_resolution: Mapping[str, tuple[int, ...]]
-    """Supported durations, by resolution."""
-    image_input: str = _IMAGE_INPUT
-    """Name of the image input."""
-
-
-MODELS: Mapping[str, KnownModel] = {
-    # The model's own default is 1080p, which cannot last 10 seconds: so both inputs are always sent.
-    "minimax/hailuo-02": KnownModel({"512p": (6,), "768p": (6, 10), "1080p": (6,)}),
-}
-"""The known models (replicate.com, API page of the model)."""
+MODELS = load_models(Path(__file__).parent)
+"""The known models by name."""
 
 
 def choose_model(request: VideoRequest, settings: ReplicateSettings) -> str:
@@ -43,15 +31,23 @@ def choose_model(request: VideoRequest, settings: ReplicateSettings) -> str:
     known = MODELS.get(model)
     if known is None:
         return model
+    check_model(MODELS, model, "model")
     if request.model_input or request.image_input_name:
         field = "model_input" if request.model_input else "image_input_name"
         raise invalid(field, f"must be absent: the inputs of {model} have fields of their own")
-    durations = known.seconds_by_resolution.get(request.shorter_side)
+    seconds_by_resolution = known.traits["seconds_by_resolution"]
+    durations = seconds_by_resolution.get(request.shorter_side)
     if durations is None:
-        raise invalid("resolution", f"must be {_join_choices(known.seconds_by_resolution)} for {model}")
+        raise invalid("resolution", f"must be {_join_choices(seconds_by_resolution)} for {model}")
     if request.length_seconds not in durations:
         raise invalid("seconds", f"must be {_join_choices(map(str, durations))} for {model} in {request.shorter_side}")
     return model
+
+
+def list_models(settings: ReplicateSettings) -> Mapping[str, ModelInfo]:
+    """Return the known models that callers may name."""
+    allowed = {*settings.allowed_models, settings.default_model}
+    return {name: model for name, model in MODELS.items() if not settings.allowed_models or name in allowed}
 
 
 def build_path(model: str) -> str:
@@ -97,12 +93,12 @@ def _build_inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
     request = spec.request
     known = MODELS.get(spec.model)
     if known is not None:
+        optional = {"resolution": request.shorter_side, "prompt_optimizer": request.prompt_optimizer}
         return {
             "prompt": request.prompt,
             "duration": request.length_seconds,
-            "resolution": request.shorter_side,
-            "prompt_optimizer": request.prompt_optimizer,
-            known.image_input: source_image,
+            **{name: value for name, value in optional.items() if name in known.traits["inputs"]},
+            _IMAGE_INPUT: source_image,
         }
     chosen = {"duration": request.seconds or None, "resolution": request.resolution or None}
     return {
@@ -114,8 +110,7 @@ def _build_inputs(spec: VideoSpec, source_image: str) -> dict[str, Any]:
 
 
 def _get_image_input_name(spec: VideoSpec) -> str:
-    known = MODELS.get(spec.model)
-    return known.image_input if known else spec.request.image_input_name or _IMAGE_INPUT
+    return spec.request.image_input_name or _IMAGE_INPUT
 
 
 def _find_version(model: str) -> str:

@@ -241,6 +241,34 @@ class SpeechSeam(_message.Message):
     reason: str
     def __init__(self, text_offset: _Optional[int] = ..., at_seconds: _Optional[float] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[SpeechModel]
+    def __init__(self, models: _Optional[_Iterable[_Union[SpeechModel, _Mapping]]] = ...) -> None: ...
+
+class SpeechModel(_message.Message):
+    __slots__ = ("provider", "model_id", "is_default", "max_text_characters", "ignored_fields", "end_date", "successor")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEXT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    IGNORED_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    END_DATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model_id: str
+    is_default: bool
+    max_text_characters: int
+    ignored_fields: _containers.RepeatedScalarFieldContainer[str]
+    end_date: str
+    successor: str
+    def __init__(self, provider: _Optional[str] = ..., model_id: _Optional[str] = ..., is_default: _Optional[bool] = ..., max_text_characters: _Optional[int] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., end_date: _Optional[str] = ..., successor: _Optional[str] = ...) -> None: ...
+
 class ListVoicesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "provider")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

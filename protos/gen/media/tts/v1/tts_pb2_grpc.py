@@ -57,6 +57,11 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/ListModels',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.GetVoice = channel.unary_unary(
                 '/media.tts.v1.TextToSpeechService/GetVoice',
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.GetVoiceRequest.SerializeToString,
@@ -122,6 +127,13 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """List the models that the suite knows, with their limits and the days on which they end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetVoice(self, request, context):
         """Get a voice by name or id.
         """
@@ -172,6 +184,11 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.ListVoices,
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.SerializeToString,
             ),
             'GetVoice': grpc.unary_unary_rpc_method_handler(
                     servicer.GetVoice,
@@ -305,6 +322,33 @@ class TextToSpeechService:
             '/media.tts.v1.TextToSpeechService/ListVoices',
             media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
             media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/ListModels',
+            media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

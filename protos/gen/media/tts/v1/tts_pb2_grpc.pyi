@@ -57,6 +57,8 @@ class TextToSpeechServiceStub:
 
     They are those of the suite's own table, of the embedded engine, and of the provider account.
     """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListModelsRequest, _tts_pb2.ListModelsResponse]
+    """List the models that the suite knows, with their limits and the days on which they end."""
     GetVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]
     """Get a voice by name or id."""
     GetStoredAudio: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]
@@ -95,6 +97,8 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
 
     They are those of the suite's own table, of the embedded engine, and of the provider account.
     """
+    ListModels: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListModelsRequest, _tts_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """List the models that the suite knows, with their limits and the days on which they end."""
     GetVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]  # type: ignore[assignment]
     """Get a voice by name or id."""
     GetStoredAudio: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetStoredAudioRequest, _tts_pb2.GetStoredAudioResponse]  # type: ignore[assignment]
@@ -154,6 +158,14 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
 
         They are those of the suite's own table, of the embedded engine, and of the provider account.
         """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _tts_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.ListModelsResponse, _abc.Awaitable[_tts_pb2.ListModelsResponse]]:
+        """List the models that the suite knows, with their limits and the days on which they end."""
 
     @_abc_1.abstractmethod
     def GetVoice(

@@ -195,6 +195,40 @@ class GenerateVideoResponse(_message.Message):
     video: GeneratedVideo
     def __init__(self, progress: _Optional[_Union[VideoProgress, _Mapping]] = ..., video: _Optional[_Union[GeneratedVideo, _Mapping]] = ...) -> None: ...
 
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[VideoModel]
+    def __init__(self, models: _Optional[_Iterable[_Union[VideoModel, _Mapping]]] = ...) -> None: ...
+
+class VideoModel(_message.Message):
+    __slots__ = ("provider", "model", "is_default", "shapes", "end_date", "successor")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    SHAPES_FIELD_NUMBER: _ClassVar[int]
+    END_DATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    is_default: bool
+    shapes: _containers.RepeatedCompositeFieldContainer[VideoShape]
+    end_date: str
+    successor: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., is_default: _Optional[bool] = ..., shapes: _Optional[_Iterable[_Union[VideoShape, _Mapping]]] = ..., end_date: _Optional[str] = ..., successor: _Optional[str] = ...) -> None: ...
+
+class VideoShape(_message.Message):
+    __slots__ = ("resolution", "seconds")
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    resolution: str
+    seconds: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, resolution: _Optional[str] = ..., seconds: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class ResumeVideoRequest(_message.Message):
     __slots__ = ("prediction_id", "detach")
     PREDICTION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -47,6 +47,11 @@ class VideoServiceStub:
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.SerializeToString,
                 response_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/media.video.v1.VideoService/ListModels',
+                request_serializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.ResumeVideo = channel.unary_stream(
                 '/media.video.v1.VideoService/ResumeVideo',
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.ResumeVideoRequest.SerializeToString,
@@ -109,6 +114,13 @@ class VideoServiceServicer:
         """Check a request for a video without generating it: nothing is stored or paid.
 
         Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """List the models whose inputs the suite knows, and the days on which they end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +198,11 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     servicer.CheckVideo,
                     request_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.FromString,
                     response_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.FromString,
+                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.SerializeToString,
             ),
             'ResumeVideo': grpc.unary_stream_rpc_method_handler(
                     servicer.ResumeVideo,
@@ -285,6 +302,33 @@ class VideoService:
             '/media.video.v1.VideoService/CheckVideo',
             media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.SerializeToString,
             media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.video.v1.VideoService/ListModels',
+            media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.SerializeToString,
+            media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class VideoServiceStub:
 
     Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
     """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_video_pb2.ListModelsRequest, _video_pb2.ListModelsResponse]
+    """List the models whose inputs the suite knows, and the days on which they end."""
     ResumeVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]
     """Join a running generation, or return its finished video; nothing is paid twice."""
     CancelVideo: _grpc.UnaryUnaryMultiCallable[_video_pb2.CancelVideoRequest, _video_pb2.CancelVideoResponse]
@@ -89,6 +91,8 @@ class VideoServiceAsyncStub(VideoServiceStub):
 
     Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
     """
+    ListModels: _aio.UnaryUnaryMultiCallable[_video_pb2.ListModelsRequest, _video_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """List the models whose inputs the suite knows, and the days on which they end."""
     ResumeVideo: _aio.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]  # type: ignore[assignment]
     """Join a running generation, or return its finished video; nothing is paid twice."""
     CancelVideo: _aio.UnaryUnaryMultiCallable[_video_pb2.CancelVideoRequest, _video_pb2.CancelVideoResponse]  # type: ignore[assignment]
@@ -140,6 +144,14 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
         """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _video_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_video_pb2.ListModelsResponse, _abc.Awaitable[_video_pb2.ListModelsResponse]]:
+        """List the models whose inputs the suite knows, and the days on which they end."""
 
     @_abc_1.abstractmethod
     def ResumeVideo(

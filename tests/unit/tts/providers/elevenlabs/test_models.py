@@ -44,7 +44,7 @@ def test_fields_that_are_not_set_are_not_ignored() -> None:
 
 def test_every_format_family_is_offered() -> None:
     assert CAPABILITIES.families == {item.family for item in FORMATS.values()}
-    assert CAPABILITIES.default_model_id in CAPABILITIES.max_text_characters
+    assert CAPABILITIES.default_model_id in CAPABILITIES.models
 
 
 @pytest.mark.parametrize(
