@@ -24,8 +24,9 @@ Writer = Callable[[Any], object]
 def encode(message: Message) -> dict[str, object]:
     """Return `message` as a dict for orjson.dumps.
 
-    Names are camelCase, enum values are plain words, bytes are base64 and 64-bit integers stay numbers. Scalars, lists
-    and maps are always present; `optional` fields, messages and members of a oneof only if they are set.
+    Names are camelCase (those of alignments as in the contract), enum values are plain words, bytes are base64 and
+    64-bit integers stay numbers. Scalars, lists and maps are always present; `optional` fields, messages and members of
+    a oneof only if they are set.
     """
     return _get_plan(type(message)).write(message)
 
@@ -48,12 +49,15 @@ class _Plan:
     def __init__(self, kind: type[Message]) -> None:
         fields = cast("Sequence[FieldDescriptor]", kind.DESCRIPTOR.fields)
         always = [field for field in fields if not field.has_presence]
-        self._always = tuple(field.json_name for field in always)
+        names = {field.name: get_json_name(field) for field in fields}
+        self._always = tuple(names[field.name] for field in always)
         self._get = _build_getter([field.name for field in always])
         self._converted = [
-            (field.json_name, writer) for field in always if (writer := _build_writer(field)) is not None
+            (names[field.name], writer) for field in always if (writer := _build_writer(field)) is not None
         ]
-        self._optional = [(field.json_name, field.name, _build_writer(field)) for field in fields if field.has_presence]
+        self._optional = [
+            (names[field.name], field.name, _build_writer(field)) for field in fields if field.has_presence
+        ]
 
     def write(self, message: Message) -> dict[str, object]:
         """Return `message` as a JSON object."""
@@ -65,6 +69,12 @@ class _Plan:
                 value = getattr(message, attribute)
                 result[name] = optional_writer(value) if optional_writer else value
         return result
+
+
+def get_json_name(field: FieldDescriptor) -> str:
+    """Return the name of a field in responses: camelCase, except in the types that players know in snake_case."""
+    kind = field.containing_type
+    return field.name if kind is not None and kind.full_name in _IN_SNAKE_CASE else field.json_name
 
 
 def _build_getter(names: list[str]) -> Callable[[Message], Iterable[object]]:
@@ -156,6 +166,7 @@ def _write_bytes(value: bytes) -> object:
     return binascii.b2a_base64(value, newline=False).decode("ascii")
 
 
+_IN_SNAKE_CASE = frozenset({"media.common.v1.Alignment"})
 _NON_FINITE: Mapping[str, str] = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _SCALARS: Mapping[int, Writer] = {
     FieldDescriptor.TYPE_BYTES: _write_bytes,

@@ -25,6 +25,18 @@ RPC_EXAMPLES: Mapping[str, Examples] = {
     },
     "generateImageFast": {"A prompt": {"prompt": "A lighthouse in fog", "imageSize": "square"}},
     "transformImage": {"A tiny image": {"prompt": "In winter", "imageUrl": IMAGE_URI, "strength": 0.6}},
+    "convertAlignment": {
+        "To the raw form": {
+            "alignment": {
+                "characters": ["H", "i"],
+                "character_start_times_seconds": [0.0, 0.1],
+                "character_end_times_seconds": [0.1, 0.2],
+            }
+        },
+        "To the normalized form": {
+            "raw": {"characters": [{"char": "H", "start": 0.0, "end": 0.1}, {"char": "i", "start": 0.1, "end": 0.2}]}
+        },
+    },
     "cancelVideo": {"The first example of generateVideo": {"requestId": "example-video"}},
     "probeMedia": {"A tiny audio file": {"media": {"data": MP3}}},
     "createJob": {

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
+from gateway.alignment_form import takes_alignment_form
 from gateway.http_rules import HttpRule
 from gateway.openapi.comments import find_comment, split_comment
 from gateway.openapi.error_responses import ERROR_REFERENCE, REQUEST_ID, REQUEST_ID_HEADER
 from gateway.openapi.examples import RPC_EXAMPLES, Examples
 from gateway.openapi.route_spec import Content, HandWritten, Header, Query, Response
 from gateway.openapi.schemas import Schemas, is_object, is_required
+from gateway.openapi.timing_schemas import ALIGNMENT_FORM
 
 _Json = dict[str, object]
 _JSON = "application/json"
@@ -53,6 +55,7 @@ def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
         "parameters": [
             *(_build_parameter(request.fields_by_name[field], "path", schemas) for field in rule.path_fields),
             *(_build_query_parameter(rule, field, schemas) for field in _list_query_fields(rule, in_body)),
+            *([_build_declared_parameter(ALIGNMENT_FORM, "query")] if takes_alignment_form(rule) else []),
         ],
         "responses": {
             "200": {

@@ -9,6 +9,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
+from gateway.codec.encode import get_json_name
 from gateway.codec.enums import list_words
 from gateway.openapi.comments import find_comment
 from gateway.openapi.constraints import constrain, describe_cel_rules, get_option, get_rules
@@ -68,9 +69,11 @@ class Schemas:
         schema: _Json = {
             "type": "object",
             **_build_description(find_comment(kind.full_name), _describe_message_rules(kind)),
-            "properties": {field.json_name: self.build_field_schema(field) for field in fields},
+            "properties": {get_json_name(field): self.build_field_schema(field) for field in fields},
         }
-        if required := [field.json_name for field in fields if (is_required if sent else _is_always_present)(field)]:
+        if required := [
+            get_json_name(field) for field in fields if (is_required if sent else _is_always_present)(field)
+        ]:
             schema["required"] = required
         if sent:
             schema["additionalProperties"] = False

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from media.tts.v1 import tts_pb2
 
 from gateway.openapi.route_spec import SIGNED_QUERY, Content, HandWritten, Header, Query, Response
-from gateway.openapi.timing_schemas import INTEGER, TIMESTAMP_LINE
+from gateway.openapi.timing_schemas import ALIGNMENT_FORM, INTEGER, TIMESTAMP_LINE
 
 _SPEECH_TAG = ("Text to speech",)
 
@@ -141,10 +141,11 @@ SPEECH_ROUTES: tuple[HandWritten, ...] = (
             "The response is newline-delimited JSON: a line with `header`, lines with `audioBase64` and, if known by"
             " then, `alignment`, and last a line with `done`, which has the times of words and sentences. If it fails,"
             " the last line is an `Error` instead, and the final chunk is missing. The fields of an alignment have the"
-            " names that ElevenLabs uses, in snake_case."
+            " names that ElevenLabs uses, in snake_case. `alignmentForm` may stand in the body, too."
         ),
         request=tts_pb2.SynthesizeStreamRequest,
         request_omits=("include_alignment",),
+        query=(ALIGNMENT_FORM,),
         examples=_EXAMPLES,
         responses=(
             Response("Lines of JSON, chunked.", (Content("application/x-ndjson", TIMESTAMP_LINE),), _SPEECH_HEADERS),

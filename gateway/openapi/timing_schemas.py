@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from media.tts.v1 import tts_pb2
 
+from gateway.alignment_form import FORMS, PARAMETER
+from gateway.openapi.route_spec import Query
+
 INTEGER = {"type": "integer", "minimum": 0}
 """A count."""
 
@@ -25,6 +28,35 @@ _ALIGNMENT = {
     },
     "required": ["characters", "character_start_times_seconds", "character_end_times_seconds"],
 }
+
+
+_RAW_ALIGNMENT = {
+    "type": "object",
+    "description": "The same timing in the raw form, with `alignmentForm=raw`.",
+    "properties": {
+        "characters": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "char": {"type": "string", "description": "The character."},
+                    "start": {"type": "number", "minimum": 0, "description": "Its start, in seconds."},
+                    "end": {"type": "number", "minimum": 0, "description": "Its end, in seconds."},
+                },
+                "required": ["char", "start", "end"],
+            },
+            "description": "The characters with their times, in order.",
+        }
+    },
+    "required": ["characters"],
+}
+ALIGNMENT_FORM = Query(
+    PARAMETER,
+    "Form of the timing: `normalized`, lists of characters, starts and ends; or `raw`, an object `{char, start, end}`"
+    " for each character. Default: normalized.",
+    {"type": "string", "enum": list(FORMS)},
+)
+"""The parameter of every route that gives timing."""
 
 
 def build_one_field_schema(name: str, schema: object, description: str) -> dict[str, object]:
@@ -79,7 +111,7 @@ TIMESTAMP_LINE = {
                     "contentEncoding": "base64",
                     "description": "The next bytes of the audio; may be empty if only timing arrived.",
                 },
-                "alignment": _ALIGNMENT,
+                "alignment": {"oneOf": [_ALIGNMENT, _RAW_ALIGNMENT]},
             },
             "required": ["audioBase64"],
             "additionalProperties": False,

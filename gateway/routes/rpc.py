@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.alignment_form import take_alignment_form, takes_alignment_form, to_raw_json
 from gateway.codec import decode, encode
 from gateway.http_rules import HttpRule, read_http_rules
 from gateway.request_parsing import get_principal, read_json, read_parameters
@@ -54,13 +55,18 @@ def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, limits: CallLimits
     request_type: type[Message] = GetMessageClass(rule.rpc.input_type)
     call = _build_call(channel, rule.rpc)
     seconds = limits.choose_seconds(rule.rpc)
+    has_forms = takes_alignment_form(rule)
 
     async def answer(request: web.Request) -> web.Response:
-        message = decode(request_type, await _read_fields(request, rule))
+        fields = await _read_fields(request, rule)
+        is_raw = has_forms and take_alignment_form(fields)
+        message = decode(request_type, fields)
         reply = await call(message, timeout=seconds, metadata=call_metadata(get_principal(request)))
         answer_message = getattr(reply, rule.response_body) if rule.response_body else reply
+        found = encode(answer_message)
         return web.Response(
-            body=orjson.dumps({"success": True, **encode(answer_message)}), content_type="application/json"
+            body=orjson.dumps({"success": True, **(to_raw_json(found) if is_raw else found)}),
+            content_type="application/json",
         )
 
     return answer

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import grpc
 from aiohttp import web
-from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from gateway.codec import encode
-from gateway.request_parsing import get_principal, read_message
+from gateway.alignment_form import take_alignment_form, to_raw_json
+from gateway.codec import decode, encode
+from gateway.request_parsing import get_principal, read_json, read_message
 from gateway.routes.speech_common import (
     StreamTiming,
     build_audio_headers,
@@ -83,13 +83,15 @@ class SpeechRoutes:
 
     async def stream_timestamps(self, request: web.Request) -> web.StreamResponse:
         """Answer with one JSON object a line: header, pieces of audio with their timing, then `done` with the words."""
-        message = await read_message(request, tts_pb2.SynthesizeStreamRequest)
+        body = await read_json(request)
+        is_raw = take_alignment_form(dict(request.query), body if isinstance(body, dict) else {})
+        message = decode(tts_pb2.SynthesizeStreamRequest, body)
         message.include_alignment = True
         async with open_stream(self._start_call(request, message)) as call:
             events = aiter(call)
             async with limit_wait(self._limits.first_message_seconds):
                 header, first = await _read_first_audio(events)
-            lines, opening = _build_lines(first, events), [{"header": encode(header)}]
+            lines, opening = _build_lines(first, events, is_raw=is_raw), [{"header": encode(header)}]
             return await send_lines(request, lines, self._limits, build_audio_headers(header), opening)
 
     def _start_call(
@@ -129,30 +131,24 @@ def _build_incomplete_error() -> MediaError:
     return MediaError(Reason.GENERATION_FAILED, "The speech service ended the stream before it was complete; retry.")
 
 
-async def _build_lines(first: tts_pb2.SpeechChunk, events: AsyncIterator[tts_pb2.SynthesizeStreamResponse]) -> Lines:
+async def _build_lines(
+    first: tts_pb2.SpeechChunk, events: AsyncIterator[tts_pb2.SynthesizeStreamResponse], *, is_raw: bool
+) -> Lines:
     timing = StreamTiming()
     timing.add(first.alignment)
-    yield _to_chunk_line(first)
+    yield _to_chunk_line(first, is_raw=is_raw)
     async for event in _read_events(events):
         if isinstance(event, tts_pb2.SpeechChunk):
             timing.add(event.alignment)
-            yield _to_chunk_line(event)
+            yield _to_chunk_line(event, is_raw=is_raw)
         else:
             highlights = await run_off_loop(build_highlights, timing.build_alignment())
             yield {"done": {**encode(event), **highlights}}
 
 
-def _to_chunk_line(chunk: tts_pb2.SpeechChunk) -> dict[str, object]:
+def _to_chunk_line(chunk: tts_pb2.SpeechChunk, *, is_raw: bool) -> dict[str, object]:
     line: dict[str, object] = {"audioBase64": base64.b64encode(chunk.audio).decode()}
     if chunk.HasField("alignment"):
-        line["alignment"] = _to_alignment_json(chunk.alignment)
+        alignment = encode(chunk.alignment)
+        line["alignment"] = to_raw_json(alignment) if is_raw else alignment
     return line
-
-
-def _to_alignment_json(alignment: alignment_pb2.Alignment) -> dict[str, object]:
-    """Return the alignment under the names that players of ElevenLabs alignments already read."""
-    return {
-        "characters": list(alignment.characters),
-        "character_start_times_seconds": list(alignment.character_start_times_seconds),
-        "character_end_times_seconds": list(alignment.character_end_times_seconds),
-    }

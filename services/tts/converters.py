@@ -5,8 +5,10 @@ from __future__ import annotations
 from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2
 
+from services.common.errors import invalid
 from services.common.rpc.converters import CACHE_STATUSES, to_timestamp
-from services.common.timing.alignment import Alignment
+from services.common.timing.alignment import Alignment, check_times
+from services.common.timing.raw import from_raw, to_raw
 from services.tts.events import AudioUrl, Done, Header, StoredAudio
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
@@ -110,6 +112,44 @@ def to_speech_done(event: Done) -> tts_pb2.SpeechDone:
             for seam in event.seams
         ],
         cached_characters=event.cached_characters,
+    )
+
+
+def convert_alignment(request: tts_pb2.ConvertAlignmentRequest) -> tts_pb2.ConvertAlignmentResponse:
+    """Return the timing of a request in its other form.
+
+    Raises:
+        MediaError: VALIDATION_ERROR, the lists differ in length, or a time is not finite or out of order.
+    """
+    form = request.WhichOneof("form") or "alignment"
+    try:
+        alignment = _read_raw(request.raw) if form == "raw" else _read_alignment(request.alignment)
+        check_times(alignment)
+    except ValueError as error:
+        raise invalid(form, str(error)) from None
+    response = tts_pb2.ConvertAlignmentResponse()
+    if form == "raw":
+        response.alignment.SetInParent()
+        extend_alignment(response.alignment, alignment)
+    else:
+        response.raw.SetInParent()
+        response.raw.characters.extend(
+            alignment_pb2.TimedCharacter(**entry) for entry in to_raw(alignment)["characters"]
+        )
+    return response
+
+
+def _read_raw(raw: alignment_pb2.RawAlignment) -> Alignment:
+    return from_raw(
+        {"characters": [{"char": item.char, "start": item.start, "end": item.end} for item in raw.characters]}
+    )
+
+
+def _read_alignment(message: alignment_pb2.Alignment) -> Alignment:
+    return Alignment(
+        tuple(message.characters),
+        tuple(message.character_start_times_seconds),
+        tuple(message.character_end_times_seconds),
     )
 
 

@@ -17,6 +17,7 @@ from services.common.rpc.metadata import get_principal
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
 from services.tts.converters import (
+    convert_alignment,
     extend_alignment,
     from_synthesize_request,
     to_speech_done,
@@ -101,6 +102,12 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         return tts_pb2.CheckSpeechResponse(
             provider=plan.provider.name, model_id=plan.spec.model_id, voice=to_voice(plan.spec.voice)
         )
+
+    async def ConvertAlignment(
+        self, request: tts_pb2.ConvertAlignmentRequest, context: Context
+    ) -> tts_pb2.ConvertAlignmentResponse:
+        """Return timing in its other form."""
+        return convert_alignment(request)
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:
         """Return one page of the voices, provider by provider."""

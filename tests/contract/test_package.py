@@ -51,6 +51,11 @@ class FixedSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.SynthesizeResponse:
         return tts_pb2.SynthesizeResponse()
 
+    async def ConvertAlignment(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.ConvertAlignmentRequest, context: object
+    ) -> tts_pb2.ConvertAlignmentResponse:
+        return tts_pb2.ConvertAlignmentResponse()
+
     async def CheckSpeech(  # noqa: N802 - named by the contract
         self, request: tts_pb2.CheckSpeechRequest, context: object
     ) -> tts_pb2.CheckSpeechResponse:

@@ -96,3 +96,15 @@ async def test_the_voices_and_sizes_are_listed_and_health_is_true(http: aiohttp.
         assert (await response.json())["voices"]
     async with http.get("/health") as response:
         assert await response.json() == {"ok": True}
+
+
+async def test_stored_timing_can_be_raw(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech", json={"text": "Hello, world!", "voiceId": "Aria", "store": True}) as response:
+        audio_id = response.headers["X-Media-Id"]
+    async with http.get(f"/api/audio/{audio_id}") as response:
+        normalized = (await response.json())["alignment"]
+    async with http.get(f"/api/audio/{audio_id}", params={"alignmentForm": "raw"}) as response:
+        raw = (await response.json())["alignment"]
+    assert [item["char"] for item in raw["characters"]] == normalized["characters"] == list("Hello, world!")
+    async with http.post("/api/speech/alignment/convert", json={"alignment": normalized}) as response:
+        assert (await response.json())["raw"] == raw

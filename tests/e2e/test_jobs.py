@@ -88,7 +88,7 @@ async def test_a_job_has_the_timing_of_each_character(http: aiohttp.ClientSessio
     await wait_for_end(http, job_id)
     result = (await call(http, "GET", f"/api/jobs/{job_id}"))["result"]
     assert "".join(result["alignment"]["characters"]) == TEXT
-    assert result["alignment"]["characterEndTimesSeconds"][-1] <= result["audio"]["durationSeconds"]
+    assert result["alignment"]["character_end_times_seconds"][-1] <= result["audio"]["durationSeconds"]
 
 
 @pytest.mark.parametrize(

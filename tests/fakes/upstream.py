@@ -47,6 +47,11 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
         await self.proceed.wait()
         return tts_pb2.SynthesizeResponse()
 
+    async def ConvertAlignment(  # noqa: N802 - the contract's name
+        self, request: tts_pb2.ConvertAlignmentRequest, context: Context
+    ) -> tts_pb2.ConvertAlignmentResponse:
+        return tts_pb2.ConvertAlignmentResponse()
+
     async def CheckSpeech(  # noqa: N802 - the contract's name
         self, request: tts_pb2.CheckSpeechRequest, context: Context
     ) -> tts_pb2.CheckSpeechResponse:

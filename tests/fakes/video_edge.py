@@ -14,7 +14,11 @@ from aiohttp.test_utils import TestServer
 
 JOB_ID = "01a1fd7f5066810c597218e532510227"
 FILES = {"image.png": b"image", "a.mp3": b"speech", "b.mp4": b"video", "c.mp4": b"video with speech"}
-ALIGNMENT = {"characters": ["H", "i"], "characterStartTimesSeconds": [0.0, 0.5], "characterEndTimesSeconds": [0.5, 1.0]}
+ALIGNMENT = {
+    "characters": ["H", "i"],
+    "character_start_times_seconds": [0.0, 0.5],
+    "character_end_times_seconds": [0.5, 1.0],
+}
 RETRY_MILLISECONDS = 5
 
 

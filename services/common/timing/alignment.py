@@ -54,6 +54,23 @@ def join_alignments(pieces: Iterable[Alignment]) -> Alignment:
     )
 
 
+def check_times(alignment: Alignment) -> None:
+    """Check the times of an alignment that a caller sent.
+
+    Raises:
+        ValueError: A time is not finite, negative or earlier than the one before it; the message names it.
+    """
+    earlier_start = earlier_end = 0.0
+    for index, (start, end) in enumerate(zip(alignment.starts_seconds, alignment.ends_seconds, strict=True)):
+        if not (math.isfinite(start) and math.isfinite(end)) or start < 0:
+            raise ValueError(f"characters[{index}] must have times that are finite numbers of seconds, at least 0")
+        if end < start:
+            raise ValueError(f"characters[{index}] must not end before its start")
+        if start < earlier_start or end < earlier_end:
+            raise ValueError(f"characters[{index}] must not start or end before the entry before it")
+        earlier_start, earlier_end = start, end
+
+
 def shift_alignment(alignment: Alignment, seconds: float) -> Alignment:
     """Return `alignment` shifted by `seconds`, which may be negative; no time becomes negative.
 

@@ -57,6 +57,7 @@ def get_service(name: str) -> ServiceDescriptor:
 def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
     rules = read_http_rules(tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"])
     assert [(rule.method, rule.path, rule.body, rule.rpc.name) for rule in rules] == [
+        ("POST", "/api/speech/alignment/convert", "*", "ConvertAlignment"),
         ("GET", "/api/voices", "", "ListVoices"),
         ("GET", "/api/voices/{voice}", "", "GetVoice"),
         ("GET", "/api/audio/{id}", "", "GetStoredAudio"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.timing.alignment import Alignment, join_alignments, shift_alignment
+from services.common.timing.alignment import Alignment, check_times, join_alignments, shift_alignment
 from tests.unit.common.timing.samples import draw_alignments
 
 FIRST = Alignment(("H", "i"), (0.0, 0.1), (0.1, 0.2))
@@ -81,3 +81,24 @@ def test_joined_alignments_are_complete(pieces: list[Alignment]) -> None:
 @given(draw_alignments())
 def test_a_single_alignment_is_returned_unchanged(alignment: Alignment) -> None:
     assert join_alignments([alignment]) == alignment
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "problem"),
+    [
+        ((0.0, math.nan), (0.1, 0.2), "finite"),
+        ((0.0, 0.1), (0.1, math.inf), "finite"),
+        ((0.0, -0.1), (0.1, 0.2), "at least 0"),
+        ((0.0, 0.3), (0.1, 0.2), "end before its start"),
+        ((0.2, 0.1), (0.3, 0.3), "before the entry before it"),
+        ((0.0, 0.1), (0.3, 0.2), "before the entry before it"),
+    ],
+)
+def test_wrong_times_are_named(starts: tuple[float, ...], ends: tuple[float, ...], problem: str) -> None:
+    with pytest.raises(ValueError, match=rf"characters\[1\].*{problem}"):
+        check_times(Alignment(("a", "b"), starts, ends))
+
+
+@given(draw_alignments())
+def test_times_in_order_are_accepted(alignment: Alignment) -> None:
+    check_times(alignment)

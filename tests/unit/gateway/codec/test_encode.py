@@ -77,13 +77,13 @@ def test_an_enum_value_of_a_newer_service_is_its_number() -> None:
 
 def test_infinity_and_nan_are_encoded_as_by_protobuf() -> None:
     alignment = alignment_pb2.Alignment(character_start_times_seconds=[1.0, math.inf, math.nan])
-    assert encode(alignment)["characterStartTimesSeconds"] == [1.0, "Infinity", "NaN"]
+    assert encode(alignment)["character_start_times_seconds"] == [1.0, "Infinity", "NaN"]
     assert encode(tts_pb2.SpeechDone(duration_seconds=-math.inf))["durationSeconds"] == "-Infinity"
 
 
 def test_numbers_whose_sum_overflows_stay_numbers() -> None:
     alignment = alignment_pb2.Alignment(character_start_times_seconds=[1.7e308, 1.7e308])
-    assert encode(alignment)["characterStartTimesSeconds"] == [1.7e308, 1.7e308]
+    assert encode(alignment)["character_start_times_seconds"] == [1.7e308, 1.7e308]
 
 
 def test_well_known_types_are_encoded_as_by_protobuf() -> None:

@@ -118,7 +118,7 @@ def test_the_list_takes_a_page_a_kind_and_a_status(document: Json) -> None:
 @pytest.mark.parametrize("path", ["/api/jobs/{id}", "/api/jobs/{id}/cancel", "/api/jobs/{id}/deliveries"])
 def test_a_job_id_has_its_pattern(document: Json, path: str) -> None:
     for operation in document["paths"][path].values():
-        (parameter,) = operation["parameters"]
+        (parameter,) = (item for item in operation["parameters"] if item["in"] == "path")
         assert parameter["schema"]["pattern"] == "^[0-9a-f]{32}$"
 
 

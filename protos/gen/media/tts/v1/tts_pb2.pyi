@@ -269,6 +269,22 @@ class SpeechModel(_message.Message):
     successor: str
     def __init__(self, provider: _Optional[str] = ..., model_id: _Optional[str] = ..., is_default: _Optional[bool] = ..., max_text_characters: _Optional[int] = ..., ignored_fields: _Optional[_Iterable[str]] = ..., end_date: _Optional[str] = ..., successor: _Optional[str] = ...) -> None: ...
 
+class ConvertAlignmentRequest(_message.Message):
+    __slots__ = ("alignment", "raw")
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    alignment: _alignment_pb2.Alignment
+    raw: _alignment_pb2.RawAlignment
+    def __init__(self, alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., raw: _Optional[_Union[_alignment_pb2.RawAlignment, _Mapping]] = ...) -> None: ...
+
+class ConvertAlignmentResponse(_message.Message):
+    __slots__ = ("alignment", "raw")
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    RAW_FIELD_NUMBER: _ClassVar[int]
+    alignment: _alignment_pb2.Alignment
+    raw: _alignment_pb2.RawAlignment
+    def __init__(self, alignment: _Optional[_Union[_alignment_pb2.Alignment, _Mapping]] = ..., raw: _Optional[_Union[_alignment_pb2.RawAlignment, _Mapping]] = ...) -> None: ...
+
 class ListVoicesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "provider")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -52,6 +52,11 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.FromString,
                 _registered_method=True)
+        self.ConvertAlignment = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/ConvertAlignment',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/media.tts.v1.TextToSpeechService/ListVoices',
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
@@ -118,6 +123,15 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConvertAlignment(self, request, context):
+        """Convert timing between its two forms.
+
+        The lists of the normalized form must have one length; times must be finite and must not decrease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
         """List the voices.
 
@@ -179,6 +193,11 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     servicer.CheckSpeech,
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.SerializeToString,
+            ),
+            'ConvertAlignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConvertAlignment,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentResponse.SerializeToString,
             ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
@@ -295,6 +314,33 @@ class TextToSpeechService:
             '/media.tts.v1.TextToSpeechService/CheckSpeech',
             media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechRequest.SerializeToString,
             media_dot_tts_dot_v1_dot_tts__pb2.CheckSpeechResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConvertAlignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.tts.v1.TextToSpeechService/ConvertAlignment',
+            media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.ConvertAlignmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

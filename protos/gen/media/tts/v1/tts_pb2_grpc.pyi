@@ -52,6 +52,11 @@ class TextToSpeechServiceStub:
 
     Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
     """
+    ConvertAlignment: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ConvertAlignmentRequest, _tts_pb2.ConvertAlignmentResponse]
+    """Convert timing between its two forms.
+
+    The lists of the normalized form must have one length; times must be finite and must not decrease.
+    """
     ListVoices: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]
     """List the voices.
 
@@ -91,6 +96,11 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     """Check a request for speech without speaking it: nothing is generated, stored or paid.
 
     Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
+    """
+    ConvertAlignment: _aio.UnaryUnaryMultiCallable[_tts_pb2.ConvertAlignmentRequest, _tts_pb2.ConvertAlignmentResponse]  # type: ignore[assignment]
+    """Convert timing between its two forms.
+
+    The lists of the normalized form must have one length; times must be finite and must not decrease.
     """
     ListVoices: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListVoicesRequest, _tts_pb2.ListVoicesResponse]  # type: ignore[assignment]
     """List the voices.
@@ -146,6 +156,17 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         """Check a request for speech without speaking it: nothing is generated, stored or paid.
 
         Fails as SynthesizeStream would before it calls the provider: unknown voice, model limits, size, missing key.
+        """
+
+    @_abc_1.abstractmethod
+    def ConvertAlignment(
+        self,
+        request: _tts_pb2.ConvertAlignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tts_pb2.ConvertAlignmentResponse, _abc.Awaitable[_tts_pb2.ConvertAlignmentResponse]]:
+        """Convert timing between its two forms.
+
+        The lists of the normalized form must have one length; times must be finite and must not decrease.
         """
 
     @_abc_1.abstractmethod
