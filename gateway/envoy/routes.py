@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gateway.envoy import auth, limits
 from gateway.envoy.cors import build_cors_policy, build_vary_header
 from gateway.envoy.route_table import TABLE, Kind, Route
+from gateway.envoy.rpc_errors import build_detail_headers
 from gateway.envoy.settings import EdgeSettings
 from gateway.envoy.typed_config import Config, to_duration
 
@@ -31,7 +32,7 @@ def build_route_configuration(settings: EdgeSettings, with_api_keys: bool) -> Co
         "virtual_hosts": [host],
         # Services receive the principal, never the credential.
         "request_headers_to_remove": list(auth.CREDENTIAL_HEADERS),
-        "response_headers_to_add": [build_vary_header()],
+        "response_headers_to_add": [build_vary_header(), *build_detail_headers()],
         # _NO_CLUSTER would not pass.
         "validate_clusters": False,
     }

@@ -29,9 +29,17 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
     def __init__(self) -> None:
         self.calls: list[dict[str, str]] = []
         self.proceed = asyncio.Event()
+        self.failure: tuple[grpc.StatusCode, str] | None = None
+        """Code and text with which GetVoice fails, as the gRPC library would."""
+        self.status: grpc.Status | None = None
+        """Status with which GetVoice fails, as the services do."""
 
     async def GetVoice(self, request: tts_pb2.GetVoiceRequest, context: Context) -> tts_pb2.GetVoiceResponse:  # noqa: N802 - the contract's name
         self._record_call(context)
+        if self.failure is not None:
+            await context.abort(*self.failure)
+        if self.status is not None:
+            await context.abort_with_status(self.status)
         return tts_pb2.GetVoiceResponse()
 
     async def SynthesizeStream(  # noqa: N802 - the contract's name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +15,11 @@ from grpc_health.v1 import health_pb2
 from grpc_status import rpc_status
 from media.tts.v1 import tts_pb2
 
-from services.common.errors import Reason
-from services.common.rpc.status import from_rpc_error
+from services.common.errors import MediaError, Reason
+from services.common.rpc.addresses import ServiceAddress
+from services.common.rpc.channel import MAX_MESSAGE_BYTES
+from services.common.rpc.status import from_rpc_error, to_status
+from tests.fakes.replica import run_replica
 from tests.integration.edge.harness import EdgeHarness, run_harness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,6 +137,15 @@ async def test_a_draining_service_gets_no_more_calls(harness: EdgeHarness) -> No
         assert (await harness.send("GET", "/api/voices", harness.build_bearer())).status == 200
     finally:
         await harness.upstreams.speech_health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        async with asyncio.timeout(30):
+            await _wait_until_accepted(harness, metadata)
+
+
+async def _wait_until_accepted(harness: EdgeHarness, metadata: list[tuple[str, str]]) -> None:
+    while True:
+        with suppress(grpc.aio.AioRpcError):
+            await harness.make_speech_stub().GetVoice(VOICE, metadata=metadata, timeout=5)
+            return
 
 
 async def _wait_for_refusal(harness: EdgeHarness, metadata: list[tuple[str, str]]) -> grpc.aio.AioRpcError:
@@ -171,3 +184,45 @@ async def test_a_refused_page_gets_the_details_over_grpc_web(harness: EdgeHarnes
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert info.reason == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "PAYLOAD_TOO_LARGE"),
+        (grpc.StatusCode.UNKNOWN, "INTERNAL"),
+        (grpc.StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED"),
+    ],
+)
+async def test_an_error_of_the_library_gets_details(harness: EdgeHarness, code: grpc.StatusCode, reason: str) -> None:
+    harness.upstreams.speech.failure = (code, "sent message larger than max (5 vs. 4)")
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await harness.make_speech_stub().GetVoice(VOICE, metadata=[*harness.build_bearer().items()], timeout=60)
+    finally:
+        harness.upstreams.speech.failure = None
+    assert caught.value.code() is code
+    assert read_error_info(caught.value).reason == reason
+
+
+async def test_a_message_over_the_limit_of_a_service_gets_details(tmp_path: Path) -> None:
+    async with run_replica() as replica, run_harness(tmp_path, tts_address=ServiceAddress.parse(replica.name)) as edge:
+        large = tts_pb2.SynthesizeRequest(text="x" * (MAX_MESSAGE_BYTES + 1))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await edge.make_speech_stub().Synthesize(
+                large, metadata=[*edge.build_bearer().items()], timeout=60, wait_for_ready=True
+            )
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert read_error_info(caught.value).reason == "PAYLOAD_TOO_LARGE"
+
+
+async def test_an_error_of_a_service_keeps_its_own_details(harness: EdgeHarness) -> None:
+    error = to_status(MediaError(Reason.VOICE_NOT_FOUND, "No voice of 'this' name: 100%."), "")
+    harness.upstreams.speech.status = error
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await harness.make_speech_stub().GetVoice(VOICE, metadata=[*harness.build_bearer().items()], timeout=60)
+    finally:
+        harness.upstreams.speech.status = None
+    assert read_error_info(caught.value).reason == "VOICE_NOT_FOUND"
+    assert caught.value.details() == "No voice of 'this' name: 100%."
