@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from media.common.v1 import alignment_pb2
 from media.tts.v1 import tts_pb2
 
@@ -12,6 +14,7 @@ from services.common.timing.raw import from_raw, to_raw
 from services.tts.events import AudioUrl, Done, Header, StoredAudio
 from services.tts.planning import SpeechRequest
 from services.tts.providers.interface import AudioChunk, Capabilities, Voice, VoiceSettings
+from services.tts.size_limits import MAX_CHUNK_BYTES
 
 _VOICE_TYPES = {
     "custom": tts_pb2.VOICE_TYPE_CUSTOM,
@@ -64,18 +67,21 @@ def from_synthesize_request(
     )
 
 
-def to_stream_response(event: Header | AudioChunk) -> tts_pb2.SynthesizeStreamResponse:
-    """Return the message for one event of a stream."""
-    match event:
-        case AudioChunk():
-            # Fill the message in place: protobuf copies a submessage that is passed to the constructor.
-            response = tts_pb2.SynthesizeStreamResponse(chunk={})
-            response.chunk.audio = event.audio
-            if event.alignment is not None:
-                extend_alignment(response.chunk.alignment, event.alignment)
-            return response
-        case Header():
-            return tts_pb2.SynthesizeStreamResponse(header=to_speech_header(event))
+def to_stream_responses(event: Header | AudioChunk) -> Iterator[tts_pb2.SynthesizeStreamResponse]:
+    """Yield the messages for one event of a stream: one, or several of at most MAX_CHUNK_BYTES of audio.
+
+    The timing is in the last message, because its characters end in that part of the audio.
+    """
+    if isinstance(event, Header):
+        yield tts_pb2.SynthesizeStreamResponse(header=to_speech_header(event))
+        return
+    for start in range(0, max(1, len(event.audio)), MAX_CHUNK_BYTES):
+        # Fill the message in place: protobuf copies a submessage that is passed to the constructor.
+        response = tts_pb2.SynthesizeStreamResponse(chunk={})
+        response.chunk.audio = event.audio[start : start + MAX_CHUNK_BYTES]
+        if event.alignment is not None and start + MAX_CHUNK_BYTES >= len(event.audio):
+            extend_alignment(response.chunk.alignment, event.alignment)
+        yield response
 
 
 def to_speech_header(event: Header) -> tts_pb2.SpeechHeader:

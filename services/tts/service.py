@@ -13,7 +13,7 @@ import grpc
 from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason, invalid
-from services.common.rpc.metadata import get_principal
+from services.common.rpc.metadata import MAX_RESPONSE_BYTES, get_max_response_bytes, get_principal
 from services.tts.accounting import Accounting
 from services.tts.audio_store import AudioStore
 from services.tts.converters import (
@@ -24,18 +24,20 @@ from services.tts.converters import (
     to_speech_header,
     to_speech_models,
     to_stored_audio,
-    to_stream_response,
+    to_stream_responses,
     to_voice,
 )
-from services.tts.events import Done, Header, SpeechEvent
+from services.tts.events import Done, Header, Plan, SpeechEvent
 from services.tts.planning import Planner
 from services.tts.providers.interface import AudioChunk, SpeechProvider
+from services.tts.size_limits import ALIGNMENT_BYTES_PER_CHARACTER, check_estimated_size
 from services.tts.storage_tee import StorageTee
 from services.tts.synthesis import Synthesizer
 
 SERVICE_NAME = tts_pb2.DESCRIPTOR.services_by_name["TextToSpeechService"].full_name
 
 DEFAULT_PAGE_SIZE = 50
+_UNARY_REMEDY = f"use SynthesizeStream or a smaller output_format, or state a larger {MAX_RESPONSE_BYTES}"
 T = TypeVar("T")
 Request = tts_pb2.SynthesizeRequest | tts_pb2.SynthesizeStreamRequest
 Context = grpc.aio.ServicerContext[object, object]
@@ -65,6 +67,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     async def Synthesize(self, request: tts_pb2.SynthesizeRequest, context: Context) -> tts_pb2.SynthesizeResponse:
         """Return the whole speech in one message."""
         response = tts_pb2.SynthesizeResponse()
+        max_bytes = get_max_response_bytes(context)
         audio: list[bytes] = []
         collected_bytes = 0
         async with aclosing(await self._open_events(request, context, streamed=False)) as events:
@@ -75,12 +78,13 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                     case AudioChunk():
                         audio.append(event.audio)
                         collected_bytes += len(event.audio)
-                        self._check_size(collected_bytes)
+                        _check_size(collected_bytes, min(self._max_unary_bytes, max_bytes))
                         if event.alignment is not None:
                             extend_alignment(response.alignment, event.alignment)
                     case Done():
                         response.done.CopyFrom(await self._to_speech_done(event))
         response.audio = b"".join(audio)
+        _check_size(response.ByteSize(), max_bytes)
         return response
 
     async def SynthesizeStream(
@@ -92,13 +96,15 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
                 if isinstance(event, Done):
                     yield tts_pb2.SynthesizeStreamResponse(done=await self._to_speech_done(event))
                 else:
-                    yield to_stream_response(event)
+                    for response in to_stream_responses(event):
+                        yield response
 
     async def CheckSpeech(self, request: tts_pb2.CheckSpeechRequest, context: Context) -> tts_pb2.CheckSpeechResponse:
         """Return what would speak the text."""
         speech_request = from_synthesize_request(request.request, streamed=True)
         await self._planner.learn_voice(speech_request.provider, speech_request.voice)
         plan = self._planner.check(speech_request)
+        self._check_room(plan, request.request)
         return tts_pb2.CheckSpeechResponse(
             provider=plan.provider.name, model_id=plan.spec.model_id, voice=to_voice(plan.spec.voice)
         )
@@ -165,8 +171,11 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         speech_request = from_synthesize_request(request, streamed=streamed)
         await self._planner.learn_voice(speech_request.provider, speech_request.voice)
         plan = self._planner.plan(speech_request)
-        if request.store:
-            self._audio_store.check_room()
+        self._check_room(plan, request)
+        if not streamed:
+            timing_bytes = ALIGNMENT_BYTES_PER_CHARACTER * len(request.text) if request.include_alignment else 0
+            max_bytes = min(self._max_unary_bytes, get_max_response_bytes(context) - timing_bytes)
+            check_estimated_size(plan, max_bytes, _UNARY_REMEDY)
         principal = get_principal(context)
         # Accounting comes first: a cost is recorded even if the audio cannot be stored.
         events = self._accounting.watch(self._synthesizer.stream(plan), principal, request.text)
@@ -174,18 +183,26 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
             return events
         return self._storage_tee.store_stream(events, principal, include_alignment=request.include_alignment)
 
-    def _check_size(self, audio_bytes: int) -> None:
-        if audio_bytes > self._max_unary_bytes:
-            raise MediaError(
-                Reason.OUTPUT_TOO_LARGE,
-                f"The audio exceeds {self._max_unary_bytes} bytes; use SynthesizeStream or a smaller output_format.",
-            )
+    def _check_room(self, plan: Plan, request: Request) -> None:
+        """Raise if the audio is to be stored and cannot be."""
+        if request.store:
+            self._audio_store.check_room()
+            check_estimated_size(plan, self._max_unary_bytes, "use a smaller output_format, or do not store it")
 
     async def _to_speech_done(self, done: Done) -> tts_pb2.SpeechDone:
         message = to_speech_done(done)
         if done.stored is not None:
             message.stored_audio.CopyFrom(to_stored_audio(done.stored, await self._audio_store.build_url(done.stored)))
         return message
+
+
+def _check_size(size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
+        raise MediaError(
+            Reason.OUTPUT_TOO_LARGE,
+            f"The response exceeds {max_bytes} bytes; {_UNARY_REMEDY}.",
+            metadata={"max_bytes": str(max_bytes)},
+        )
 
 
 def build_page(items: Sequence[T], page_size: int, page_token: str, filters: str) -> tuple[Sequence[T], str]:

@@ -15,7 +15,7 @@ from media.usage.v1 import usage_pb2
 from media.video.v1 import video_pb2
 
 from services.common.log import request_id
-from services.common.rpc.metadata import PRINCIPAL, REQUEST_ID
+from services.common.rpc.metadata import MAX_RESPONSE_BYTES, PRINCIPAL, REQUEST_ID
 
 Call = TypeVar("Call", bound=grpc.aio.Call)
 
@@ -112,8 +112,8 @@ def _list_idempotent_methods() -> list[dict[str, str]]:
 
 
 def call_metadata(principal: str = "") -> tuple[tuple[str, str], ...]:
-    """Return the metadata of a call: the id of its request, and the principal if there is one."""
-    entries = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal))
+    """Return the metadata of a call through `open_channel`: request id, principal if there is one, message size."""
+    entries = ((REQUEST_ID, request_id.get()), (PRINCIPAL, principal), (MAX_RESPONSE_BYTES, str(MAX_MESSAGE_BYTES)))
     return tuple(item for item in entries if item[1])
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from icu4py.breakers import WordBreaker
 
 # All of them are in the basic plane, so that ICU's positions in UTF-16 are those of code points.
-_SCRIPTS = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ec8\u0edc-\u0edf\u1000-\u103f\u1050-\u109f\ua9e0-\ua9ef\uaa60-\uaa7f\u1780-\u17d3"
+_SCRIPTS = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ec8\u0edc-\u0edf"
+    "\u1000-\u103f\u1050-\u109f\ua9e0-\ua9ef\uaa60-\uaa7f\u1780-\u17d3"
+)
 _RUN = re.compile(f"[{_SCRIPTS}]+")
 # ICU chooses the dictionary by script; the language only matters for other rules.
 _LANGUAGE = "th"

@@ -135,17 +135,17 @@ async def test_without_timing_there_are_no_words(gateway: Gateway) -> None:
 
 
 async def test_a_long_text_has_all_its_words(gateway: Gateway) -> None:
-    text = "A sentence of some words. " * 380
-    engine = FakeSpeechProvider(AudioChunk(bytes(len(text) * 80), align_evenly(text, 0.005)))
-    body: dict[str, Any] = {"outputFormat": "pcm_8000", "text": text}
+    text = "A sentence of some words. " * 100
+    engine = FakeSpeechProvider(AudioChunk(bytes(len(text) * 320), align_evenly(text, 0.04)))
+    body: dict[str, Any] = {"outputFormat": "ulaw_8000", "text": text}
     async with gateway(engine) as http:
         async with http.post("/api/speech/timestamps", json=body) as answer:
             lines = (await answer.read()).splitlines()
         async with http.post(PATH, json=body) as answer:
             captions = read_webvtt(await answer.text())
     done = orjson.loads(lines[-1])["done"]
-    assert (len(done["words"]), len(done["sentences"])) == (380 * 5, 380)
-    assert sum(len(line.split()) for cue in captions for line in cue.lines) == 380 * 5
+    assert (len(done["words"]), len(done["sentences"])) == (100 * 5, 100)
+    assert sum(len(line.split()) for cue in captions for line in cue.lines) == 100 * 5
 
 
 async def test_captions_refuse_to_store_and_name_the_route_that_stores(gateway: Gateway) -> None:

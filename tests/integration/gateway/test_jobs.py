@@ -204,7 +204,12 @@ async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
     status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs/batch", body)
     assert status == 200
     assert [set(outcome) for outcome in answer["outcomes"]] == [{"job"}, {"error"}]
-    assert answer["outcomes"][1]["error"] == {"reason": "QUOTA_EXCEEDED", "message": "Wait.", "stage": "", "details": []}
+    assert answer["outcomes"][1]["error"] == {
+        "reason": "QUOTA_EXCEEDED",
+        "message": "Wait.",
+        "stage": "",
+        "details": [],
+    }
     (batch,) = jobs.requests("BatchCreateJobs")
     assert [one.request_id for one in batch.requests] == ["one", ""]
     assert batch.requests[1].headline.art_style == "ink"

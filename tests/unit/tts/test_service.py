@@ -331,3 +331,73 @@ async def test_a_check_fails_without_a_key_unless_a_fallback_can_speak() -> None
         await check(paid)
     assert from_rpc_error(caught.value).reason is Reason.API_KEY_MISSING
     assert (await check(paid, free, fallbacks=("espeak",))).provider == "elevenlabs"
+
+
+FIVE_MIB = AudioChunk(bytes(5 * 1024 * 1024))
+LONG_TEXT = "word " * 1300
+"""Takes 208 seconds at least: 6.6 MB as pcm_16000, 1.7 MB as mp3_44100_64."""
+
+
+async def synthesize(
+    provider: FakeSpeechProvider, metadata: tuple[tuple[str, str], ...] = (), **fields: Any
+) -> tts_pb2.SynthesizeResponse:
+    """Call Synthesize with a channel that can receive everything."""
+    async with serve_speech(build_servicer(provider, max_unary_bytes=20_000_000)) as running:
+        stub: tts_pb2_grpc.TextToSpeechServiceAsyncStub = tts_pb2_grpc.TextToSpeechServiceStub(running.channel)
+        return await stub.Synthesize(tts_pb2.SynthesizeRequest(**fields), metadata=metadata)
+
+
+async def catch_too_large(call: Any) -> MediaError:
+    """Return the error of a call, which must be OUTPUT_TOO_LARGE and name the stream."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    error = from_rpc_error(caught.value)
+    assert error.reason is Reason.OUTPUT_TOO_LARGE
+    return error
+
+
+async def test_what_a_default_client_cannot_receive_is_refused_before_it_is_paid() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    error = await catch_too_large(synthesize(provider, text=LONG_TEXT, output_format="pcm_16000"))
+    assert "SynthesizeStream" in error.message
+    assert provider.specs == []
+    await synthesize(provider, text=LONG_TEXT, output_format="mp3_44100_64")
+    await synthesize(provider, (("x-max-response-bytes", "10000000"),), text=LONG_TEXT, output_format="pcm_16000")
+    assert len(provider.specs) == 2
+
+
+async def test_a_response_is_as_large_as_its_caller_can_receive() -> None:
+    error = await catch_too_large(synthesize(FakeSpeechProvider(FIVE_MIB), text="Hi!", output_format="pcm_8000"))
+    assert error.metadata["max_bytes"] == str(4 * 1024 * 1024)
+    provider, stated = FakeSpeechProvider(FIVE_MIB), (("x-max-response-bytes", str(6 * 1024 * 1024)),)
+    response = await synthesize(provider, stated, text="Hi!", output_format="pcm_8000")
+    assert response.audio == FIVE_MIB.audio
+
+
+@pytest.mark.parametrize("stated", ["0", "-1", "many", "9" * 30])
+async def test_a_malformed_limit_is_that_of_a_default_client(stated: str) -> None:
+    call = synthesize(
+        FakeSpeechProvider(FIVE_MIB), (("x-max-response-bytes", stated),), text="Hi!", output_format="pcm_8000"
+    )
+    await catch_too_large(call)
+
+
+async def test_every_message_of_a_stream_fits_a_default_client() -> None:
+    timing = Alignment(("H", "i", "!"), (0.0, 1.0, 2.0), (1.0, 2.0, 300.0))
+    provider = FakeSpeechProvider(AudioChunk(FIVE_MIB.audio, timing))
+    async with open_speech_stub(provider) as stub:
+        _, *chunks, _ = await collect_events(stub, TIMED)
+    assert b"".join(event.chunk.audio for event in chunks) == FIVE_MIB.audio
+    assert all(event.ByteSize() <= 1_100_000 for event in chunks)
+    assert ["".join(event.chunk.alignment.characters) for event in chunks] == ["", "", "", "", "Hi!"]
+
+
+async def test_stored_audio_that_is_too_large_is_refused_before_it_is_paid() -> None:
+    provider = FakeSpeechProvider(FIRST)
+    async with open_speech_stub(provider, max_unary_bytes=1_000_000) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect_events(
+                stub, tts_pb2.SynthesizeStreamRequest(text=LONG_TEXT, output_format="pcm_16000", store=True)
+            )
+    assert from_rpc_error(caught.value).reason is Reason.OUTPUT_TOO_LARGE
+    assert provider.specs == []

@@ -31,8 +31,7 @@ BLANK = {
 SPOKEN = ["a", "é", "你", "7", "!", "👍", " \u200b x", "שלום", "\u0915\u093f", "a" * 10_001]
 
 REFUSED: list[tuple[str, Any]] = [
-    *(("voice", value) for value in ("../../etc", "/etc/passwd", "a/b", "a\\b", "-rf", ".", " Aria", "a;b", "a\x00b")),
-    *(("voice", value) for value in ("a\nb", "%2e%2e", "a?b", "a#b", "\u200bAria", "a" * 101)),
+    *(("voice", value) for value in ("a\x00b", "a\nb", "\x7fAria", "Ar\x85ia", "a" * 201)),
     *(("provider", value) for value in ("ElevenLabs", "openai", " ", "espeak\n")),
     *(("model_id", value) for value in ("../x", "a/b", "-a", "_a", "a b", "a" * 65, "modèle", "a\n")),
     *(("output_format", value) for value in ("mp3", "MP3_44100_128", "mp3_44100_129", "pcm_11025", "flac_44100", " ")),
@@ -50,7 +49,7 @@ REFUSED: list[tuple[str, Any]] = [
 
 ACCEPTED: list[tuple[str, Any]] = [
     *(("voice", value) for value in ("", "Aria", "José", "21m00Tcm4TlvDq8ikWAM", "Aria (soft), v2.1", "O'Neil & Co")),
-    *(("voice", value) for value in ("en-us+f3", "声", "a" * 100, "9lives", "हिन्दी")),
+    *(("voice", value) for value in ("en-us+f3", "声", "a" * 200, "9lives", "हिन्दी", "AC/DC #1 [live]", "-rf", "😀")),
     *(("provider", value) for value in ("", "elevenlabs", "espeak")),
     *(("model_id", value) for value in ("", "eleven_multilingual_v2", "eleven_v3", "a" * 64, "A.b-c_1")),
     *(("output_format", value) for value in ("", "mp3_44100_128", "pcm_24000", "opus_48000_192", "ulaw_8000")),
@@ -124,7 +123,7 @@ def test_a_wrong_item_of_a_list_is_named_by_its_index(kind: type[Message], item:
 
 @of_each_speech_request
 def test_all_wrong_fields_are_named_at_once(kind: type[Message]) -> None:
-    assert list_refused_fields(kind(text=" ", voice="../x", speed=9, stability=-1)) == [
+    assert list_refused_fields(kind(text=" ", voice="a\nb", speed=9, stability=-1)) == [
         "text",
         "voice",
         "stability",
@@ -135,7 +134,7 @@ def test_all_wrong_fields_are_named_at_once(kind: type[Message]) -> None:
 @of_each_speech_request
 def test_the_value_of_the_caller_is_not_in_the_message(kind: type[Message]) -> None:
     with pytest.raises(MediaError) as caught:
-        validate(kind(text="\u200b", voice="/secret", provider="secret", model_id="/secret", language_code="secret!"))
+        validate(kind(text="\u200b", voice="secret\n", provider="secret", model_id="/secret", language_code="secret!"))
     assert "secret" not in caught.value.message
 
 
@@ -147,7 +146,7 @@ def test_the_value_of_the_caller_is_not_in_the_message(kind: type[Message]) -> N
         (tts_pb2.ListVoicesRequest(page_token="x" * 201), ["page_token"]),
         (tts_pb2.ListVoicesRequest(provider="other"), ["provider"]),
         (tts_pb2.GetVoiceRequest(), ["voice"]),
-        (tts_pb2.GetVoiceRequest(voice="x" * 101), ["voice"]),
+        (tts_pb2.GetVoiceRequest(voice="x" * 201), ["voice"]),
         (tts_pb2.GetVoiceRequest(voice="Aria", provider="other"), ["provider"]),
     ],
     ids=str,
@@ -161,7 +160,7 @@ def test_requests_about_voices_have_rules_too(message: Message, fields: list[str
     [
         tts_pb2.ListVoicesRequest(),
         tts_pb2.ListVoicesRequest(page_size=100, page_token="x" * 200, provider="espeak"),
-        tts_pb2.GetVoiceRequest(voice="x" * 100, provider="elevenlabs"),
+        tts_pb2.GetVoiceRequest(voice="x" * 200, provider="elevenlabs"),
     ],
 )
 def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
@@ -173,7 +172,7 @@ def test_at_most_25_violations_are_reported() -> None:
 
 
 WRONG_EVERYWHERE = tts_pb2.SynthesizeRequest(
-    voice="/" * 101,
+    voice="/" * 201,
     provider="-",
     model_id="/",
     output_format="-",

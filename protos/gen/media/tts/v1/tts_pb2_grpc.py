@@ -99,6 +99,12 @@ class TextToSpeechServiceServicer:
         """Synthesize speech, and return it in one response.
 
         Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
+
+        A response that the client cannot receive is OUTPUT_TOO_LARGE: more than 4 MiB, the default of gRPC clients, which is
+        about 4 minutes of mp3_44100_128 or 48 seconds of pcm_44100. If the text needs more in any case, the error comes
+        before a provider is called. Use SynthesizeStream; or raise `grpc.max_receive_message_length` of the channel, and
+        state it in the metadata of the call: `x-max-response-bytes`, in bytes. The service's own limit is 48 MiB
+        (TTS_MAX_UNARY_BYTES).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,6 +40,12 @@ class TextToSpeechServiceStub:
     """Synthesize speech, and return it in one response.
 
     Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
+
+    A response that the client cannot receive is OUTPUT_TOO_LARGE: more than 4 MiB, the default of gRPC clients, which is
+    about 4 minutes of mp3_44100_128 or 48 seconds of pcm_44100. If the text needs more in any case, the error comes
+    before a provider is called. Use SynthesizeStream; or raise `grpc.max_receive_message_length` of the channel, and
+    state it in the metadata of the call: `x-max-response-bytes`, in bytes. The service's own limit is 48 MiB
+    (TTS_MAX_UNARY_BYTES).
     """
     SynthesizeStream: _grpc.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]
     """Synthesize speech, and stream it while it is generated.
@@ -85,6 +91,12 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
     """Synthesize speech, and return it in one response.
 
     Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
+
+    A response that the client cannot receive is OUTPUT_TOO_LARGE: more than 4 MiB, the default of gRPC clients, which is
+    about 4 minutes of mp3_44100_128 or 48 seconds of pcm_44100. If the text needs more in any case, the error comes
+    before a provider is called. Use SynthesizeStream; or raise `grpc.max_receive_message_length` of the channel, and
+    state it in the metadata of the call: `x-max-response-bytes`, in bytes. The service's own limit is 48 MiB
+    (TTS_MAX_UNARY_BYTES).
     """
     SynthesizeStream: _aio.UnaryStreamMultiCallable[_tts_pb2.SynthesizeStreamRequest, _tts_pb2.SynthesizeStreamResponse]  # type: ignore[assignment]
     """Synthesize speech, and stream it while it is generated.
@@ -133,6 +145,12 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         """Synthesize speech, and return it in one response.
 
         Fails unless the provider delivered the whole audio. Over HTTP, POST /api/speech returns the audio as its body.
+
+        A response that the client cannot receive is OUTPUT_TOO_LARGE: more than 4 MiB, the default of gRPC clients, which is
+        about 4 minutes of mp3_44100_128 or 48 seconds of pcm_44100. If the text needs more in any case, the error comes
+        before a provider is called. Use SynthesizeStream; or raise `grpc.max_receive_message_length` of the channel, and
+        state it in the metadata of the call: `x-max-response-bytes`, in bytes. The service's own limit is 48 MiB
+        (TTS_MAX_UNARY_BYTES).
         """
 
     @_abc_1.abstractmethod
