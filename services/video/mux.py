@@ -7,20 +7,20 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-
-from PIL import ImageFont
 
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.timing.alignment import Alignment, shift_alignment
-from services.common.timing.captions import to_srt
+from services.common.timing.captions import build_cues, cut_cues, to_srt
+from services.video.burned_captions import CaptionStyle, write_burned_captions
+from services.video.caption_fonts import check_characters
 from services.video.duration_policy import InputDurations, LengthPolicy, MuxDurations
 from services.video.encoding import VideoPlan, plan_video
 from services.video.ffmpeg import FfmpegRunner, RunCallbacks
 from services.video.ffmpeg.arguments import (
+    BURNED_CAPTIONS,
     CAPTIONS,
     FONTS,
     RESULT,
@@ -42,7 +42,7 @@ DEFAULT_DELAY_MS = 500
 _FRAGMENTS = "fragments.mp4"
 _TOLERANCE_SECONDS = 0.25
 """Largest accepted difference between the planned and the real duration of the result."""
-_FONT_FILE = "Aileron-Regular.ttf"
+_TEXT_FIELD = "captions.alignment.characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,8 @@ class Muxer:
             MediaError: An input or the destination is invalid, or ffmpeg failed; no files are left behind.
         """
         await self._video_store.check(request.destination)
+        if request.captions is not None and request.captions.burned:
+            await asyncio.to_thread(check_characters, "".join(request.captions.alignment.characters), _TEXT_FIELD)
         with self._workspaces.open_folder() as folder:
             video, audio = await self._fetch_inputs(request, folder, principal)
             image, speech = _find_stream(video, "video"), _find_stream(audio, "audio")
@@ -129,7 +131,7 @@ class Muxer:
                 raise invalid(
                     "audio", f"must give a video of at most {self._max_seconds:g} seconds", Reason.MEDIA_INVALID
                 )
-            has_captions = await self._write_captions(request, result_seconds, folder)
+            has_captions = await asyncio.to_thread(write_captions, request, plan, folder)
             inputs = (_select_stream(video, image), _select_stream(audio, speech))
             arguments = _build_arguments(request, *inputs, plan, has_captions=has_captions)
             await self._run_ffmpeg(arguments, folder, channel)
@@ -148,15 +150,6 @@ class Muxer:
         fetch = partial(self._inputs.fetch, folder=folder, principal=principal)
         return await _await_both(
             fetch(request.video, name="video"), fetch(request.audio, name="audio", max_bytes=MAX_SPEECH_BYTES)
-        )
-
-    async def _write_captions(self, request: MuxRequest, result_seconds: float, folder: Path) -> bool:
-        if request.captions is None:
-            return False
-        delay_seconds = request.audio_delay_ms / 1000
-        captions = request.captions
-        return await asyncio.to_thread(
-            write_captions, captions.alignment, delay_seconds, result_seconds, folder, burned=captions.burned
         )
 
     async def _run_ffmpeg(self, arguments: MuxArguments, folder: Path, channel: ProgressChannel) -> None:
@@ -206,30 +199,27 @@ def _check_result(media: MediaFile, plan: VideoPlan) -> None:
         )
 
 
-def write_captions(
-    alignment: Alignment, delay_seconds: float, result_seconds: float, folder: Path, *, burned: bool
-) -> bool:
-    """Write the captions, and a font if needed, into `folder`; return whether there are captions.
+def write_captions(request: MuxRequest, plan: VideoPlan, folder: Path) -> bool:
+    """Write the captions, and links to fonts if needed, into `folder`; return whether there are captions.
 
     Args:
-        alignment: Time of each character, from the start of the speech.
-        delay_seconds: Silence before the speech.
-        result_seconds: Duration of the video; captions end there.
+        request: The request.
+        plan: The durations; captions end with the video. Its frames decide the size of burned captions.
         folder: Working directory of ffmpeg.
-        burned: Whether the captions are drawn into the image, which needs a font.
     """
-    text = to_srt(shift_alignment(alignment, delay_seconds), until_seconds=result_seconds)
-    if not text:
+    if request.captions is None:
         return False
-    if burned:
-        # The filter reads text between braces as instructions.
-        text = text.replace("{", r"\{").replace("}", r"\}")
-    (folder / CAPTIONS).write_text(text, encoding="utf-8")
-    if burned:
-        fonts = folder / FONTS
-        fonts.mkdir()
-        (fonts / _FONT_FILE).write_bytes(_load_font())
-    return True
+    timing = shift_alignment(request.captions.alignment, request.audio_delay_ms / 1000)
+    if request.captions.burned and plan.encoded is not None:
+        cues = list(cut_cues(build_cues(timing), plan.durations.result_seconds))
+        if cues:
+            style = CaptionStyle(plan.encoded.width, plan.encoded.height, request.captions.language)
+            write_burned_captions(cues, style, folder / BURNED_CAPTIONS, folder / FONTS)
+        return bool(cues)
+    text = to_srt(timing, until_seconds=plan.durations.result_seconds)
+    if text:
+        (folder / CAPTIONS).write_text(text, encoding="utf-8")
+    return bool(text)
 
 
 async def _await_both(
@@ -258,13 +248,6 @@ def _find_stream(local: LocalInput, name: str) -> StreamInfo:
     if found.duration_seconds <= 0:
         raise invalid(name, "must last longer than a moment; the file states no times", Reason.MEDIA_INVALID)
     return found
-
-
-def _load_font() -> bytes:
-    """Return the font that comes with Pillow (Latin letters); other scripts need fonts of the machine."""
-    font = ImageFont.load_default(16)
-    source = font.path if isinstance(font, ImageFont.FreeTypeFont) else None
-    return source.getvalue() if isinstance(source, BytesIO) else b""
 
 
 def _select_stream(local: LocalInput, stream: StreamInfo) -> Input:

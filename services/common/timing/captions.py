@@ -47,7 +47,7 @@ def to_webvtt(alignment: Alignment, until_seconds: float = math.inf) -> str:
         until_seconds: End of the media: captions are cut at this time, and later ones are dropped.
     """
     blocks = ["WEBVTT\n"]
-    for cue in _cut_cues(build_cues(alignment), until_seconds):
+    for cue in cut_cues(build_cues(alignment), until_seconds):
         text = "\n".join(line.translate(_WEBVTT_ESCAPES) for line in cue.lines)
         blocks.append(f"{_format_times(cue, '.')}\n{text}\n")
     return "\n".join(blocks)
@@ -61,13 +61,13 @@ def to_srt(alignment: Alignment, until_seconds: float = math.inf) -> str:
         until_seconds: End of the media: captions are cut at this time, and later ones are dropped.
     """
     blocks = []
-    for number, cue in enumerate(_cut_cues(build_cues(alignment), until_seconds), start=1):
+    for number, cue in enumerate(cut_cues(build_cues(alignment), until_seconds), start=1):
         text = "\n".join(_SUBRIP_MARKUP.sub(_WORD_JOINER, line) for line in cue.lines)
         blocks.append(f"{number}\n{_format_times(cue, ',')}\n{text}\n")
     return "\n".join(blocks)
 
 
-def _cut_cues(cues: Iterable[Cue], until_seconds: float) -> Iterator[Cue]:
+def cut_cues(cues: Iterable[Cue], until_seconds: float) -> Iterator[Cue]:
     """Yield the captions that begin before the end of the media, none of them longer."""
     for cue in cues:
         end_milliseconds = int(min(cue.end_milliseconds, until_seconds * 1000))

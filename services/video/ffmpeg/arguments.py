@@ -20,6 +20,9 @@ RESULT = "result.mp4"
 """The finished video."""
 FRAGMENTS = "pipe:1"
 CAPTIONS = "captions.srt"
+"""Captions for a track."""
+BURNED_CAPTIONS = "captions.ass"
+"""Captions that are drawn into the image."""
 FONTS = "fonts"
 SOURCE_IMAGE, LABEL = "still.png", "label.png"
 FRAME_RATE = 24
@@ -39,7 +42,6 @@ _WHOLE = {"f": "mp4", "movflags": "+faststart"}
 # with the first fragment: only then is it known how many priming samples the audio encoder has added.
 _FRAGMENTED = {"f": "mp4", "movflags": "+frag_keyframe+delay_moov+default_base_moof", "frag_duration": 500_000}
 # Above the caption of an image of the embedded engine.
-_CAPTION_STYLE = "FontName=Aileron,FontSize=18,Outline=1,Shadow=0,MarginV=34"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def build_mux_command(mux: MuxArguments) -> Command:
     if mux.encoded:
         image = normalize_frames(image, mux.encoded)
     if mux.burn_captions:
-        image = image.filter("subtitles", CAPTIONS, fontsdir=FONTS, force_style=_CAPTION_STYLE)
+        image = image.filter("subtitles", BURNED_CAPTIONS, fontsdir=FONTS)
     delay_samples = round(mux.audio_delay_ms * _AUDIO_RATE_HZ / 1000)
     # The samples that the encoder adds are part of the silence before the speech, if that is long enough. Then speech
     # is at its place also in players that do not remove them.

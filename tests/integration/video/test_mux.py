@@ -21,6 +21,7 @@ from tests.fakes.media import (
     find_clicks,
     make_speech,
     make_video,
+    read_frame,
     run_ffprobe,
     to_mp3,
     trim_start,
@@ -38,6 +39,15 @@ CUES = alignment_pb2.Alignment(
     character_start_times_seconds=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
     character_end_times_seconds=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
 )
+
+
+def make_captions(text: str, mode: video_pb2.CaptionMode = video_pb2.CAPTION_MODE_BURNED) -> video_pb2.Captions:
+    """Return captions that show `text` for two seconds."""
+    times = [number * 0.01 for number in range(len(text))]
+    alignment = alignment_pb2.Alignment(
+        characters=list(text), character_start_times_seconds=times, character_end_times_seconds=[2.0] * len(text)
+    )
+    return video_pb2.Captions(alignment=alignment, mode=mode)
 
 
 @dataclass(frozen=True)
@@ -242,6 +252,30 @@ async def test_burned_captions_change_the_image(suite: VideoSuite, two_seconds: 
     assert [stream.codec for stream in burned.file.streams] == ["h264", "aac"]
     assert burned.video_copied is False
     assert burned.file.sha256 != plain.file.sha256
+
+
+@pytest.mark.parametrize("text", ["สวัสดีชาวโลก", "नमस्ते", "مرحبا بالعالم", "שלום", "你好世界", "Привет"])
+async def test_burned_captions_of_any_script_are_drawn(
+    suite: VideoSuite, two_seconds: bytes, tmp_path: Path, text: str
+) -> None:
+    captions = make_captions(text)
+    muxed = await suite.mux(two_seconds, make_speech(1.0), captions=captions)
+    width, height, pixels = read_frame(suite.file(muxed.file.key, tmp_path), 24)
+    _, _, plain = read_frame(make_video(tmp_path), 24)
+    lower = 3 * width * height * 2 // 3
+    changed = sum(abs(one - two) > 60 for one, two in zip(pixels[lower:], plain[lower:], strict=True))
+    assert changed > 150
+
+
+async def test_a_script_without_a_font_is_an_error_before_any_work(suite: VideoSuite) -> None:
+    # The key of the video does not exist: nothing is fetched.
+    missing = video_pb2.MediaSource(key="videos/none.mp4")
+    error = await get_error(suite.mux(missing, make_speech(1.0), captions=make_captions("བོད་སྐད།")))
+    assert error.reason is Reason.VALIDATION_ERROR
+    assert [item.field for item in error.violations] == ["captions.alignment.characters"]
+    assert "Tibetan" in error.message
+    track = make_captions("བོད་སྐད།", video_pb2.CAPTION_MODE_TRACK)
+    assert (await get_error(suite.mux(missing, make_speech(1.0), captions=track))).reason is Reason.NOT_FOUND
 
 
 async def test_words_in_braces_are_burned_too(suite: VideoSuite, two_seconds: bytes) -> None:

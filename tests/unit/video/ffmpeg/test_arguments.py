@@ -10,6 +10,7 @@ import pytest
 from services.video.camera_motion import choose_motion
 from services.video.ffmpeg import Command
 from services.video.ffmpeg.arguments import (
+    BURNED_CAPTIONS,
     CAPTIONS,
     FRAGMENTS,
     RESULT,
@@ -236,7 +237,7 @@ def test_a_caption_track_is_a_third_stream_with_a_language() -> None:
 
 def test_burned_captions_are_drawn_and_add_no_stream() -> None:
     found = parse_command(build_mux_command(BURNED))
-    assert f"subtitles={CAPTIONS}:fontsdir=fonts" in get_filter_graph(build_mux_command(BURNED))
+    assert f"subtitles={BURNED_CAPTIONS}:fontsdir=fonts" in get_filter_graph(build_mux_command(BURNED))
     assert (len(found.inputs), len(found.maps), found.options["-c:v"]) == (2, 2, "libx264")
     assert "-c:s" not in found.options
 
