@@ -75,7 +75,7 @@ async def test_a_transformed_image_gets_the_requested_size(suite: ImageSuite) ->
         ({"image_url": "data:image/png;base64,AAAA", "image_key": "users/alice/x"}, Reason.VALIDATION_ERROR),
         ({"image_url": "ftp://example.com/x"}, Reason.VALIDATION_ERROR),
         ({"image_url": "file:///etc/passwd"}, Reason.VALIDATION_ERROR),
-        ({"image_url": "data:image/png,plain"}, Reason.VALIDATION_ERROR),
+        ({"image_url": "data:image/png,plain"}, Reason.MEDIA_INVALID),
         ({"image_url": "data:image/png;base64,!!!!"}, Reason.VALIDATION_ERROR),
         ({"image_url": "data:image/png;base64,AAAA"}, Reason.MEDIA_INVALID),
         ({"image_url": make_data_uri(b"<svg xmlns='http://www.w3.org/2000/svg'/>")}, Reason.MEDIA_INVALID),
