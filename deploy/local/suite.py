@@ -95,7 +95,7 @@ def format_welcome(
         seconds: Duration of the start.
     """
     edge = f"localhost:{ports[EDGE.variable]}"
-    token = "make -s token" if folder == ROOT / ".run" else f"make -s token MEDIA_RUN_DIR={shlex.quote(str(folder))}"
+    token = "make -s token" if folder == ROOT / ".run" else f"MEDIA_RUN_DIR={shlex.quote(str(folder))} make -s token"
     running_lines = [
         f"  {spec.name:<9} {'localhost' if EDGE in spec.ports else '127.0.0.1'}:{ports[spec.ports[0].variable]:<7}"
         f" {spec.purpose}"

@@ -69,7 +69,8 @@ def list_known_words() -> set[str]:
     enums = {name for kind in kinds for name in kind.values_by_name}
     # Words of Envoy's own configuration, and of the report on the parts of the suite.
     further = {"STRICT_DNS", *(state.value for state in PartState)}
-    return further | enums | list_variables() | set(Reason.__members__) | {code.name for code in grpc.StatusCode} | set(statuses)
+    codes = {code.name for code in grpc.StatusCode}
+    return further | enums | list_variables() | set(Reason.__members__) | codes | set(statuses)
 
 
 def list_routes() -> set[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+import subprocess
 from pathlib import Path
 
 import jwt
@@ -115,6 +117,12 @@ def test_the_welcome_shows_every_process_with_its_port_and_three_commands_to_try
         assert part in text
 
 
-def test_the_token_command_of_the_welcome_names_the_folder_in_use() -> None:
+@pytest.mark.parametrize("name", ["my run", "it's $HOME", '(round) "x" `id`'])
+def test_the_token_command_of_the_welcome_names_the_folder_in_use(name: str, tmp_path: Path) -> None:
     ports = assign_ports(list_ports(SUITE), {}, INNER_RANGE)
-    assert "$(make -s token MEDIA_RUN_DIR='/my run')" in format_welcome(SUITE, ports, Path("/my run"), {}, 1)
+    welcome = format_welcome(SUITE, ports, Path("/", name), {}, 1)
+    (command,) = set(re.findall(r"Bearer \$\((.+)\)\"", welcome))
+    # As a variable of the environment: make would expand dollar signs in one of its command line.
+    (tmp_path / "Makefile").write_text("token:\n\t@printenv MEDIA_RUN_DIR\n")
+    printed = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed == f"/{name}\n"
