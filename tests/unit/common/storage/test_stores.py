@@ -13,6 +13,7 @@ import pytest
 
 from services.common.errors import MediaError, Reason
 from services.common.storage import ByteRange, ObjectSpec, ObjectStore, delete_older_than, read_all
+from services.common.storage.keys import belongs_to, prefix_for
 
 SPEC = ObjectSpec("image/webp", {"owner": "alice", "note": "a text"}, "public, max-age=31536000, immutable")
 KEY = "images/2026/11/one.webp"
@@ -192,3 +193,19 @@ async def test_only_old_objects_under_the_prefix_are_deleted(store: ObjectStore)
     assert await delete_older_than(store, "links/", stored_at - 60) == 0
     assert await delete_older_than(store, "links/", stored_at + 60) == 2
     assert [info.key for info in (await store.list("")).objects] == ["other/a"]
+
+
+@pytest.mark.parametrize(
+    "principal",
+    ["alice", "auth0|5f7c8ec7c33c6c004bbafe82", "me+you@example.com", "spiffe://a.example/app", "x" * 65, ""],
+)
+async def test_every_principal_can_store_read_list_and_delete(store: ObjectStore, principal: str) -> None:
+    prefix = prefix_for(principal)
+    key = f"{prefix}goals/a+b=c@d.png"
+    stored = await store.put(key, b"x", SPEC)
+    assert belongs_to(stored, principal)
+    assert await read_content(store, key) == b"x"
+    assert [info.key for info in (await store.list(prefix)).objects] == [key]
+    assert (await store.url(key)).url
+    assert await store.delete(key)
+    assert await get_reason(store.head(key)) is Reason.NOT_FOUND
