@@ -35,7 +35,8 @@ SETTINGS: tuple[type[Settings], ...] = (
 )
 _SET_BY_SUITE: Mapping[type[Settings], Mapping[str, object]] = {EdgeSettings: {"jwt_jwks_file": Path("jwks.json")}}
 """Fields without which some settings are invalid, and which the local suite sets itself."""
-_OF_TESTS = ("MEDIA_TEST_",)
+_OF_OTHERS = ("MEDIA_TEST_", "COMPOSE_", "DOCKER_", "BUILDKIT_")
+"""Variables of the tests, and of the tools that read the same file `.env`."""
 _OWN_PREFIXES = ("MEDIA_", "TTS_", "GATEWAY_", "ELEVENLABS_", "ELEVEN_", "FAL_", "GEMINI_", "REPLICATE_", "SUPABASE_")
 """A variable of the environment that begins like this is probably meant for the suite."""
 _SIMILAR = 0.85
@@ -89,7 +90,7 @@ def find_unknown_variables(folder: Path) -> list[Diagnostic]:
 def _warn_unknown(from_file: set[str], from_environment: set[str]) -> Iterator[Diagnostic]:
     known = list_known_names()
     for name in sorted((from_file | from_environment) - known):
-        if name.upper() in known or name.startswith(_OF_TESTS):
+        if name.upper() in known or name.startswith(_OF_OTHERS):
             continue
         nearest = next(iter(difflib.get_close_matches(name.upper(), known, n=1, cutoff=_NEAREST)), "")
         is_similar = bool(nearest) and difflib.SequenceMatcher(None, name.upper(), nearest).ratio() >= _SIMILAR
