@@ -90,7 +90,7 @@ def describe_frames(stream: VideoStream, frame: VideoFrame | None, description: 
 
     Args:
         stream: The stream.
-        frame: Its first frame, which is believed more than the header; None if there is none.
+        frame: Its first frame, which is believed more than the header; None if it has none.
         description: Text about the stream from the library, the only source of cropping by the container.
     """
     left, right, top, bottom = _parse_cropping(description)

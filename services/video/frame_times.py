@@ -131,7 +131,7 @@ def _choose_rate_of_uneven_frames(measured: float) -> Fraction:
 
 
 def _find_steady_rate(shown: Sequence[float], stated_rate: float) -> float:
-    """Return the rate at which every frame is at its place, to a quarter of a frame; 0 if there is none."""
+    """Return the rate at which every frame is at its place, to a quarter of a frame; 0 without one."""
     mean = (len(shown) - 1) / (shown[-1] - shown[0])
     standards = sorted((float(rate) for rate in _STANDARD_RATES), key=lambda rate: abs(rate - mean))
     near = (rate for rate in (stated_rate, *standards, mean) if abs(rate - mean) <= _HALF * mean)

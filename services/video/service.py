@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
@@ -13,6 +14,7 @@ from services.common.errors import MediaError, Reason
 from services.common.rpc.metadata import get_principal
 from services.common.webhooks import Webhook
 from services.video.accounting import Accounting
+from services.video.caption_fonts import check_characters
 from services.video.converters import (
     to_generated_video,
     to_generation_progress,
@@ -88,6 +90,8 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
     async def CheckVideo(self, request: video_pb2.CheckVideoRequest, context: Context) -> video_pb2.CheckVideoResponse:
         """Return what would generate the video."""
         principal = get_principal(context)
+        if request.burned_text:
+            await asyncio.to_thread(check_characters, request.burned_text, "burned_text")
         provider, model = await self._manager.check(
             to_generation_request(request.request, principal), principal, image_is_pending=request.image_is_pending
         )

@@ -53,5 +53,7 @@ class StepChecks:
                 return self.services.images.CheckImage(image, metadata=metadata, timeout=seconds)
             case video_pb2.GenerateVideoRequest():
                 is_pending = request.image_is_pending or not self.reads_images
-                video = video_pb2.CheckVideoRequest(request=message, image_is_pending=is_pending)
+                video = video_pb2.CheckVideoRequest(
+                    request=message, image_is_pending=is_pending, burned_text=request.burned_text
+                )
                 return self.services.videos.CheckVideo(video, metadata=metadata, timeout=seconds)

@@ -40,6 +40,7 @@ _IMAGE_FIELDS: Mapping[str, str] = {
 }
 # Placeholders for values that the job sets itself.
 _SAMPLE_ID, _SAMPLE_FORMAT = "job-0", "mp3_44100_64"
+_NO_NAMES: Mapping[str, str] = {}
 
 ServiceRequest = image_pb2.GenerateImageRequest | tts_pb2.SynthesizeStreamRequest | video_pb2.GenerateVideoRequest
 
@@ -56,6 +57,8 @@ class StepRequest:
     """Field of the job for each field of the request that has another name."""
     image_is_pending: bool = False
     """Whether an earlier step makes the source image of this one."""
+    burned_text: str = ""
+    """Text that a later step burns into the video as captions; empty if there is none."""
 
     def relabel_error(self, error: MediaError) -> MediaError:
         """Return an error of the request with the names of the job's fields."""
@@ -88,7 +91,12 @@ def list_step_requests(request: jobs_pb2.CreateJobRequest, folder: str) -> Seque
             spec = request.talking_video
             return [
                 _list_speech(spec.narration, "talking_video.narration", "talking_video.narration.text"),
-                _list_video(spec.video, "talking_video.video"),
+                _list_video(
+                    spec.video,
+                    "talking_video.video",
+                    {"burned_text": "talking_video.narration.text"},
+                    spec.narration.text if spec.captions == jobs_pb2.JOB_CAPTIONS_BURNED else "",
+                ),
             ]
         case "headline":
             return _list_headline(request.headline, "headline", folder)
@@ -97,23 +105,32 @@ def list_step_requests(request: jobs_pb2.CreateJobRequest, folder: str) -> Seque
             video = build_video_request(
                 build_video_spec(story, f"{folder}{build_image_name(story.headline.image_format)}"), _SAMPLE_ID
             )
+            names = {**_STORY_FIELDS, "burned_text": _get_text_field(story.headline, "story.headline")}
+            is_burned = story.captions == jobs_pb2.JOB_CAPTIONS_BURNED
+            burned_text = build_narration_spec(story.headline).text if is_burned else ""
             return [
                 *_list_headline(story.headline, "story.headline", folder),
-                StepRequest(video, "story", _STORY_FIELDS, image_is_pending=True),
+                StepRequest(video, "story", names, image_is_pending=True, burned_text=burned_text),
             ]
 
 
-def _list_video(spec: jobs_pb2.VideoSpec, field_name: str) -> StepRequest:
-    return StepRequest(build_video_request(spec, _SAMPLE_ID), field_name)
+def _list_video(
+    spec: jobs_pb2.VideoSpec, field_name: str, names: Mapping[str, str] = _NO_NAMES, burned_text: str = ""
+) -> StepRequest:
+    return StepRequest(build_video_request(spec, _SAMPLE_ID), field_name, names, burned_text=burned_text)
 
 
 def _list_headline(spec: jobs_pb2.HeadlineSpec, field_name: str, folder: str) -> list[StepRequest]:
     names = {service_field: f"{field_name}.{job_field}" for service_field, job_field in _IMAGE_FIELDS.items()}
-    text_field = f"{field_name}.narration.text" if spec.narration.text else f"{field_name}.headline"
+    text_field = _get_text_field(spec, field_name)
     return [
         StepRequest(build_image_request(spec, folder), field_name, names),
         _list_speech(build_narration_spec(spec), f"{field_name}.narration", text_field),
     ]
+
+
+def _get_text_field(spec: jobs_pb2.HeadlineSpec, field_name: str) -> str:
+    return f"{field_name}.narration.text" if spec.narration.text else f"{field_name}.headline"
 
 
 def _list_speech(spec: jobs_pb2.NarrationSpec, field_name: str, text_field: str) -> StepRequest:

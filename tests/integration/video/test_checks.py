@@ -29,11 +29,11 @@ async def suite(workers: WorkerPool, tmp_path: Path) -> AsyncIterator[VideoSuite
         yield running
 
 
-def check(suite: VideoSuite, *, image_is_pending: bool = False, **fields: Any) -> Any:
+def check(suite: VideoSuite, *, image_is_pending: bool = False, burned_text: str = "", **fields: Any) -> Any:
     request = video_pb2.GenerateVideoRequest(
         **{"prompt": "zoom in", "image_key": KEY, "provider": "embedded", **fields}
     )
-    message = video_pb2.CheckVideoRequest(request=request, image_is_pending=image_is_pending)
+    message = video_pb2.CheckVideoRequest(request=request, image_is_pending=image_is_pending, burned_text=burned_text)
     return suite.stub.CheckVideo(message, metadata=call_metadata("alice"))
 
 
@@ -52,3 +52,10 @@ async def test_the_source_image_is_read_unless_it_is_pending(suite: VideoSuite) 
     error = await get_error(check(suite, image_key="images/none.png"))
     assert [item.field for item in error.violations] == ["image_key"]
     assert (await check(suite, image_key="images/none.png", image_is_pending=True)).provider == "embedded"
+
+
+async def test_a_text_that_no_font_can_burn_is_refused(suite: VideoSuite) -> None:
+    error = await get_error(check(suite, burned_text="Hello \u0f56\u0f7c\u0f51"))
+    assert (error.reason, [item.field for item in error.violations]) == (Reason.VALIDATION_ERROR, ["burned_text"])
+    assert "Tibetan" in error.message
+    assert (await check(suite, burned_text="Hello, \u4f60\u597d")).provider == "embedded"

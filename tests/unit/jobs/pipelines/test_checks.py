@@ -60,6 +60,8 @@ async def test_a_step_that_would_be_refused_fails_the_job_before_anything_is_pai
         ("story", "CheckSpeech", "voice", "story.headline.narration.voice"),
         ("talking_video", "CheckSpeech", "text", "talking_video.narration.text"),
         ("talking_video", "CheckVideo", "image_key", "talking_video.video.image_key"),
+        ("talking_video", "CheckVideo", "burned_text", "talking_video.narration.text"),
+        ("story", "CheckVideo", "burned_text", "story.headline.headline"),
     ],
 )
 async def test_an_error_names_the_field_of_the_job(
@@ -75,3 +77,14 @@ async def test_an_error_names_the_field_of_the_job(
 async def test_a_later_attempt_does_not_check_again(rig: PipelineRig) -> None:
     await rig.run_job("story", SPECS["story"], steps={"image": RESULTS["image"]})
     assert rig.fake.checks == []
+
+
+@pytest.mark.parametrize(("captions", "is_burned"), [("BURNED", True), ("TRACK", False), ("NONE", False)])
+@pytest.mark.parametrize("kind", ["talking_video", "story"])
+async def test_the_text_of_burned_captions_is_checked(
+    rig: PipelineRig, kind: str, captions: str, is_burned: bool
+) -> None:
+    await rig.run_job(kind, {**SPECS[kind], "captions": f"JOB_CAPTIONS_{captions}"})
+    (check,) = [call.request for call in rig.fake.checks if call.method == "CheckVideo"]
+    text = "Cats land" if kind == "story" else SPECS[kind]["narration"]["text"]
+    assert check.burned_text == (text if is_burned else "")

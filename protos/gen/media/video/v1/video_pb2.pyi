@@ -432,12 +432,14 @@ class ReceiveWebhookResponse(_message.Message):
     def __init__(self, awaited: _Optional[bool] = ...) -> None: ...
 
 class CheckVideoRequest(_message.Message):
-    __slots__ = ("request", "image_is_pending")
+    __slots__ = ("request", "image_is_pending", "burned_text")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     IMAGE_IS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    BURNED_TEXT_FIELD_NUMBER: _ClassVar[int]
     request: GenerateVideoRequest
     image_is_pending: bool
-    def __init__(self, request: _Optional[_Union[GenerateVideoRequest, _Mapping]] = ..., image_is_pending: _Optional[bool] = ...) -> None: ...
+    burned_text: str
+    def __init__(self, request: _Optional[_Union[GenerateVideoRequest, _Mapping]] = ..., image_is_pending: _Optional[bool] = ..., burned_text: _Optional[str] = ...) -> None: ...
 
 class CheckVideoResponse(_message.Message):
     __slots__ = ("provider", "model")
