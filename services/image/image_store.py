@@ -12,7 +12,7 @@ from services.common.errors import MediaError, Reason, invalid
 from services.common.images import Size
 from services.common.input_files import find_owned
 from services.common.log import logger
-from services.common.records import BufferedRecords, RecordKey
+from services.common.records import BufferedRecords, Record, RecordKey
 from services.common.records.catalog import Catalog
 from services.common.storage import IMMUTABLE, OWNER, REPLACEABLE, ObjectInfo, ObjectSpec, ObjectStore, ObjectUrl
 from services.common.storage.keys import (
@@ -173,9 +173,27 @@ class ImageStore:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
-        info = await self._find_owned(key, principal)
+        try:
+            info = await self._find_owned(key, principal)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                # A rule of the bucket may have deleted the object; lists must not show it any longer.
+                await self._catalog.delete_orphan(key, principal)
+            raise
         record = await self._catalog.records.get(RecordKey(principal, KIND, info.key))
         return from_object(info) if record is None else from_record(record)
+
+    async def describe(self, info: ObjectInfo) -> Record | None:
+        """Return the record of an object that has none; None if it is no image of a caller, or a variant of one."""
+        owner = info.metadata.get(OWNER)
+        if owner is None or not info.content_type.startswith("image/"):
+            return None
+        stem, _, extension = info.key.rpartition(".")
+        whole, dot, name = stem.rpartition(".")
+        main = await self._find(f"{whole}.{extension}") if dot and "/" not in name else None
+        if main is not None and name in parse_variants(main):
+            return None
+        return to_record(from_object(info), owner)
 
     async def list_page(self, principal: str, page_size: int, page_token: str) -> tuple[Sequence[RecordedImage], str]:
         """Return a page of the images of `principal`, newest first, and the token of the next page.

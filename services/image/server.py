@@ -19,17 +19,20 @@ from services.common.input_files import InputFiles
 from services.common.log import logger
 from services.common.metrics import serve_metrics
 from services.common.records import BufferedRecords, open_records
+from services.common.records.indexing import ObjectIndex
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
+from services.common.storage.keys import USERS
 from services.common.usage import open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.image.accounting import Accounting
 from services.image.cache import BLOB_PREFIX, COLLECTION, CachedImage, ImageCodec
 from services.image.diagnostics import diagnose_image
 from services.image.generation import ImageGenerator
-from services.image.image_store import ImageStore
+from services.image.image_record import KIND
+from services.image.image_store import FOLDER, ImageStore
 from services.image.inputs import SourceImages
 from services.image.metrics import ImageMetrics
 from services.image.pipeline import ImagePipeline
@@ -124,13 +127,18 @@ async def build_service(
     pipeline = ImagePipeline(
         planner, generator, SourceImages(InputFiles(dependencies.fetcher, store), workers), workers, image_store
     )
-    sweeper = asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached images")
+    index = ObjectIndex(dependencies.records, store, KIND, (f"{FOLDER}/", f"{USERS}/"), image_store.describe)
+    background = [
+        asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached images"),
+        asyncio.create_task(index.run(), name="index of images"),
+    ]
     try:
         async with generator.flights, pipeline.flights:
             yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
     finally:
-        sweeper.cancel()
-        await asyncio.gather(sweeper, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
 
 
 @asynccontextmanager

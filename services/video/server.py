@@ -19,10 +19,12 @@ from services.common.fetch import Fetcher, open_fetcher
 from services.common.input_files import InputFiles
 from services.common.metrics import serve_metrics
 from services.common.records import BufferedRecords, open_records
+from services.common.records.indexing import ObjectIndex
 from services.common.resilience.concurrency_limiter import ConcurrencyLimiter
 from services.common.resilience.retry import ProviderPolicy, Retrier, RetryPolicy
 from services.common.rpc.server import serve
 from services.common.storage import ObjectStore, open_object_store
+from services.common.storage.keys import USERS
 from services.common.usage import UsageRecorder, open_usage
 from services.common.worker_pool import WorkerPool, open_workers
 from services.video.accounting import Accounting
@@ -40,7 +42,7 @@ from services.video.records import OLD_FOLDERS, GenerationRecords
 from services.video.service import SERVICE_NAME, VideoServicer
 from services.video.settings import VideoSettings
 from services.video.sharing import BLOB_PREFIX, COLLECTION, CachedVideo, SharedVideos, VideoCodec
-from services.video.video_store import VideoStore
+from services.video.video_store import FOLDER, KIND, VideoStore
 from services.video.workspace import Workspaces
 
 _MAX_QUEUE = 200
@@ -112,7 +114,13 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
     )
     generations = GenerationRecords(dependencies.records)
     blobs = CacheBlobs(dependencies.store, BLOB_PREFIX, settings.cache_ttl_seconds)
-    sweeper = asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached videos")
+    index = ObjectIndex(
+        dependencies.records, dependencies.store, KIND, (f"{FOLDER}/", f"{USERS}/"), video_store.describe
+    )
+    background = [
+        asyncio.create_task(blobs.sweep_regularly(), name="sweep of cached videos"),
+        asyncio.create_task(index.run(), name="index of videos"),
+    ]
     with Workspaces(settings.temp_dir).open() as workspaces:
         shared = SharedVideos(dependencies.store, dependencies.cache, blobs, generations, video_store, workspaces)
         generator = VideoGenerator(
@@ -134,8 +142,9 @@ async def build_service(settings: VideoSettings, dependencies: Dependencies) -> 
         try:
             yield VideoServicer(manager, muxer, inputs, workspaces, video_store, dependencies.replicate, accounting)
         finally:
-            sweeper.cancel()
-            await asyncio.gather(sweeper, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await manager.close()
 
 

@@ -164,14 +164,24 @@ class VideoStore:
         Raises:
             MediaError: VALIDATION_ERROR, PERMISSION_DENIED, NOT_FOUND, STORAGE_FAILED, UNAVAILABLE.
         """
-        info = await self._find_owned(key, principal)
+        try:
+            info = await self._find_owned(key, principal)
+        except MediaError as error:
+            if error.reason is Reason.NOT_FOUND:
+                # A rule of the bucket may have deleted the object; lists must not show it any longer.
+                await self._catalog.delete_orphan(key, principal)
+            raise
         key = info.key
         record = await self._catalog.records.get(RecordKey(principal, KIND, key))
-        if record is not None:
-            return _from_record(record)
-        origin = VideoOrigin(info.metadata.get("provider", ""), prediction_id=info.metadata.get("prediction_id", ""))
-        media = MediaFile(_EXTENSION, info.size_bytes, ())
-        return RecordedVideo(StoredVideo(key, "", media), origin, info.modified_at)
+        return _from_object(info) if record is None else _from_record(record)
+
+    async def describe(self, info: ObjectInfo) -> Record | None:
+        """Return the record of an object that has none; None if it is no video of a caller."""
+        owner = info.metadata.get(OWNER)
+        if owner is None or info.content_type != CONTENT_TYPE:
+            return None
+        found = _from_object(info)
+        return build_video_record(found.video, found.origin, owner, found.stored_at)
 
     async def list_page(self, principal: str, page_size: int, page_token: str) -> tuple[Sequence[RecordedVideo], str]:
         """Return a page of the videos of `principal`, newest first, and the token of the next page.
@@ -240,6 +250,13 @@ def build_video_record(video: StoredVideo, origin: VideoOrigin, principal: str, 
     """Return the record of a stored video."""
     document = {"video": video_to_json(video), "origin": asdict(origin)}
     return Record(principal, KIND, video.key, stored_at, video.key, document)
+
+
+def _from_object(info: ObjectInfo) -> RecordedVideo:
+    """Return what the object itself tells about a video without a record."""
+    origin = VideoOrigin(info.metadata.get("provider", ""), prediction_id=info.metadata.get("prediction_id", ""))
+    media = MediaFile(_EXTENSION, info.size_bytes, ())
+    return RecordedVideo(StoredVideo(info.key, "", media), origin, info.modified_at)
 
 
 def _from_record(record: Record) -> RecordedVideo:

@@ -182,3 +182,28 @@ async def test_an_image_that_cannot_be_stored_has_no_record(
     store.puts_until_failure = 0
     assert (await catch_error(suite.generate())).reason is Reason.STORAGE_FAILED
     assert records.keys == []
+
+
+async def test_an_image_that_the_bucket_has_deleted_is_not_listed_any_longer(
+    suite: ImageSuite, store: FakeObjectStore
+) -> None:
+    key = (await suite.upload(CAT)).key
+    await store.delete(key)
+    assert (await catch_error(get(suite, key, "bob"))).reason is Reason.NOT_FOUND
+    assert len((await list_page(suite)).images) == 1
+    assert (await catch_error(get(suite, key))).reason is Reason.NOT_FOUND
+    assert not (await list_page(suite)).images
+
+
+async def test_images_of_earlier_versions_are_listed_without_their_variants(
+    provider: FakeImageProvider, store: FakeObjectStore, records: FakeRecordStore, workers: WorkerPool, tmp_path: Path
+) -> None:
+    mine = {"owner": "alice"}
+    await store.put("images/2026/10/old.png", CAT, ObjectSpec("image/png", mine | {"variants": "small"}))
+    await store.put("images/2026/10/old.small.png", CAT, ObjectSpec("image/png", mine))
+    await store.put("users/alice/my.photo.png", CAT, ObjectSpec("image/png", mine))
+    await store.put("cache/images/2026-10-01/x.png", CAT, ObjectSpec("image/png"))
+    async with run_image_service({"fal": provider}, store, workers, tmp_path, records=records) as suite:
+        await until(lambda: len(records.keys) == 2)
+        keys = [image.key for image in (await list_page(suite)).images]
+    assert sorted(keys) == ["images/2026/10/old.png", "users/alice/my.photo.png"]

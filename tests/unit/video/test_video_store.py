@@ -246,3 +246,13 @@ async def test_a_video_that_an_earlier_attempt_has_stored_gets_its_record(
     await store.put(OWN, DATA, ObjectSpec(CONTENT_TYPE, METADATA))
     assert (await video_store.put(path, SHA256, MEDIA, Destination(OWN), "alice", ORIGIN)).key == OWN
     assert records.keys == [("alice", "video", OWN)]
+
+
+async def test_the_record_of_a_video_that_is_gone_is_deleted(
+    video_store: VideoStore, store: FakeObjectStore, records: FakeRecordStore, path: Path
+) -> None:
+    key = (await video_store.put(path, SHA256, MEDIA, Destination(), "alice", ORIGIN)).key
+    await store.delete(key)
+    with pytest.raises(MediaError) as caught:
+        await video_store.find(key, "alice")
+    assert (caught.value.reason, records.keys) == (Reason.NOT_FOUND, [])
