@@ -105,6 +105,7 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         await self._planner.learn_voice(speech_request.provider, speech_request.voice)
         plan = self._planner.check(speech_request)
         self._check_room(plan, request.request)
+        await plan.provider.check_voice(plan.spec.voice)
         return tts_pb2.CheckSpeechResponse(
             provider=plan.provider.name, model_id=plan.spec.model_id, voice=to_voice(plan.spec.voice)
         )

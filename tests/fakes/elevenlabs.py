@@ -69,6 +69,8 @@ class FakeElevenLabs:
         """Whether the listing repeats its page token forever."""
         self.voices_answer = Answer()
         """Response to requests for the listing."""
+        self.other_voices: set[str] = set()
+        """Ids of voices that the account can use and does not list."""
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool], within_seconds: float = 30) -> None:
@@ -88,6 +90,7 @@ class FakeElevenLabs:
         for suffix in ("", "/stream", "/with-timestamps", "/stream/with-timestamps"):
             app.router.add_post(f"/v1/text-to-speech/{{voice_id}}{suffix}", self._speech)
         app.router.add_get("/v2/voices", self._voices)
+        app.router.add_get("/v1/voices/{voice_id}", self._voice)
         return app
 
     async def _speech(self, request: web.Request) -> web.StreamResponse:
@@ -150,6 +153,18 @@ class FakeElevenLabs:
         await response.prepare(request)
         await _write(request, response, pieces, answer)
         return response
+
+    async def _voice(self, request: web.Request) -> web.Response:
+        await self._record(request)
+        refusal = _find_key_error(request) or (self.voices_answer if self.voices_answer.status != 200 else None)
+        if refusal:
+            return _error_response(refusal)
+        voice_id = request.match_info["voice_id"]
+        listed = next((item for item in self.account_voices if item["voice_id"] == voice_id), None)
+        if listed is None and voice_id not in self.other_voices:
+            # The API answers 400, not 404.
+            return _error_response(build_refusal(400, "voice_not_found"))
+        return web.json_response(listed or {"voice_id": voice_id, "name": "Shared"})
 
     async def _voices(self, request: web.Request) -> web.Response:
         await self._record(request)

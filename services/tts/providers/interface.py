@@ -179,6 +179,14 @@ class SpeechProvider(ABC):
         """
         return
 
+    async def check_voice(self, voice: Voice) -> None:
+        """Make sure that a voice from `resolve` exists, as far as the provider can be asked without a cost.
+
+        Raises:
+            MediaError: VOICE_NOT_FOUND.
+        """
+        return
+
     @abstractmethod
     async def list_voices(self) -> list[Voice]:
         """Return all voices in a stable order; may call the provider.

@@ -88,6 +88,10 @@ class ElevenLabsProvider(SpeechProvider):
         """List the voices of the account if it may have a voice of this name that is not known yet."""
         await self._catalog.learn(voice)
 
+    async def check_voice(self, voice: Voice) -> None:
+        """Raise VOICE_NOT_FOUND for an id that neither the table nor the account has."""
+        await self._catalog.check(voice.voice_id)
+
     async def list_voices(self) -> list[Voice]:
         """Return the named voices, then the account's; never fails, but the latter may be outdated or missing."""
         return await self._catalog.list_voices()

@@ -75,6 +75,11 @@ def build_voices_request(next_page_token: str = "") -> ProviderRequest:
     )
 
 
+def build_voice_request(voice_id: str) -> ProviderRequest:
+    """Return the request for one voice."""
+    return ProviderRequest(method="GET", path=f"/v1/voices/{quote(voice_id, safe='')}", query=())
+
+
 def _build_query(spec: SpeechSpec, settings: ElevenLabsSettings) -> tuple[tuple[str, str], ...]:
     wanted = {
         "enable_logging": None if settings.enable_logging is None else str(settings.enable_logging).lower(),

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, invalid
 from services.common.log import logger
 from services.common.providers import ProviderHttpClient
 from services.common.text.normalization import clean_text
 from services.tts.named_voices import NAMED_VOICES
 from services.tts.providers.elevenlabs.error_mapping import build_error
-from services.tts.providers.elevenlabs.request import build_voices_request
+from services.tts.providers.elevenlabs.request import build_voice_request, build_voices_request
 from services.tts.providers.elevenlabs.settings import PROVIDER, ElevenLabsSettings
 from services.tts.providers.interface import Voice
 
@@ -22,6 +22,8 @@ log = logger(__name__)
 
 MAX_PAGES = 100
 MAX_PAGE_BYTES = 16 * 1024 * 1024
+MAX_CHECKED_VOICES = 1000
+"""Most answers about single voices that are remembered."""
 MAX_NAME_CHARACTERS = 150
 """Longest name; with its id, it fits the field of a request, 200 code points."""
 
@@ -54,6 +56,8 @@ class VoiceCatalog:
         self._refresh_at_seconds = clock()
         self._learn_at_seconds = clock()
         self._failure: MediaError | None = None
+        self._check_lock = asyncio.Lock()
+        self._checked = _CheckedVoices(settings.voices_ttl_seconds, clock)
         self._logged_missing_permission = False
         self._voices = _TABLE
         self._index = _build_index(_TABLE)
@@ -84,12 +88,37 @@ class VoiceCatalog:
         if self._failure is not None and self._failure.retryable and self.resolve(voice) is None:
             raise self._failure
 
+    async def check(self, voice_id: str) -> None:
+        """Ask the account for a voice that is not in the listing; each answer holds for `voices_ttl_seconds`.
+
+        Raises:
+            MediaError: VOICE_NOT_FOUND. No error if the account cannot be asked.
+        """
+        async with self._check_lock:
+            exists = voice_id in self._index or self._checked.get(voice_id)
+            if exists is None:
+                exists = await self._ask(voice_id)
+        if not exists:
+            raise invalid(
+                "voice", "must be a voice of this account; GET /api/voices lists them", Reason.VOICE_NOT_FOUND
+            )
+
     async def list_voices(self) -> list[Voice]:
         """Return the table, then the account's voices as of the last successful listing."""
         async with self._refresh_lock:
             if self._clock() >= self._refresh_at_seconds:
                 await self._refresh()
             return list(self._voices)
+
+    async def _ask(self, voice_id: str) -> bool:
+        """Return whether the account has a voice; True if it cannot be asked."""
+        try:
+            exists = await self._account.has_voice(voice_id)
+        except MediaError as error:
+            log.info("a voice could not be checked", provider=PROVIDER, reason=error.reason.name)
+            return True
+        self._checked.put(voice_id, exists)
+        return exists
 
     def _find(self, voice: str) -> Voice | None:
         return self._index.get(voice) or self._index.get(_fold_name(voice))
@@ -146,6 +175,27 @@ def _fold_name(name: str) -> str:
     return " ".join(clean_text(name).casefold().split())
 
 
+class _CheckedVoices:
+    """Answers of the account about single voices, for a while; the oldest ones make room."""
+
+    def __init__(self, ttl_seconds: float, clock: Callable[[], float]) -> None:
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._answers: dict[str, tuple[float, bool]] = {}
+
+    def get(self, voice_id: str) -> bool | None:
+        """Return whether the voice exists; None if that is not known now."""
+        expires_at_seconds, exists = self._answers.get(voice_id, (0.0, False))
+        return exists if self._clock() < expires_at_seconds else None
+
+    def put(self, voice_id: str, exists: bool) -> None:
+        """Remember an answer."""
+        self._answers.pop(voice_id, None)
+        self._answers[voice_id] = (self._clock() + self._ttl_seconds, exists)
+        if len(self._answers) > MAX_CHECKED_VOICES:
+            del self._answers[next(iter(self._answers))]
+
+
 class AccountVoices:
     """Lists the voices of one account."""
 
@@ -166,6 +216,31 @@ class AccountVoices:
                 return await self._fetch_all_pages()
         except TimeoutError:
             raise build_error(Reason.PROVIDER_TIMEOUT) from None
+
+    async def has_voice(self, voice_id: str) -> bool:
+        """Return whether the account can use a voice.
+
+        Raises:
+            MediaError: There is no key, or the API refused, failed or exceeded `voices_timeout_seconds`.
+        """
+        if not self._settings.api_key:
+            raise build_error(Reason.API_KEY_MISSING)
+        request = build_voice_request(voice_id)
+        try:
+            async with asyncio.timeout(self._settings.voices_timeout_seconds):
+                await self._client.request(
+                    request.method,
+                    request.build_url(self._settings.base_url),
+                    work_started=False,
+                    max_bytes=MAX_PAGE_BYTES,
+                )
+        except TimeoutError:
+            raise build_error(Reason.PROVIDER_TIMEOUT) from None
+        except MediaError as error:
+            if error.reason is Reason.VOICE_NOT_FOUND:
+                return False
+            raise
+        return True
 
     async def _fetch_all_pages(self) -> list[Voice]:
         voices: dict[str, Voice] = {}

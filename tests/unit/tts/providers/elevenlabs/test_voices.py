@@ -303,3 +303,42 @@ async def test_a_listed_name_can_be_requested_as_it_is_listed(fake: FakeElevenLa
         assert (await provider.list_voices())[-1].name == listed
         assert (found := provider.resolve(listed)) is not None
         assert found.voice_id == f"account{1:013}"
+
+
+async def check_id(provider: ElevenLabsProvider, voice_id: str) -> Reason | None:
+    """Check an id and return the reason of the error; None without one."""
+    voice = provider.resolve(voice_id)
+    assert voice is not None
+    try:
+        await provider.check_voice(voice)
+    except MediaError as error:
+        return error.reason
+    return None
+
+
+async def test_an_id_is_checked_at_the_account_once_for_a_while(fake: FakeElevenLabs) -> None:
+    clock, shared, unknown = Clock(), "s" * 20, "u" * 20
+    fake.other_voices = {shared}
+    async with open_with(fake, clock) as provider:
+        for _ in range(3):
+            assert await check_id(provider, shared) is None
+            assert await check_id(provider, unknown) is Reason.VOICE_NOT_FOUND
+        assert [request.path for request in fake.requests] == [f"/v1/voices/{shared}", f"/v1/voices/{unknown}"]
+        fake.other_voices.add(unknown)
+        clock.now_seconds += 301
+        assert await check_id(provider, unknown) is None
+
+
+async def test_a_known_voice_needs_no_check(fake: FakeElevenLabs) -> None:
+    fake.account_voices = [build_account_voice(1)]
+    async with open_with(fake, Clock()) as provider:
+        await provider.list_voices()
+        for voice_id in (TABLE_IDS[0], f"account{1:013}"):
+            assert await check_id(provider, voice_id) is None
+    assert len(fake.requests) == 1
+
+
+async def test_an_id_counts_as_a_voice_while_the_account_cannot_be_asked(fake: FakeElevenLabs) -> None:
+    fake.voices_answer = build_html_error(503)
+    async with open_with(fake, Clock()) as provider:
+        assert await check_id(provider, "u" * 20) is None
