@@ -123,9 +123,11 @@ class TextToSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
         shown, next_page_token = build_page(voices, request.page_size, request.page_token, request.provider)
         return tts_pb2.ListVoicesResponse(voices=[to_voice(voice) for voice in shown], next_page_token=next_page_token)
 
-    async def ListModels(self, request: tts_pb2.ListModelsRequest, context: Context) -> tts_pb2.ListModelsResponse:
+    async def ListSpeechModels(
+        self, request: tts_pb2.ListSpeechModelsRequest, context: Context
+    ) -> tts_pb2.ListSpeechModelsResponse:
         """Return the known models of all providers."""
-        return tts_pb2.ListModelsResponse(
+        return tts_pb2.ListSpeechModelsResponse(
             models=[
                 model
                 for name, provider in self._providers.items()

@@ -154,10 +154,12 @@ class VideoServicer(video_pb2_grpc.VideoServiceServicer):
             local = await self._inputs.fetch(to_source(request.media), folder, "media", principal)
         return video_pb2.ProbeMediaResponse(info=to_media_info(local.media))
 
-    async def ListModels(self, request: video_pb2.ListModelsRequest, context: Context) -> video_pb2.ListModelsResponse:
+    async def ListVideoModels(
+        self, request: video_pb2.ListVideoModelsRequest, context: Context
+    ) -> video_pb2.ListVideoModelsResponse:
         """Return the known models of all providers."""
         models = [model for provider in self._manager.providers for model in to_video_models(provider)]
-        return video_pb2.ListModelsResponse(models=models)
+        return video_pb2.ListVideoModelsResponse(models=models)
 
     async def GetVideo(self, request: video_pb2.GetVideoRequest, context: Context) -> video_pb2.GetVideoResponse:
         """Return a video of the caller, with a new URL."""

@@ -61,10 +61,10 @@ class FixedSpeechServicer(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.CheckSpeechResponse:
         return tts_pb2.CheckSpeechResponse()
 
-    async def ListModels(  # noqa: N802 - named by the contract
-        self, request: tts_pb2.ListModelsRequest, context: object
-    ) -> tts_pb2.ListModelsResponse:
-        return tts_pb2.ListModelsResponse()
+    async def ListSpeechModels(  # noqa: N802 - named by the contract
+        self, request: tts_pb2.ListSpeechModelsRequest, context: object
+    ) -> tts_pb2.ListSpeechModelsResponse:
+        return tts_pb2.ListSpeechModelsResponse()
 
     async def ListVoices(  # noqa: N802 - named by the contract
         self, request: tts_pb2.ListVoicesRequest, context: object

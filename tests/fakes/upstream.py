@@ -65,8 +65,10 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.CheckSpeechResponse:
         return tts_pb2.CheckSpeechResponse()
 
-    async def ListModels(self, request: tts_pb2.ListModelsRequest, context: Context) -> tts_pb2.ListModelsResponse:  # noqa: N802 - the contract's name
-        return tts_pb2.ListModelsResponse()
+    async def ListSpeechModels(
+        self, request: tts_pb2.ListSpeechModelsRequest, context: Context
+    ) -> tts_pb2.ListSpeechModelsResponse:  # noqa: N802 - the contract's name
+        return tts_pb2.ListSpeechModelsResponse()
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:  # noqa: N802 - the contract's name
         self._record_call(context)

@@ -241,11 +241,11 @@ class SpeechSeam(_message.Message):
     reason: str
     def __init__(self, text_offset: _Optional[int] = ..., at_seconds: _Optional[float] = ..., provider: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
-class ListModelsRequest(_message.Message):
+class ListSpeechModelsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
-class ListModelsResponse(_message.Message):
+class ListSpeechModelsResponse(_message.Message):
     __slots__ = ("models",)
     MODELS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[SpeechModel]

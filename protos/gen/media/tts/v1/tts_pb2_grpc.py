@@ -62,10 +62,10 @@ class TextToSpeechServiceStub:
                 request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.SerializeToString,
                 response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.FromString,
                 _registered_method=True)
-        self.ListModels = channel.unary_unary(
-                '/media.tts.v1.TextToSpeechService/ListModels',
-                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.SerializeToString,
-                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.FromString,
+        self.ListSpeechModels = channel.unary_unary(
+                '/media.tts.v1.TextToSpeechService/ListSpeechModels',
+                request_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsRequest.SerializeToString,
+                response_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsResponse.FromString,
                 _registered_method=True)
         self.GetVoice = channel.unary_unary(
                 '/media.tts.v1.TextToSpeechService/GetVoice',
@@ -147,7 +147,7 @@ class TextToSpeechServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListModels(self, request, context):
+    def ListSpeechModels(self, request, context):
         """List the models that the suite knows, with their limits and the days on which they end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -210,10 +210,10 @@ def add_TextToSpeechServiceServicer_to_server(servicer, server):
                     request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesRequest.FromString,
                     response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListVoicesResponse.SerializeToString,
             ),
-            'ListModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListModels,
-                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.FromString,
-                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.SerializeToString,
+            'ListSpeechModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSpeechModels,
+                    request_deserializer=media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsRequest.FromString,
+                    response_serializer=media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsResponse.SerializeToString,
             ),
             'GetVoice': grpc.unary_unary_rpc_method_handler(
                     servicer.GetVoice,
@@ -385,7 +385,7 @@ class TextToSpeechService:
             _registered_method=True)
 
     @staticmethod
-    def ListModels(request,
+    def ListSpeechModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -398,9 +398,9 @@ class TextToSpeechService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/media.tts.v1.TextToSpeechService/ListModels',
-            media_dot_tts_dot_v1_dot_tts__pb2.ListModelsRequest.SerializeToString,
-            media_dot_tts_dot_v1_dot_tts__pb2.ListModelsResponse.FromString,
+            '/media.tts.v1.TextToSpeechService/ListSpeechModels',
+            media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsRequest.SerializeToString,
+            media_dot_tts_dot_v1_dot_tts__pb2.ListSpeechModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

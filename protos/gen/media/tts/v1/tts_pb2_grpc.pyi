@@ -68,7 +68,7 @@ class TextToSpeechServiceStub:
 
     They are those of the suite's own table, of the embedded engine, and of the provider account.
     """
-    ListModels: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListModelsRequest, _tts_pb2.ListModelsResponse]
+    ListSpeechModels: _grpc.UnaryUnaryMultiCallable[_tts_pb2.ListSpeechModelsRequest, _tts_pb2.ListSpeechModelsResponse]
     """List the models that the suite knows, with their limits and the days on which they end."""
     GetVoice: _grpc.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]
     """Get a voice by name or id."""
@@ -119,7 +119,7 @@ class TextToSpeechServiceAsyncStub(TextToSpeechServiceStub):
 
     They are those of the suite's own table, of the embedded engine, and of the provider account.
     """
-    ListModels: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListModelsRequest, _tts_pb2.ListModelsResponse]  # type: ignore[assignment]
+    ListSpeechModels: _aio.UnaryUnaryMultiCallable[_tts_pb2.ListSpeechModelsRequest, _tts_pb2.ListSpeechModelsResponse]  # type: ignore[assignment]
     """List the models that the suite knows, with their limits and the days on which they end."""
     GetVoice: _aio.UnaryUnaryMultiCallable[_tts_pb2.GetVoiceRequest, _tts_pb2.GetVoiceResponse]  # type: ignore[assignment]
     """Get a voice by name or id."""
@@ -199,11 +199,11 @@ class TextToSpeechServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ListModels(
+    def ListSpeechModels(
         self,
-        request: _tts_pb2.ListModelsRequest,
+        request: _tts_pb2.ListSpeechModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_tts_pb2.ListModelsResponse, _abc.Awaitable[_tts_pb2.ListModelsResponse]]:
+    ) -> _typing.Union[_tts_pb2.ListSpeechModelsResponse, _abc.Awaitable[_tts_pb2.ListSpeechModelsResponse]]:
         """List the models that the suite knows, with their limits and the days on which they end."""
 
     @_abc_1.abstractmethod

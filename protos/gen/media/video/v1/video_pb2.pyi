@@ -195,11 +195,11 @@ class GenerateVideoResponse(_message.Message):
     video: GeneratedVideo
     def __init__(self, progress: _Optional[_Union[VideoProgress, _Mapping]] = ..., video: _Optional[_Union[GeneratedVideo, _Mapping]] = ...) -> None: ...
 
-class ListModelsRequest(_message.Message):
+class ListVideoModelsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
-class ListModelsResponse(_message.Message):
+class ListVideoModelsResponse(_message.Message):
     __slots__ = ("models",)
     MODELS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[VideoModel]

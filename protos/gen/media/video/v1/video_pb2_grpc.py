@@ -47,10 +47,10 @@ class VideoServiceStub:
                 request_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.SerializeToString,
                 response_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.FromString,
                 _registered_method=True)
-        self.ListModels = channel.unary_unary(
-                '/media.video.v1.VideoService/ListModels',
-                request_serializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.SerializeToString,
-                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.FromString,
+        self.ListVideoModels = channel.unary_unary(
+                '/media.video.v1.VideoService/ListVideoModels',
+                request_serializer=media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsRequest.SerializeToString,
+                response_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsResponse.FromString,
                 _registered_method=True)
         self.ResumeVideo = channel.unary_stream(
                 '/media.video.v1.VideoService/ResumeVideo',
@@ -119,7 +119,7 @@ class VideoServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListModels(self, request, context):
+    def ListVideoModels(self, request, context):
         """List the models whose inputs the suite knows, and the days on which they end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -199,10 +199,10 @@ def add_VideoServiceServicer_to_server(servicer, server):
                     request_deserializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoRequest.FromString,
                     response_serializer=media_dot_video_dot_v1_dot_video__pb2.CheckVideoResponse.SerializeToString,
             ),
-            'ListModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListModels,
-                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.FromString,
-                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.SerializeToString,
+            'ListVideoModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVideoModels,
+                    request_deserializer=media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsRequest.FromString,
+                    response_serializer=media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsResponse.SerializeToString,
             ),
             'ResumeVideo': grpc.unary_stream_rpc_method_handler(
                     servicer.ResumeVideo,
@@ -313,7 +313,7 @@ class VideoService:
             _registered_method=True)
 
     @staticmethod
-    def ListModels(request,
+    def ListVideoModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -326,9 +326,9 @@ class VideoService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/media.video.v1.VideoService/ListModels',
-            media_dot_video_dot_v1_dot_video__pb2.ListModelsRequest.SerializeToString,
-            media_dot_video_dot_v1_dot_video__pb2.ListModelsResponse.FromString,
+            '/media.video.v1.VideoService/ListVideoModels',
+            media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsRequest.SerializeToString,
+            media_dot_video_dot_v1_dot_video__pb2.ListVideoModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

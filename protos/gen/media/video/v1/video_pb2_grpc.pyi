@@ -47,7 +47,7 @@ class VideoServiceStub:
 
     Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
     """
-    ListModels: _grpc.UnaryUnaryMultiCallable[_video_pb2.ListModelsRequest, _video_pb2.ListModelsResponse]
+    ListVideoModels: _grpc.UnaryUnaryMultiCallable[_video_pb2.ListVideoModelsRequest, _video_pb2.ListVideoModelsResponse]
     """List the models whose inputs the suite knows, and the days on which they end."""
     ResumeVideo: _grpc.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]
     """Join a running generation, or return its finished video; nothing is paid twice."""
@@ -91,7 +91,7 @@ class VideoServiceAsyncStub(VideoServiceStub):
 
     Fails as GenerateVideo would before it calls the provider: model, its inputs, missing token, source image.
     """
-    ListModels: _aio.UnaryUnaryMultiCallable[_video_pb2.ListModelsRequest, _video_pb2.ListModelsResponse]  # type: ignore[assignment]
+    ListVideoModels: _aio.UnaryUnaryMultiCallable[_video_pb2.ListVideoModelsRequest, _video_pb2.ListVideoModelsResponse]  # type: ignore[assignment]
     """List the models whose inputs the suite knows, and the days on which they end."""
     ResumeVideo: _aio.UnaryStreamMultiCallable[_video_pb2.ResumeVideoRequest, _video_pb2.ResumeVideoResponse]  # type: ignore[assignment]
     """Join a running generation, or return its finished video; nothing is paid twice."""
@@ -146,11 +146,11 @@ class VideoServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ListModels(
+    def ListVideoModels(
         self,
-        request: _video_pb2.ListModelsRequest,
+        request: _video_pb2.ListVideoModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_video_pb2.ListModelsResponse, _abc.Awaitable[_video_pb2.ListModelsResponse]]:
+    ) -> _typing.Union[_video_pb2.ListVideoModelsResponse, _abc.Awaitable[_video_pb2.ListVideoModelsResponse]]:
         """List the models whose inputs the suite knows, and the days on which they end."""
 
     @_abc_1.abstractmethod
