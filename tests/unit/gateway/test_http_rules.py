@@ -59,7 +59,7 @@ def test_every_annotated_rpc_of_the_speech_service_has_its_route() -> None:
     assert [(rule.method, rule.path, rule.body, rule.rpc.name) for rule in rules] == [
         ("POST", "/api/speech/alignment/convert", "*", "ConvertAlignment"),
         ("GET", "/api/voices", "", "ListVoices"),
-        ("GET", "/api/speech/models", "", "ListModels"),
+        ("GET", "/api/speech/models", "", "ListSpeechModels"),
         ("GET", "/api/voices/{voice}", "", "GetVoice"),
         ("GET", "/api/audio/{id}", "", "GetStoredAudio"),
         ("GET", "/api/audio", "", "ListStoredAudio"),
