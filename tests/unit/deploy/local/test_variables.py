@@ -96,7 +96,9 @@ def test_variables_of_other_programs_are_not_reported(
 
 
 def test_every_unknown_variable_of_the_env_file_is_reported(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("FAL_KEY=k\nmedia_log_level=INFO\nIMAGE_TAG=1\nEMPTY=\nWHATEVER_ELSE=1\nCOMPOSE_PROJECT_NAME=p\n")
+    (tmp_path / ".env").write_text(
+        "FAL_KEY=k\nmedia_log_level=INFO\nIMAGE_TAG=1\nEMPTY=\nWHATEVER_ELSE=1\nCOMPOSE_PROJECT_NAME=p\n"
+    )
     assert find_suggestions(tmp_path).keys() == {"IMAGE_TAG", "WHATEVER_ELSE"}
 
 
