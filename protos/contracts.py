@@ -14,16 +14,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import google.api.annotations_pb2
 import grpc_tools.protoc
 from google.protobuf import descriptor_pb2
-from protovalidate import ViolationPb
 
 PROTOS = Path(__file__).resolve().parent
 GENERATED = PROTOS / "gen"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-# Imported contracts come from installed packages: the repository has no copies, and the lock file pins their versions.
-GOOGLE_API = Path(google.api.annotations_pb2.__file__).parents[2]
+IMPORTED = PROTOS / "third_party"
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 PLUGIN = "from mypy_protobuf.main import grpc; grpc()"
 VALIDATE = "buf/validate/validate.proto"
@@ -64,27 +61,8 @@ def list_sources(root: Path) -> list[str]:
 
 def run_protoc(root: Path, files: list[str], *outputs: str) -> int:
     """Run the compiler over `files` and return its exit code."""
-    with tempfile.TemporaryDirectory() as scratch:
-        validate = Path(scratch) / "validate.binpb"
-        validate.write_bytes(read_validate_descriptors())
-        return int(
-            grpc_tools.protoc.main(
-                [
-                    "protoc",
-                    f"--descriptor_set_in={validate}",
-                    *(f"-I{path}" for path in (root, GOOGLE_API, WELL_KNOWN)),
-                    *outputs,
-                    *files,
-                ]
-            )
-        )
-
-
-def read_validate_descriptors() -> bytes:
-    """Return a FileDescriptorSet of protovalidate's rules, as the installed validator understands them."""
-    descriptors = descriptor_pb2.FileDescriptorSet()
-    descriptors.file.add().ParseFromString(ViolationPb.desc().file.proto.to_binary())
-    return descriptors.SerializeToString()
+    paths = (f"-I{path}" for path in (root, IMPORTED, WELL_KNOWN))
+    return int(grpc_tools.protoc.main(["protoc", *paths, *outputs, *files]))
 
 
 def generate_service_stubs(root: Path, files: list[str], target: Path) -> int:

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedia/common/v1/alignment.proto\x12\x0fmedia.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\x95\x01\n\tAlignment\x12\x12\n\ncharacters\x18\x01 \x03(\t\x12:\n\x1d\x63haracter_start_times_seconds\x18\x02 \x03(\x01\x42\x13\xbaH\x10\x92\x01\r\"\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x38\n\x1b\x63haracter_end_times_seconds\x18\x03 \x03(\x01\x42\x13\xbaH\x10\x92\x01\r\"\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\"O\n\x0cRawAlignment\x12?\n\ncharacters\x18\x01 \x03(\x0b\x32\x1f.media.common.v1.TimedCharacterB\n\xbaH\x07\x92\x01\x04\x10\xc0\x9a\x0c\":\n\x0eTimedCharacter\x12\x0c\n\x04\x63har\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmedia/common/v1/alignment.proto\x12\x0fmedia.common.v1\x1a\x1b\x62uf/validate/validate.proto\"\x95\x01\n\tAlignment\x12\x12\n\ncharacters\x18\x01 \x03(\t\x12:\n\x1d\x63haracter_start_times_seconds\x18\x02 \x03(\x01\x42\x13\xbaH\x10\x92\x01\r\"\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x38\n\x1b\x63haracter_end_times_seconds\x18\x03 \x03(\x01\x42\x13\xbaH\x10\x92\x01\r\"\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\"O\n\x0cRawAlignment\x12?\n\ncharacters\x18\x01 \x03(\x0b\x32\x1f.media.common.v1.TimedCharacterB\n\xbaH\x07\x92\x01\x04\x10\xc0\x9a\x0c\":\n\x0eTimedCharacter\x12\x0c\n\x04\x63har\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x42-Z+media.internal/gen/media/common/v1;commonv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'media.common.v1.alignment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'Z+media.internal/gen/media/common/v1;commonv1'
   _globals['_ALIGNMENT'].fields_by_name['character_start_times_seconds']._loaded_options = None
   _globals['_ALIGNMENT'].fields_by_name['character_start_times_seconds']._serialized_options = b'\272H\020\222\001\r\"\013\022\t)\000\000\000\000\000\000\000\000'
   _globals['_ALIGNMENT'].fields_by_name['character_end_times_seconds']._loaded_options = None
