@@ -85,7 +85,7 @@ def hide_jpeg_list(data: bytes) -> bytes:
 
 
 def find_orientation(exif: object, xmp: object) -> int:
-    """Return the orientation, 1 to 8 as EXIF defines it; 1 if there is none.
+    """Return the orientation, 1 to 8 as EXIF defines it; 1 without one.
 
     Args:
         exif: EXIF metadata, with or without its prefix; anything but bytes is ignored, as is any damage.

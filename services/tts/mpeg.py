@@ -48,7 +48,7 @@ class MpegFrame:
 
 
 def measure_tag(data: bytes, position: int) -> int:
-    """Return the size of the ID3v2 tag at `position`; 0 if there is none."""
+    """Return the size of the ID3v2 tag at `position`; 0 without one."""
     size = data[position + 6 : position + TAG_HEADER_BYTES]
     if not (data.startswith(b"ID3", position) and size.isascii() and len(size) == 4):  # noqa: PLR2004 - bytes of a size
         return 0
@@ -61,7 +61,7 @@ def parse_frame_header(data: bytes, position: int) -> MpegFrame | None:
 
 
 def find_next_frame(data: bytes, position: int) -> int:
-    """Return the next position at which a tag or a frame may begin; the end of `data` if there is none."""
+    """Return the next position at which a tag or a frame may begin; the end of `data` without one."""
     following = _TAG_OR_FRAME.search(data, position)
     return following.start() if following else len(data)
 

@@ -80,7 +80,7 @@ def test_a_photo_of_tiles_is_reduced_and_refused_where_it_is_cut() -> None:
     assert decode_image(file + b"\0\0\1\0SEFT").info.size == Size(600, 400)
 
 
-def test_a_file_of_a_general_brand_is_told_by_its_further_brands() -> None:
+def test_a_file_of_a_general_brand_is_identified_by_its_other_brands() -> None:
     for format_name, content_type in (("HEIF", "image/heic"), ("AVIF", "image/avif")):
         file = encode_file(make_halves(), format_name)
         assert decode_image(file[:8] + b"mif1" + file[12:]).info.content_type == content_type

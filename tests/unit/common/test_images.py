@@ -98,7 +98,7 @@ RICH = {name: make_rich_file(name) for name in (*WHOLE, "MPO")}
 
 
 @pytest.mark.parametrize("name", RICH)
-def test_the_size_is_told_as_shown(name: str) -> None:
+def test_the_size_is_that_of_the_image_as_shown(name: str) -> None:
     content_type = CONTENT_TYPES[name.replace("MPO", "JPEG")]
     assert inspect(RICH[name]) == ImageInfo(content_type, Size(16, 24))
     decoded = decode_image(RICH[name])
