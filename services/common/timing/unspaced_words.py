@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from icu4py.breakers import WordBreaker
-
 # All of them are in the basic plane, so that ICU's positions in UTF-16 are those of code points.
 _SCRIPTS = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ec8\u0edc-\u0edf"
@@ -26,6 +24,8 @@ def find_word_starts(text: str, start: int, end: int) -> Iterator[int]:
         end: Position after the last one.
     """
     for run in _RUN.finditer(text, start, end):
+        from icu4py.breakers import WordBreaker  # noqa: PLC0415 - takes 8 MB, and most processes never need it
+
         for word_start, _ in WordBreaker(run[0], _LANGUAGE).segments():
             if word_start:
                 yield run.start() + word_start
