@@ -16,7 +16,7 @@ from services.image.image_record import RecordedImage
 from services.image.image_store import FORMATS, StoredImage, StoredRendition
 from services.image.pipeline import Image, InputRef, SourceSummary
 from services.image.prompt import ART_STYLES, TEMPLATES, THEMES, VERSION, PromptRequest, list_fields
-from services.image.providers.interface import Mode
+from services.image.providers.interface import ImageProvider, Mode
 from services.image.rendition import Fit
 from services.image.request import ImageRequest, OutputRequest, Quality, VariantRequest
 from services.image.sizes import CUSTOM, CUSTOM_DESCRIPTION, PRESETS
@@ -205,6 +205,24 @@ def _get_strength(request: Request) -> float | None:
     if isinstance(request, image_pb2.TransformImageRequest) and request.HasField("strength"):
         return request.strength
     return None
+
+
+def to_image_models(provider: ImageProvider) -> list[image_pb2.ImageModel]:
+    """Return the messages for the known models of a provider."""
+    return [
+        image_pb2.ImageModel(
+            provider=provider.name,
+            model=model.model_id,
+            modes=[mode.value for mode in model.modes],
+            is_default=model.is_default,
+            max_side_pixels=model.max_side_pixels,
+            aspect_ratios=model.aspect_ratios,
+            resolutions=model.resolutions,
+            end_date=model.end_date,
+            successor=model.successor,
+        )
+        for model in provider.list_models()
+    ]
 
 
 def _to_prompt_request(prompt: str, style: image_pb2.PromptStyle) -> PromptRequest:

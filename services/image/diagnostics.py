@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
+from services.common.providers.models import diagnose_model
 from services.common.storage.factory import diagnose_storage
-from services.image.providers.gemini.models import TRAITS, describe_end, get_traits
+from services.image.providers.gemini.request import MODELS
 from services.image.settings import ImageSettings
 
 _SUBJECT = "images"
@@ -39,19 +39,15 @@ def _check_providers(settings: ImageSettings) -> Iterator[Diagnostic]:
             yield warning(_SUBJECT, f"{name} is a fallback provider and has no key", f"set {variable}")
         if name == default:
             yield warning(_SUBJECT, f"{name} is a fallback for itself", "remove it from IMAGE_FALLBACK_PROVIDERS")
-    if keys["gemini"][1] and settings.gemini_model_id not in TRAITS:
-        names = ", ".join(TRAITS)
+    if keys["gemini"][1] and settings.gemini_model_id not in MODELS:
+        names = ", ".join(MODELS)
         yield warning(
             _SUBJECT,
             f"GEMINI_IMAGE_MODEL is {settings.gemini_model_id}, an unknown model: only common shapes are requested",
             f"check the name; known models are {names}",
         )
-    ends = get_traits(settings.gemini_model_id).ends
-    if keys["gemini"][1] and ends is not None:
-        end, remedy = describe_end(settings.gemini_model_id).split("; ")
-        has_ended = datetime.now(UTC).date() >= ends
-        kind, verb = (problem, "was") if has_ended else (warning, "will be")
-        yield kind(_SUBJECT, f"GEMINI_IMAGE_MODEL: {settings.gemini_model_id} {verb} switched off on {end}", remedy)
+    if keys["gemini"][1]:
+        yield from diagnose_model(MODELS, settings.gemini_model_id, _SUBJECT, "GEMINI_IMAGE_MODEL")
     if bool(settings.brand_secondary_color) and not settings.brand_primary_color:
         yield warning(_SUBJECT, "the brand has a secondary colour and no primary colour", "set BRAND_PRIMARY_COLOR")
 

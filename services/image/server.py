@@ -134,7 +134,7 @@ async def build_service(
     ]
     try:
         async with generator.flights, pipeline.flights:
-            yield ImageServicer(pipeline, image_store, accounting, max_uploads=settings.max_uploads)
+            yield ImageServicer(providers.values(), pipeline, image_store, accounting, max_uploads=settings.max_uploads)
     finally:
         for task in background:
             task.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from services.image.converters import (
     list_prompt_styles,
     list_sizes,
     to_generated_image,
+    to_image_models,
     to_image_request,
     to_input_ref,
     to_output_request,
@@ -30,6 +31,7 @@ from services.image.converters import (
 from services.image.image_store import ImageStore
 from services.image.inputs import receive_upload
 from services.image.pipeline import ImagePipeline
+from services.image.providers.interface import ImageProvider
 
 SERVICE_NAME = image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 DEFAULT_PARALLELISM = 4
@@ -44,6 +46,7 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """Implements media.image.v1.ImageService.
 
     Args:
+        providers: All providers, for the list of models.
         pipeline: Runs image requests and uploads.
         image_store: Store that images are deleted from.
         accounting: Records usage and metrics of each call.
@@ -51,8 +54,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """
 
     def __init__(
-        self, pipeline: ImagePipeline, image_store: ImageStore, accounting: Accounting, *, max_uploads: int
+        self,
+        providers: Collection[ImageProvider],
+        pipeline: ImagePipeline,
+        image_store: ImageStore,
+        accounting: Accounting,
+        *,
+        max_uploads: int,
     ) -> None:
+        self._providers = providers
         self._pipeline = pipeline
         self._image_store = image_store
         self._accounting = accounting
@@ -96,6 +106,11 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         """Return what would generate the image."""
         candidate = await self._pipeline.check(to_image_request(request.request), get_principal(context))
         return image_pb2.CheckImageResponse(provider=candidate.provider.name, model=candidate.model.name)
+
+    async def ListModels(self, request: image_pb2.ListModelsRequest, context: Context) -> image_pb2.ListModelsResponse:
+        """Return the known models of all providers."""
+        models = [model for provider in self._providers for model in to_image_models(provider)]
+        return image_pb2.ListModelsResponse(models=models)
 
     async def ListImageSizes(
         self, request: image_pb2.ListImageSizesRequest, context: Context

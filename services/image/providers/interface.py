@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -105,6 +105,28 @@ class Model:
     """Whether it takes a strength; only used for Mode.TRANSFORM."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """A model in a list for callers."""
+
+    model_id: str
+    """Name in results, or id at the provider."""
+    modes: tuple[Mode, ...]
+    """What it generates."""
+    is_default: bool
+    """Whether the provider uses it."""
+    max_side_pixels: int
+    """Longest side that is requested; larger images are scaled up."""
+    aspect_ratios: tuple[str, ...] = ()
+    """Aspect ratios that it takes, as width:height; empty if it takes a size in pixels."""
+    resolutions: tuple[str, ...] = ()
+    """Resolutions that it takes; empty if it takes none."""
+    end_date: str = ""
+    """Day from which the provider refuses it, as 2027-03-15; empty without an announced end."""
+    successor: str = ""
+    """Model that the provider recommends instead; empty without one."""
+
+
 class ImageProvider(ABC):
     """A provider that generates images.
 
@@ -123,6 +145,17 @@ class ImageProvider(ABC):
             MediaError: API_KEY_MISSING, MODEL_RETIRED.
         """
         return
+
+    def list_models(self) -> Sequence[ModelListing]:
+        """Return the models that the suite knows; all of them are in use, unless the provider has more."""
+        modes: dict[str, list[Mode]] = {}
+        for mode, model in self.models.items():
+            modes.setdefault(model.name, []).append(mode)
+        sides = {model.name: model.max_side_pixels for model in self.models.values()}
+        return [
+            ModelListing(name, modes=tuple(found), is_default=True, max_side_pixels=sides[name])
+            for name, found in modes.items()
+        ]
 
     @abstractmethod
     async def generate(self, spec: ImageSpec) -> GeneratedImage:

@@ -315,6 +315,13 @@ async def test_a_call_that_may_have_been_charged_is_not_retried(suite: ImageSuit
     assert len(provider.specs) == 1
 
 
+async def test_the_models_of_all_providers_are_listed(suite: ImageSuite) -> None:
+    models = (await suite.stub.ListModels(image_pb2.ListModelsRequest())).models
+    assert models
+    assert {model.provider for model in models if model.is_default} == {model.provider for model in models}
+    assert all(model.max_side_pixels and model.modes for model in models)
+
+
 async def test_the_sizes_are_listed_by_name(suite: ImageSuite) -> None:
     sizes = (await suite.stub.ListImageSizes(image_pb2.ListImageSizesRequest())).sizes
     assert set(sizes) == {*PRESETS, "custom"}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pybase64
 
+from services.common.providers.models import ModelInfo, load_models
 from services.image.providers.interface import ImageSpec, Mode, Model
 
 PRESETS = frozenset({"square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"})
 """Presets that fal accepts by name."""
-_MAX_SIDE_PIXELS = 1536
-"""FLUX works well up to about two million pixels; larger images are scaled up."""
 _MIN_STRENGTH = 0.01
 
 
@@ -66,43 +66,28 @@ def _build_source_fields(spec: ImageSpec) -> dict[str, Any]:
     }
 
 
+_FIELDS: Mapping[Mode, Callable[[ImageSpec], dict[str, Any]]] = {
+    Mode.STANDARD: _build_size_fields,
+    Mode.FAST: _build_size_fields,
+    Mode.TRANSFORM: _build_source_fields,
+}
+
+
+def _build_model(info: ModelInfo) -> FalModel:
+    mode = Mode(info.traits["mode"])
+    model = Model(
+        info.traits["name"],
+        info.traits["max_side_pixels"],
+        default_steps=info.traits["default_steps"],
+        steps_by_quality=info.traits["steps"],
+        takes_guidance=True,
+        takes_safety_checker=True,
+        takes_strength=mode is Mode.TRANSFORM,
+    )
+    return FalModel(info.model_id, model, _FIELDS[mode])
+
+
 MODELS: Mapping[Mode, FalModel] = {
-    Mode.STANDARD: FalModel(
-        "fal-ai/flux/dev",
-        Model(
-            "flux-dev",
-            _MAX_SIDE_PIXELS,
-            default_steps=28,
-            steps_by_quality={"low": 16, "medium": 28, "high": 40},
-            takes_guidance=True,
-            takes_safety_checker=True,
-        ),
-        _build_size_fields,
-    ),
-    Mode.FAST: FalModel(
-        "fal-ai/flux/schnell",
-        Model(
-            "flux-schnell",
-            _MAX_SIDE_PIXELS,
-            default_steps=4,
-            steps_by_quality={"low": 2, "medium": 4, "high": 8},
-            takes_guidance=True,
-            takes_safety_checker=True,
-        ),
-        _build_size_fields,
-    ),
-    Mode.TRANSFORM: FalModel(
-        "fal-ai/flux/dev/image-to-image",
-        Model(
-            "flux-dev-i2i",
-            _MAX_SIDE_PIXELS,
-            default_steps=40,
-            steps_by_quality={"low": 20, "medium": 40, "high": 50},
-            takes_guidance=True,
-            takes_safety_checker=True,
-            takes_strength=True,
-        ),
-        _build_source_fields,
-    ),
+    Mode(info.traits["mode"]): _build_model(info) for info in load_models(Path(__file__).parent).values()
 }
 """The model of each mode."""

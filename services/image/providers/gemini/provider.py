@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
@@ -11,11 +11,10 @@ import orjson
 
 from services.common.errors import MediaError, Reason
 from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
-from services.image.providers.gemini.models import describe_end, get_traits
-from services.image.providers.gemini.request import build_body, describe_shape, fold_seed
+from services.image.providers.gemini.request import MODELS, build_body, describe_shape, fold_seed, get_shapes
 from services.image.providers.gemini.response import build_error, map_response, parse_image
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
-from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model
+from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode, Model, ModelListing
 
 _MAX_SIDE_PIXELS = 4096
 
@@ -48,11 +47,13 @@ class GeminiProvider(ImageProvider):
         """Raise API_KEY_MISSING if no key is configured, MODEL_RETIRED if Google has switched the model off."""
         if not self._settings.api_key:
             raise build_error(Reason.API_KEY_MISSING)
-        model_id = self._settings.model_id
-        traits = get_traits(model_id)
-        if traits.ends is not None and self._today() >= traits.ends:
-            metadata = {"provider": PROVIDER, "model": model_id, "successor": traits.successor}
-            message = f"Gemini has switched off {model_id} on {describe_end(model_id)}, or choose another provider."
+        found = MODELS.get(self._settings.model_id)
+        if found is not None and found.has_ended(self._today()):
+            metadata = {"provider": PROVIDER, "model": found.model_id, "successor": found.successor}
+            message = (
+                f"Gemini has switched off {found.model_id} on {found.end_date};"
+                f" set GEMINI_IMAGE_MODEL={found.successor}, or choose another provider."
+            )
             raise MediaError(Reason.MODEL_RETIRED, message, metadata=metadata)
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
@@ -72,6 +73,23 @@ class GeminiProvider(ImageProvider):
         return GeneratedImage(
             image.data, image.content_type, seed, request_id=image.response_id, cost_units=image.tokens
         )
+
+    def list_models(self) -> Sequence[ModelListing]:
+        """Return the known models, and the configured one."""
+        chosen = self._settings.model_id
+        return [
+            ModelListing(
+                model_id,
+                modes=tuple(Mode),
+                is_default=model_id == chosen,
+                aspect_ratios=get_shapes(model_id).ratios,
+                resolutions=get_shapes(model_id).resolutions,
+                max_side_pixels=_MAX_SIDE_PIXELS,
+                end_date=MODELS[model_id].end_date if model_id in MODELS else "",
+                successor=MODELS[model_id].successor if model_id in MODELS else "",
+            )
+            for model_id in dict.fromkeys((chosen, *MODELS))
+        ]
 
     def describe_shape(self, spec: ImageSpec) -> str:
         """Return aspect ratio and resolution: the API takes no size in pixels."""

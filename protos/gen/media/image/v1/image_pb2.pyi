@@ -384,6 +384,38 @@ class PromptMetadata(_message.Message):
     shortened: bool
     def __init__(self, style: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[str] = ..., shortened: _Optional[bool] = ...) -> None: ...
 
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[ImageModel]
+    def __init__(self, models: _Optional[_Iterable[_Union[ImageModel, _Mapping]]] = ...) -> None: ...
+
+class ImageModel(_message.Message):
+    __slots__ = ("provider", "model", "modes", "is_default", "max_side_pixels", "aspect_ratios", "resolutions", "end_date", "successor")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    MAX_SIDE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    ASPECT_RATIOS_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTIONS_FIELD_NUMBER: _ClassVar[int]
+    END_DATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    modes: _containers.RepeatedScalarFieldContainer[str]
+    is_default: bool
+    max_side_pixels: int
+    aspect_ratios: _containers.RepeatedScalarFieldContainer[str]
+    resolutions: _containers.RepeatedScalarFieldContainer[str]
+    end_date: str
+    successor: str
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., modes: _Optional[_Iterable[str]] = ..., is_default: _Optional[bool] = ..., max_side_pixels: _Optional[int] = ..., aspect_ratios: _Optional[_Iterable[str]] = ..., resolutions: _Optional[_Iterable[str]] = ..., end_date: _Optional[str] = ..., successor: _Optional[str] = ...) -> None: ...
+
 class ListImageSizesRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

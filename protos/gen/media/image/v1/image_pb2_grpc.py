@@ -63,6 +63,11 @@ class ImageServiceStub:
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.SerializeToString,
                 response_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/media.image.v1.ImageService/ListModels',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.ListImageSizes = channel.unary_unary(
                 '/media.image.v1.ImageService/ListImageSizes',
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageSizesRequest.SerializeToString,
@@ -144,6 +149,13 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """List the models that the suite knows, with their limits and the days on which they end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListImageSizes(self, request, context):
         """List the named image sizes.
         """
@@ -216,6 +228,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.CheckImage,
                     request_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.FromString,
                     response_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.SerializeToString,
             ),
             'ListImageSizes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImageSizes,
@@ -387,6 +404,33 @@ class ImageService:
             '/media.image.v1.ImageService/CheckImage',
             media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.SerializeToString,
             media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/media.image.v1.ImageService/ListModels',
+            media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

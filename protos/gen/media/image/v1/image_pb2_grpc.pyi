@@ -56,6 +56,8 @@ class ImageServiceStub:
     Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
     an object that exists.
     """
+    ListModels: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListModelsRequest, _image_pb2.ListModelsResponse]
+    """List the models that the suite knows, with their limits and the days on which they end."""
     ListImageSizes: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]
     """List the named image sizes."""
     ListPromptStyles: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListPromptStylesRequest, _image_pb2.ListPromptStylesResponse]
@@ -101,6 +103,8 @@ class ImageServiceAsyncStub(ImageServiceStub):
     Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
     an object that exists.
     """
+    ListModels: _aio.UnaryUnaryMultiCallable[_image_pb2.ListModelsRequest, _image_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """List the models that the suite knows, with their limits and the days on which they end."""
     ListImageSizes: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]  # type: ignore[assignment]
     """List the named image sizes."""
     ListPromptStyles: _aio.UnaryUnaryMultiCallable[_image_pb2.ListPromptStylesRequest, _image_pb2.ListPromptStylesResponse]  # type: ignore[assignment]
@@ -173,6 +177,14 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
         an object that exists.
         """
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _image_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_pb2.ListModelsResponse, _abc.Awaitable[_image_pb2.ListModelsResponse]]:
+        """List the models that the suite knows, with their limits and the days on which they end."""
 
     @_abc_1.abstractmethod
     def ListImageSizes(

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from services.common.errors import MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
 from services.image.providers.gemini import GeminiProvider, GeminiSettings, open_gemini
-from services.image.providers.gemini.models import TRAITS
-from services.image.providers.gemini.request import build_body
+from services.image.providers.gemini.request import MODELS, build_body
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from services.image.sizes import PRESETS
 from tests.fakes.gemini import API_KEY, FakeGemini, build_answer, build_part, run_gemini
@@ -78,15 +77,15 @@ async def test_a_transform_request_equals_the_request_of_the_official_client(
 
 
 @pytest.mark.parametrize("name", PRESETS)
-@pytest.mark.parametrize("model", TRAITS)
+@pytest.mark.parametrize("model", [name for name in MODELS if name.startswith("gemini")])
 def test_aspect_ratio_and_resolution_are_supported_by_the_model(name: str, model: str) -> None:
     size = PRESETS[name].size
     image = build_body(replace(CAT, size=size), model)["generationConfig"]["imageConfig"]
     width, height = map(int, image["aspectRatio"].split(":"))
-    assert image["aspectRatio"] in TRAITS[model].ratios
+    assert image["aspectRatio"] in MODELS[model].traits["ratios"]
     assert width / height == pytest.approx(size.width / size.height, rel=0.02)
-    assert image.get("imageSize", "") in (*TRAITS[model].resolutions, "")
-    assert ("imageSize" in image) == bool(TRAITS[model].resolutions)
+    assert image.get("imageSize", "") in (*MODELS[model].traits["resolutions"], "")
+    assert ("imageSize" in image) == bool(MODELS[model].traits["resolutions"])
 
 
 def test_the_resolution_follows_the_mode_and_the_size() -> None:
@@ -177,9 +176,18 @@ async def test_a_model_that_was_switched_off_is_refused_before_a_request(gemini:
 
 
 def test_every_model_with_an_end_has_a_successor_without_one() -> None:
-    for traits in TRAITS.values():
-        assert bool(traits.ends) == bool(traits.successor)
-        assert not traits.successor or TRAITS[traits.successor].ends is None
+    for model in MODELS.values():
+        assert bool(model.ends_on) == bool(model.successor)
+        assert not model.successor or MODELS[model.successor].ends_on is None
+
+
+async def test_the_configured_model_is_the_first_of_the_list(gemini: FakeGemini) -> None:
+    for chosen in (MODEL, "gemini-of-tomorrow"):
+        async with open_gemini(GeminiSettings(API_KEY, gemini.base_url, chosen)) as provider:
+            first, *others = provider.list_models()
+        assert (first.model_id, first.is_default, bool(first.aspect_ratios)) == (chosen, True, True)
+        ended = next(model for model in others if model.model_id == "gemini-3.1-flash-image")
+        assert (ended.is_default, ended.end_date, ended.successor) == (False, "2026-10-29", "gemini-nano-banana-2.1")
 
 
 async def test_the_version_of_the_api_is_configurable(gemini: FakeGemini) -> None:
