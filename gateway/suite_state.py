@@ -20,9 +20,9 @@ class PartState(Enum):
     SERVING = "SERVING"
     """It accepts requests."""
     NOT_SERVING = "NOT_SERVING"
-    """It is down, starting or stopping."""
+    """It is down, starting or stopping, or it did not answer pings."""
     NO_ANSWER = "NO_ANSWER"
-    """It accepts connections but does not answer: it is frozen or overloaded."""
+    """It does not answer yet: it freezes or is overloaded."""
 
 
 @dataclass(frozen=True, slots=True)

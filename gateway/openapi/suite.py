@@ -135,7 +135,7 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         summary="Get the state of every part",
         description=(
             "Asks every service for its health; the answer may be a second old. A part is `SERVING`, `NOT_SERVING`"
-            " (down, starting or stopping) or `NO_ANSWER` (frozen or overloaded)."
+            " (down, starting, stopping, or left because it did not answer) or `NO_ANSWER` (freezing or overloaded)."
         ),
         public=True,
         responses=(

@@ -38,6 +38,8 @@ class EspeakSettings:
     """Address space that one request may take."""
     start_timeout_seconds: float = 10.0
     """Longest wait until the process accepts requests."""
+    answer_timeout_seconds: float = 30.0
+    """Longest wait for the first audio of a request, and for a free child before it."""
 
 
 def is_installed() -> bool:
@@ -62,6 +64,11 @@ class EngineProcess:
         self._process: Process | None = None
         self._starts = 0
         self._closed = False
+
+    @property
+    def answer_timeout_seconds(self) -> float:
+        """Longest wait for the first audio of a request."""
+        return self._settings.answer_timeout_seconds
 
     @property
     def pid(self) -> int | None:

@@ -62,19 +62,19 @@ class EspeakProvider(SpeechProvider):
         Raises:
             MediaError: VALIDATION_ERROR for a language or format that the engine lacks, VOICE_NOT_FOUND,
                 GENERATION_FAILED if the text gives no audio or the engine fails on it, PROVIDER_UNAVAILABLE
-                without an engine.
+                without an engine, PROVIDER_TIMEOUT if it does not answer.
         """
         spoken, pauses = build_engine_text(spec.text)
         request = _build_request(spec, spoken.text, pauses, with_alignment=with_alignment)
         connection: _Connection | None = None
         try:
             connection = _Connection(await self._engine.connect())
-            first = await connection.send_request(request)
+            first = await self._send(connection, request)
             if first is None and not await self._engine.is_accepting():
                 # The process died before it sent anything, so send the request to its successor.
                 connection.close()
                 connection = _Connection(await self._engine.connect())
-                first = await connection.send_request(request)
+                first = await self._send(connection, request)
             yield SpeechStream(
                 chunks=_Chunks(connection, _to_audio(first), spoken),
                 cost_units=0,
@@ -83,6 +83,18 @@ class EspeakProvider(SpeechProvider):
         finally:
             if connection is not None:
                 connection.close()
+
+    async def _send(self, connection: _Connection, request: SpeakRequest) -> Frame | None:
+        """Send a request and return the first frame; a frozen engine accepts connections, and never answers."""
+        seconds = self._engine.answer_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await connection.send_request(request)
+        except TimeoutError:
+            raise MediaError(
+                Reason.PROVIDER_TIMEOUT,
+                f"The embedded speech engine sent nothing for {seconds:g} s; retry, or use another provider.",
+            ) from None
 
     def list_directions(self, model_id: str) -> frozenset[Kind]:
         """Return the kinds of directions that the engine follows."""

@@ -133,6 +133,17 @@ async def test_a_killed_engine_is_replaced_once_for_all_callers() -> None:
         assert await engine.is_accepting()
 
 
+async def test_a_frozen_engine_costs_a_bounded_wait() -> None:
+    async with open_running(EspeakSettings(answer_timeout_seconds=0.2)) as (provider, engine):
+        os.kill(read_pid(engine), signal.SIGSTOP)
+        try:
+            with pytest.raises(MediaError) as caught:
+                await speak(provider, build_spec(SENTENCE))
+        finally:
+            os.kill(read_pid(engine), signal.SIGCONT)
+        assert caught.value.reason is Reason.PROVIDER_TIMEOUT
+
+
 async def test_a_deleted_socket_is_created_again() -> None:
     async with open_running() as (provider, engine):
         find_folder(read_pid(engine)).joinpath("engine.sock").unlink()
