@@ -25,6 +25,7 @@ _ANCILLARY = 0x20
 _SHOWN = frozenset({b"tRNS", b"iCCP", b"eXIf"})
 # Texts in which programs store the orientation.
 _TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
+_LONGEST_NAME_BYTES = 80
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 
 _ORIENTATION_TAG = 0x0112
@@ -49,9 +50,13 @@ def strip_png(data: bytes) -> bytes | None:
     Pillow refuses files whose texts or profiles are large or damaged, although the image is whole.
     """
     kept: list[bytes | memoryview] = [PNG_SIGNATURE]
+    seen: set[bytes] = set()
     for kind, content, chunk in _iterate_chunks(data):
-        if not kind[0] & _ANCILLARY or (kind in _SHOWN | _TEXT_CHUNKS and _is_usable(kind, content, chunk)):
+        name = _name_chunk(kind, content)
+        if not kind[0] & _ANCILLARY or (name not in seen and _is_usable(kind, name, content, chunk)):
             kept.append(chunk)
+        # Only the first of its name counts, or thousands of compressed chunks would take the worker's time.
+        seen.add(name)
         if kind == b"IEND":
             return b"".join(kept)
     return None
@@ -112,23 +117,31 @@ def _iterate_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview
         position = end
 
 
-def _is_usable(kind: bytes, content: memoryview, chunk: memoryview) -> bool:
+def _name_chunk(kind: bytes, content: memoryview) -> bytes:
+    """Return the name of the text in a chunk if it has a meaning for the image, else `kind`."""
+    if kind not in _TEXT_CHUNKS:
+        return kind
+    beginning = bytes(content[:_LONGEST_NAME_BYTES])
+    return next((name for name in _TEXTS if beginning.startswith(name)), kind)
+
+
+def _is_usable(kind: bytes, name: bytes, content: memoryview, chunk: memoryview) -> bool:
     """Return whether an ancillary chunk is whole, of a bounded size, and has a meaning for the image."""
-    if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+    is_text = name in _TEXTS
+    if not (is_text or kind in _SHOWN) or zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
         return False
     if kind == b"iCCP":
         _, _, compressed = bytes(content).partition(b"\0")
         return _decompresses_within(compressed[1:], MAX_PROFILE_BYTES)
-    if kind not in _TEXT_CHUNKS:
+    if not is_text:
         return True
-    text = bytes(content[:_MAX_TEXT_BYTES])
-    name = next((name for name in _TEXTS if text.startswith(name)), None)
-    if name is None or len(content) > _MAX_TEXT_BYTES:
+    if len(content) > _MAX_TEXT_BYTES:
         return False
+    text = bytes(content[len(name) :])
     if kind == b"zTXt":
-        return _decompresses_within(text[len(name) + 1 :], _MAX_TEXT_BYTES)
+        return _decompresses_within(text[1:], _MAX_TEXT_BYTES)
     # A compressed iTXt says so in the byte after its name; no program stores an orientation in one.
-    return kind == b"tEXt" or text[len(name) : len(name) + 1] == b"\0"
+    return kind == b"tEXt" or text[:1] == b"\0"
 
 
 def _decompresses_within(compressed: bytes, max_bytes: int) -> bool:

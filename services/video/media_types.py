@@ -76,7 +76,9 @@ def sniff_media_type(head: bytes) -> MediaType | None:
         return WAV
     if _is_mp4(body):
         return MP4
-    return next((kind for kind, measure in _FRAMED if _has_frames(body, measure)), None)
+    # Some programs leave room for a tag, or write a wrong size into it.
+    frames = body.lstrip(b"\0")
+    return next((kind for kind, measure in _FRAMED if _has_frames(frames, measure)), None)
 
 
 def measure_id3(head: bytes) -> int:

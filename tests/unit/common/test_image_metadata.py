@@ -168,6 +168,13 @@ def test_the_orientation_of_a_png_is_found_in_its_texts() -> None:
         assert decode_image(build_png(chunk)).info.size == Size(20, 40)
 
 
+def test_only_the_first_profile_of_a_png_is_decompressed() -> None:
+    bomb = build_chunk(b"iCCP", b"big\0\0" + zlib.compress(bytes(MAX_PROFILE_BYTES - 1), 9))
+    plain = build_png()
+    assert strip_png(build_png(bomb * 500)) == build_png(bomb)
+    assert strip_png(build_png(build_chunk(b"iCCP", b"no end"), bomb * 500)) == plain
+
+
 def test_a_png_without_its_end_is_cut() -> None:
     png = build_png()
     assert strip_png(png) is not None
