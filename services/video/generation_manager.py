@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from services.common.errors import MediaError, Reason
 from services.common.log import describe_error, logger
@@ -61,9 +62,10 @@ class GenerationManager:
         Raises:
             MediaError: The request is invalid, or the generation failed.
         """
+        provider = self._providers[request.provider or self._default_provider]
+        request = replace(request, request=provider.apply_defaults(request.request))
         task = self._find_same_request(request, principal)
         if task is None:
-            provider = self._providers[request.provider or self._default_provider]
             model = provider.choose_model(request.request)
             task = GenerationTask(principal, provider.name, model, request.request_id, request.fingerprint)
             self._start(task, lambda started: self._generator.generate(started, provider, request))
@@ -85,7 +87,7 @@ class GenerationManager:
             MediaError: The request is invalid, or API_KEY_MISSING.
         """
         provider = self._providers[request.provider or self._default_provider]
-        model = provider.choose_model(request.request)
+        model = provider.choose_model(provider.apply_defaults(request.request))
         if not image_is_pending:
             await self._generator.read_source_image(request, provider, principal)
         return provider, model

@@ -65,9 +65,9 @@ class FakeSpeechService(tts_pb2_grpc.TextToSpeechServiceServicer):
     ) -> tts_pb2.CheckSpeechResponse:
         return tts_pb2.CheckSpeechResponse()
 
-    async def ListSpeechModels(
+    async def ListSpeechModels(  # noqa: N802 - the contract's name
         self, request: tts_pb2.ListSpeechModelsRequest, context: Context
-    ) -> tts_pb2.ListSpeechModelsResponse:  # noqa: N802 - the contract's name
+    ) -> tts_pb2.ListSpeechModelsResponse:
         return tts_pb2.ListSpeechModelsResponse()
 
     async def ListVoices(self, request: tts_pb2.ListVoicesRequest, context: Context) -> tts_pb2.ListVoicesResponse:  # noqa: N802 - the contract's name

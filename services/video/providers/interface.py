@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,14 @@ class VideoProvider(ABC):
     """Model for requests that name none."""
     outlives_process: bool = True
     """Whether a generation continues when this process ends; if not, beginning again is free."""
+
+    def apply_defaults(self, request: VideoRequest) -> VideoRequest:
+        """Return the request with the default resolution of its model, if the model lacks that of the service."""
+        model = self.models.get(request.model or self.default_model)
+        offered = list(model.traits["seconds_by_resolution"]) if model is not None else []
+        if request.resolution or not offered or DEFAULT_RESOLUTION in offered:
+            return request
+        return replace(request, resolution=offered[0])
 
     @abstractmethod
     def choose_model(self, request: VideoRequest) -> str:

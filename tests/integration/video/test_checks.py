@@ -59,3 +59,18 @@ async def test_a_text_that_no_font_can_burn_is_refused(suite: VideoSuite) -> Non
     assert (error.reason, [item.field for item in error.violations]) == (Reason.VALIDATION_ERROR, ["burned_text"])
     assert "Tibetan" in error.message
     assert (await check(suite, burned_text="Hello, \u4f60\u597d")).provider == "embedded"
+
+
+async def test_the_known_models_are_listed_with_what_they_generate(suite: VideoSuite) -> None:
+    models = {
+        item.model: item for item in (await suite.stub.ListVideoModels(video_pb2.ListVideoModelsRequest())).models
+    }
+    assert models["embedded"].is_default
+    assert list(models["embedded"].shapes) == []
+    hailuo = models["minimax/hailuo-02"]
+    assert (hailuo.provider, hailuo.is_default) == ("replicate", True)
+    assert {shape.resolution: list(shape.seconds) for shape in hailuo.shapes} == {
+        "768p": [6, 10],
+        "512p": [6],
+        "1080p": [6],
+    }

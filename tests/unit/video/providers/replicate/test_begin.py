@@ -204,3 +204,20 @@ async def test_without_a_token_nothing_is_begun(replicate: FakeReplicate) -> Non
 
 async def test_with_a_token_the_model_is_chosen(provider: ReplicateProvider) -> None:
     assert provider.choose_model(VideoRequest("a cat")) == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "completed"),
+    [
+        ("minimax/hailuo-02-fast", "", "512p"),
+        ("minimax/hailuo-02-fast", "1080p", "1080p"),
+        ("minimax/hailuo-02", "", ""),
+        ("", "", ""),
+        ("owner/name", "", ""),
+    ],
+)
+async def test_a_model_without_the_default_resolution_gets_its_own(
+    provider: ReplicateProvider, model: str, resolution: str, completed: str
+) -> None:
+    found = provider.apply_defaults(VideoRequest("a cat", model=model, resolution=resolution))
+    assert found.resolution == completed

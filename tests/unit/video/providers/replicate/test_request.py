@@ -75,6 +75,39 @@ def test_unsupported_combinations_are_rejected_by_field(video_request: VideoRequ
 
 
 @pytest.mark.parametrize(
+    ("model", "seconds", "resolution"),
+    [
+        ("minimax/hailuo-2.3", 10, "768p"),
+        ("minimax/hailuo-2.3", 6, "1080p"),
+        ("minimax/hailuo-02-fast", 10, "512p"),
+    ],
+)
+def test_each_known_model_has_its_own_combinations(model: str, seconds: int, resolution: str) -> None:
+    fits = VideoRequest("a cat", seconds=seconds, resolution=resolution, model=model)
+    assert choose_model(fits, SETTINGS) == model
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds", "resolution", "advice"),
+    [
+        ("minimax/hailuo-2.3", 6, "512p", "resolution: must be 768p or 1080p for minimax/hailuo-2.3"),
+        ("minimax/hailuo-2.3", 10, "1080p", "seconds: must be 6 for minimax/hailuo-2.3 in 1080p"),
+        ("minimax/hailuo-02-fast", 6, "768p", "resolution: must be 512p for minimax/hailuo-02-fast"),
+    ],
+)
+def test_what_a_known_model_cannot_do_is_refused(model: str, seconds: int, resolution: str, advice: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        choose_model(VideoRequest("a cat", seconds=seconds, resolution=resolution, model=model), SETTINGS)
+    assert caught.value.message == advice
+
+
+def test_a_model_gets_no_input_that_it_does_not_take() -> None:
+    fast = make_inputs(make_spec("minimax/hailuo-02-fast", resolution="512p"))
+    assert fast.keys() == {"prompt", "duration", "prompt_optimizer", "first_frame_image"}
+    assert make_inputs(make_spec("minimax/hailuo-2.3"))["resolution"] == "768p"
+
+
+@pytest.mark.parametrize(
     ("model", "path", "version"),
     [
         (DEFAULT_MODEL, "/models/minimax/hailuo-02/predictions", None),
