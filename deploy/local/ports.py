@@ -216,8 +216,10 @@ def _describe_process(process: psutil.Process) -> PortOwner:
 
 def _find_program(process: psutil.Process) -> str:
     """Return the name of a process: the module if it is Python, else the file name."""
-    # A forked process sets its command line as one string.
-    command = " ".join(process.cmdline()).split()
+    command = [word for word in process.cmdline() if word]
+    if len(command) == 1 and not Path(command[0]).exists():
+        # A forked process sets its command line as one string.
+        command = command[0].split()
     if "-m" in command[:-1]:
         return command[command.index("-m") + 1]
     return Path(command[0]).name if command else process.name()

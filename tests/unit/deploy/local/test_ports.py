@@ -6,7 +6,9 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import cast
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,3 +166,25 @@ def test_the_owner_of_a_port_is_named_where_the_system_shows_it(family: socket.A
 
 def test_a_free_port_has_no_owner() -> None:
     assert choose_free_ports([Port("ANY_PORT", "")])["ANY_PORT"] not in ports.list_port_owners()
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (["/my folder (1)/bin/envoy", "-c", "x"], "envoy"),
+        (["/my folder/bin/python", "-m", "services.tts"], "services.tts"),
+        (["python -m services.jobs.worker"], "services.jobs.worker"),
+        (["python -m gateway", "", ""], "gateway"),
+        ([sys.executable], Path(sys.executable).name),
+        ([], "named"),
+    ],
+)
+def test_a_program_is_named_by_its_module_or_its_file(command: list[str], program: str) -> None:
+    class Process:
+        def cmdline(self) -> list[str]:
+            return command
+
+        def name(self) -> str:
+            return "named"
+
+    assert ports._find_program(cast(psutil.Process, Process())) == program
