@@ -76,8 +76,14 @@ async def join_running(
     first = asyncio.create_task(generate(suite))
     await world.replicate.until(lambda: world.replicate.created == 1)
     second = asyncio.create_task(generate(suite, principal, **fields))
-    await world.replicate.until(lambda: len(world.records.keys) >= 2)
+    # The record of the second request, which it writes when it has joined; its intent is written before.
+    await world.replicate.until(lambda: bool(list_aliases(world)))
     return first, second
+
+
+def list_aliases(world: World) -> list[str]:
+    """Return the prediction ids of the requests that joined another one."""
+    return [record_id for _, _, record_id in world.records.keys if record_id.startswith("shared-")]
 
 
 async def test_a_repeated_request_is_paid_once(world: World, two_seconds: bytes) -> None:
@@ -194,7 +200,7 @@ async def test_a_video_whose_file_is_gone_is_generated_again(world: World) -> No
 async def test_a_joined_video_is_resumed_after_a_restart(world: World) -> None:
     async with world.start() as suite:
         first, second = await join_running(world, suite, detach=True, request_id="order-1")
-        (alias,) = [record_id for _, _, record_id in world.records.keys if record_id.startswith("shared-")]
+        (alias,) = list_aliases(world)
     await asyncio.gather(first, second, return_exceptions=True)
     world.replicate.move("p1", "succeeded")
     async with world.start() as suite:
