@@ -116,7 +116,7 @@ class SharedVideos:
     async def take(
         self, key: str, task: GenerationTask, request: GenerationRequest, intent: Intent
     ) -> GenerationRecord | None:
-        """Return a copy of the video of an identical request, running or finished; None if there is none.
+        """Return a copy of the video of an identical request, running or finished; None without one.
 
         Args:
             key: Key of the request.
