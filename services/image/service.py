@@ -107,10 +107,12 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         candidate = await self._pipeline.check(to_image_request(request.request), get_principal(context))
         return image_pb2.CheckImageResponse(provider=candidate.provider.name, model=candidate.model.name)
 
-    async def ListModels(self, request: image_pb2.ListModelsRequest, context: Context) -> image_pb2.ListModelsResponse:
+    async def ListImageModels(
+        self, request: image_pb2.ListImageModelsRequest, context: Context
+    ) -> image_pb2.ListImageModelsResponse:
         """Return the known models of all providers."""
         models = [model for provider in self._providers for model in to_image_models(provider)]
-        return image_pb2.ListModelsResponse(models=models)
+        return image_pb2.ListImageModelsResponse(models=models)
 
     async def ListImageSizes(
         self, request: image_pb2.ListImageSizesRequest, context: Context

@@ -316,7 +316,7 @@ async def test_a_call_that_may_have_been_charged_is_not_retried(suite: ImageSuit
 
 
 async def test_the_models_of_all_providers_are_listed(suite: ImageSuite) -> None:
-    models = (await suite.stub.ListModels(image_pb2.ListModelsRequest())).models
+    models = (await suite.stub.ListImageModels(image_pb2.ListImageModelsRequest())).models
     assert models
     assert {model.provider for model in models if model.is_default} == {model.provider for model in models}
     assert all(model.max_side_pixels and model.modes for model in models)

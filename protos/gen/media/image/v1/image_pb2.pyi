@@ -384,11 +384,11 @@ class PromptMetadata(_message.Message):
     shortened: bool
     def __init__(self, style: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[str] = ..., shortened: _Optional[bool] = ...) -> None: ...
 
-class ListModelsRequest(_message.Message):
+class ListImageModelsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
-class ListModelsResponse(_message.Message):
+class ListImageModelsResponse(_message.Message):
     __slots__ = ("models",)
     MODELS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[ImageModel]

@@ -63,10 +63,10 @@ class ImageServiceStub:
                 request_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.SerializeToString,
                 response_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.FromString,
                 _registered_method=True)
-        self.ListModels = channel.unary_unary(
-                '/media.image.v1.ImageService/ListModels',
-                request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.SerializeToString,
-                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.FromString,
+        self.ListImageModels = channel.unary_unary(
+                '/media.image.v1.ImageService/ListImageModels',
+                request_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageModelsRequest.SerializeToString,
+                response_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImageModelsResponse.FromString,
                 _registered_method=True)
         self.ListImageSizes = channel.unary_unary(
                 '/media.image.v1.ImageService/ListImageSizes',
@@ -149,7 +149,7 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListModels(self, request, context):
+    def ListImageModels(self, request, context):
         """List the models that the suite knows, with their limits and the days on which they end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -229,10 +229,10 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     request_deserializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageRequest.FromString,
                     response_serializer=media_dot_image_dot_v1_dot_image__pb2.CheckImageResponse.SerializeToString,
             ),
-            'ListModels': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListModels,
-                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.FromString,
-                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.SerializeToString,
+            'ListImageModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImageModels,
+                    request_deserializer=media_dot_image_dot_v1_dot_image__pb2.ListImageModelsRequest.FromString,
+                    response_serializer=media_dot_image_dot_v1_dot_image__pb2.ListImageModelsResponse.SerializeToString,
             ),
             'ListImageSizes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImageSizes,
@@ -415,7 +415,7 @@ class ImageService:
             _registered_method=True)
 
     @staticmethod
-    def ListModels(request,
+    def ListImageModels(request,
             target,
             options=(),
             channel_credentials=None,
@@ -428,9 +428,9 @@ class ImageService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/media.image.v1.ImageService/ListModels',
-            media_dot_image_dot_v1_dot_image__pb2.ListModelsRequest.SerializeToString,
-            media_dot_image_dot_v1_dot_image__pb2.ListModelsResponse.FromString,
+            '/media.image.v1.ImageService/ListImageModels',
+            media_dot_image_dot_v1_dot_image__pb2.ListImageModelsRequest.SerializeToString,
+            media_dot_image_dot_v1_dot_image__pb2.ListImageModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,7 +56,7 @@ class ImageServiceStub:
     Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
     an object that exists.
     """
-    ListModels: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListModelsRequest, _image_pb2.ListModelsResponse]
+    ListImageModels: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageModelsRequest, _image_pb2.ListImageModelsResponse]
     """List the models that the suite knows, with their limits and the days on which they end."""
     ListImageSizes: _grpc.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]
     """List the named image sizes."""
@@ -103,7 +103,7 @@ class ImageServiceAsyncStub(ImageServiceStub):
     Fails as GenerateImage would before it calls the provider: unknown size, style or provider, missing key, a key of
     an object that exists.
     """
-    ListModels: _aio.UnaryUnaryMultiCallable[_image_pb2.ListModelsRequest, _image_pb2.ListModelsResponse]  # type: ignore[assignment]
+    ListImageModels: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageModelsRequest, _image_pb2.ListImageModelsResponse]  # type: ignore[assignment]
     """List the models that the suite knows, with their limits and the days on which they end."""
     ListImageSizes: _aio.UnaryUnaryMultiCallable[_image_pb2.ListImageSizesRequest, _image_pb2.ListImageSizesResponse]  # type: ignore[assignment]
     """List the named image sizes."""
@@ -179,11 +179,11 @@ class ImageServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def ListModels(
+    def ListImageModels(
         self,
-        request: _image_pb2.ListModelsRequest,
+        request: _image_pb2.ListImageModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_image_pb2.ListModelsResponse, _abc.Awaitable[_image_pb2.ListModelsResponse]]:
+    ) -> _typing.Union[_image_pb2.ListImageModelsResponse, _abc.Awaitable[_image_pb2.ListImageModelsResponse]]:
         """List the models that the suite knows, with their limits and the days on which they end."""
 
     @_abc_1.abstractmethod
