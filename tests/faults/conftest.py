@@ -42,7 +42,7 @@ class Jobs:
     def __init__(self, job_store: JobStore) -> None:
         self.job_store = job_store
 
-    async def submit_talking_video(self, captions: str = "unspecified", **fields: Any) -> str:
+    async def submit_talking_video(self, captions: str = "JOB_CAPTIONS_UNSPECIFIED", **fields: Any) -> str:
         """Submit a job for a talking video and return its id."""
         video_spec = VIDEO_SPEC
         narration = {"text": "Hello from a cat.", "provider": "espeak"}

@@ -116,7 +116,7 @@ async def test_a_job_cancelled_between_two_attempts(
 async def wait_before_mux(suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate) -> str:
     """Return the id of a job between video and mux; it waits there, because the speech service is paused."""
     replicate.runs.append(make_pending_run())
-    job_id = await jobs.submit_talking_video(captions="track")
+    job_id = await jobs.submit_talking_video(captions="JOB_CAPTIONS_TRACK")
     await replicate.until(lambda: replicate.created == 1)
     suite.pause("tts")
     replicate.move("p1", "succeeded")

@@ -76,7 +76,7 @@ class Steps:
         record = lease.record
         if record.steps or record.intents:
             return
-        request = ParseDict({record.kind: dict(record.spec)}, jobs_pb2.CreateJobRequest(), ignore_unknown_fields=True)
+        request = ParseDict({record.kind: dict(record.spec)}, jobs_pb2.CreateJobRequest())
         checks = StepChecks(self.services, self.limits.first_message_seconds, reads_images=True)
         await checks.check(list_step_requests(request, build_folder(record.principal, record.job_id)), record.principal)
 
