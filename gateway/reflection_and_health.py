@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -76,14 +79,38 @@ class AggregateHealth(HealthServicer):
         return SERVING if all(status == SERVING for status in statuses) else NOT_SERVING
 
 
+class _SymbolPool:
+    """The default pool of descriptors, which also finds the files of methods, fields and oneofs."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
+        """Return the file that declares `symbol`.
+
+        Raises:
+            KeyError: There is no such symbol.
+        """
+        find_file = self._pool.FindFileContainingSymbol
+        for find in (self._pool.FindMethodByName, self._pool.FindFieldByName, self._pool.FindOneofByName):
+            with suppress(KeyError):
+                find(symbol)
+                return find_file(symbol.rpartition(".")[0])
+        return find_file(symbol)
+
+
 def add_reflection(server: grpc.aio.Server, services: Sequence[str]) -> None:
     """Add reflection of `services` to `server`, in the versions v1alpha and v1 of the protocol.
 
     The library has only v1alpha; v1 differs in name only.
     """
     names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
-    servicer = ReflectionServicer(service_names=names)
-    reflection.enable_server_reflection(names, server)
+    pool = cast("descriptor_pool.DescriptorPool", _SymbolPool())
+    servicer = ReflectionServicer(service_names=names, pool=pool)
+    reflection.enable_server_reflection(names, server, pool)
     info = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

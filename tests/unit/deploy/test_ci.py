@@ -22,10 +22,11 @@ def test_the_script_stops_at_the_first_failure() -> None:
 
 
 def test_the_script_ends_with_the_checks_the_image_and_then_the_tests() -> None:
-    assert SCRIPT.read_text().rstrip().splitlines()[-4:] == [
+    assert SCRIPT.read_text().rstrip().splitlines()[-5:] == [
         "make check",
         "make image-check",
         "build_image",
+        "build_clients",
         "make test",
     ]
 
