@@ -17,6 +17,7 @@ from yarl import URL
 from deploy.local.ports import EDGE, choose_ports
 from deploy.local.processes import SUITE, list_ports
 from deploy.local.settings import LocalSettings
+from deploy.local.state_dir import read_running_suite
 from deploy.local.suite_checks import check_suite
 from deploy.local.variables import find_invalid_variables, find_unknown_variables
 from deploy.nats.server import find_nats_server
@@ -73,7 +74,7 @@ async def run_checks() -> list[Diagnostic]:
         *image_diagnostics.diagnose_image(image),
         *video_diagnostics.diagnose_video(video),
         *job_diagnostics.diagnose_jobs(worker),
-        *check_links(gateway, choose_ports(list_ports(SUITE))[EDGE.variable]),
+        *check_links(gateway, _find_public_port(folder)),
     ]
     async with aiohttp.ClientSession(timeout=ClientTimeout(total=CHECK_SECONDS)) as session:
         checks: list[Check] = [
@@ -88,6 +89,12 @@ async def run_checks() -> list[Diagnostic]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_run_bounded(check)) for check in checks]
     return [*diagnostics, *(task.result() for task in tasks)]
+
+
+def _find_public_port(folder: Path) -> int:
+    """Return the public port of the suite that runs, or of the one that would run."""
+    running = read_running_suite(folder)
+    return (running.ports if running else choose_ports(list_ports(SUITE)))[EDGE.variable]
 
 
 def check_links(gateway: GatewaySettings, port: int) -> Sequence[Diagnostic]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.local.ports import (
     EDGE,
+    EDGE_DEFAULT,
     PortNumbers,
     PortOwner,
     choose_ports,
@@ -80,7 +81,8 @@ def _check_free_ports(ports: PortNumbers) -> list[Diagnostic]:
 
 def _check_address(running: RunningSuite, ports: PortNumbers) -> Diagnostic:
     edge = running.ports[EDGE.variable]
-    if edge != ports[EDGE.variable]:
+    # In a terminal that sets no port, nothing contradicts the suite.
+    if ports[EDGE.variable] not in {edge, EDGE_DEFAULT}:
         return warning(
             "suite",
             f"runs at http://localhost:{edge}, but MEDIA_PORT is {ports[EDGE.variable]} here",

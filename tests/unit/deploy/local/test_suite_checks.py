@@ -98,6 +98,14 @@ async def test_a_suite_on_another_port_is_a_warning(tmp_path: Path) -> None:
     assert "but MEDIA_PORT is" in message
 
 
+async def test_a_terminal_that_sets_no_port_contradicts_no_suite(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    environment.delenv("MEDIA_PORT")
+    with run_as_suite(tmp_path, dict(zip(("TTS_PORT", "MEDIA_PORT"), find_free_ports(2), strict=True))):
+        assert (await find_messages(tmp_path))["suite"][0] is Level.OK
+
+
 async def test_a_suite_that_is_starting_is_a_warning(tmp_path: Path) -> None:
     with hold_lock(tmp_path, LOCK, "process 7"):
         level, message = (await find_messages(tmp_path))["suite"]
