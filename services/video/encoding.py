@@ -79,6 +79,7 @@ def is_playable(image: StreamInfo) -> bool:
     return (
         image.format.pixel_format in _COPIED.get(image.codec, frozenset())
         and not image.format.is_cropped
+        and (image.is_whole or image.has_hidden_frames)
         and mean_rate <= _MOST_COPIED_RATE
     )
 

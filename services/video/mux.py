@@ -40,7 +40,7 @@ log = logger(__name__)
 
 DEFAULT_DELAY_MS = 500
 _FRAGMENTS = "fragments.mp4"
-_TOLERANCE_SECONDS = 0.25
+_TOLERANCE_SECONDS = 0.3
 """Largest accepted difference between the planned and the real duration of the result."""
 _TEXT_FIELD = "captions.alignment.characters"
 
@@ -188,10 +188,12 @@ class Muxer:
 
 def _check_result(media: MediaFile, plan: VideoPlan) -> None:
     """Raise if a result is not as long as planned: the times in the file of the caller contradict each other."""
-    longest_frame = media.video.frames.typical_interval_seconds if media.video is not None else 0.0
-    planned = plan.durations.result_seconds
-    if media.video is None or abs(media.duration_seconds - planned) > max(_TOLERANCE_SECONDS, longest_frame):
-        log.error("the result has an unexpected duration", planned=planned, actual=media.duration_seconds)
+    planned, video, audio = plan.durations.result_seconds, media.video, media.audio
+    longest_frame = video.frames.typical_interval_seconds if video is not None else 0.0
+    accepted = max(_TOLERANCE_SECONDS, longest_frame)
+    actual = [stream.duration_seconds for stream in (video, audio) if stream is not None]
+    if video is None or any(abs(seconds - planned) > accepted for seconds in actual):
+        log.error("the result has an unexpected duration", planned=planned, actual=actual)
         raise invalid(
             "video",
             "must have frame times that agree with its duration; save it again with another program",

@@ -22,7 +22,7 @@ _KINDS = frozenset({_VIDEO, _AUDIO, "subtitle"})
 _MAX_PACKETS = 2_000_000
 _MAX_STREAMS = 64
 _PADDING_SECONDS = 0.1
-_TOO_LONG = "lasts more than {0:,.0f} seconds, must last at most {1:,.0f}"
+_TOO_LONG = "must last at most {0:,.0f} seconds"
 _CUT_SECONDS, _CUT_SHARE = 0.12, 0.005
 """Accepted difference between the durations of header and packets (headers round); a larger one means a cut file."""
 _ALONE = {"protocol_whitelist": "file"}
@@ -65,6 +65,8 @@ class StreamInfo:
     """How the frames of a video look."""
     has_hidden_frames: bool = False
     """Whether frames are decoded, because others depend on them, but not shown, as after a trim without encoding."""
+    is_whole: bool = True
+    """Whether a video begins with a frame that depends on no other, and states the time of each frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class PacketSpan:
     """Number of packets that are decoded, because others depend on them, but not shown."""
     times: list[float] = field(default_factory=list)
     """Time of each frame of a video."""
+    is_whole: bool = True
+    """Whether the first packet is a key frame and the first one to be shown, and all packets state their time."""
     last_time: float = float("-inf")
     last_duration: float = 0.0
     """Start of the last frame, and the duration that the file states for it."""
@@ -117,8 +121,10 @@ class PacketSpan:
         """Time from the first packet to the end of the last."""
         return max(0.0, self.end - self.first) if self.packets else 0.0
 
-    def add(self, start: float, duration: float, *, is_frame: bool) -> None:
+    def add(self, start: float, duration: float, *, is_frame: bool, is_key_frame: bool) -> None:
         """Add a packet that is played."""
+        if is_frame and (start < self.first if self.packets else not is_key_frame):
+            self.is_whole = False
         self.first = min(self.first, start)
         self.end = max(self.end, start + duration)
         self.packets += 1
@@ -170,18 +176,22 @@ def _read_spans(
     for number, packet in enumerate(media.demux()):
         if number > _MAX_PACKETS:
             raise _build_invalid_media_error(field, f"must have at most {_MAX_PACKETS:,} packets")
-        # Packets without a presentation time: end markers, and streams in which each packet is shown when decoded.
-        time = packet.pts if packet.pts is not None else packet.dts
-        if time is None or not packet.size:
+        if not packet.size:
             continue
         span = spans[packet.stream.index]
+        if packet.pts is None:
+            span.is_whole = False
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:
+            continue
         if packet.is_discard:
             span.hidden += 1
             continue
         duration = float(_read_duration(packet) * packet.time_base)
-        span.add(float(time * packet.time_base), duration, is_frame=packet.stream.type == _VIDEO)
+        is_frame = packet.stream.type == _VIDEO
+        span.add(float(time * packet.time_base), duration, is_frame=is_frame, is_key_frame=packet.is_keyframe)
         if span.seconds > max_seconds and packet.stream.type in (_VIDEO, _AUDIO):
-            raise _build_invalid_media_error(field, _TOO_LONG.format(max_seconds, max_seconds))
+            raise _build_invalid_media_error(field, _TOO_LONG.format(max_seconds))
     return spans
 
 
@@ -247,6 +257,7 @@ class _Reader:
             is_default=bool(stream.disposition & Disposition.default),
             is_decodable=context is not None,
             has_hidden_frames=span.hidden > 0,
+            is_whole=span.is_whole,
         )
         if is_image or context is None or not span.packets:
             return found

@@ -55,6 +55,12 @@ def put_into_fragments(folder: Path) -> Path:
     return convert(make_video(folder), "live.mp4", "-c", "copy", "-movflags", "+frag_keyframe+empty_moov")
 
 
+def begin_with_undecodable_frames(folder: Path) -> Path:
+    """Make a trimmed video in which the first frames depend on frames that are gone."""
+    opened = convert(make_video(folder, 3.0), "open.mp4", "-c:v", "libx264", "-x264-params", "open-gop=1:keyint=12")
+    return convert(opened, "trimmed.mkv", "-c", "copy", before=("-ss", "1.1"))
+
+
 def change_frame_size(folder: Path) -> Path:
     """Make a recording in which the frame size changes, as in a call."""
     first, second = (make_video(folder, 1.0, size=size, codec="libvpx") for size in ("160x120", "80x60"))
@@ -79,6 +85,7 @@ def read_times(path: Path) -> list[float]:
         move_far_away,
         delay_by_an_edit_list,
         put_into_fragments,
+        begin_with_undecodable_frames,
         change_frame_size,
     ],
     ids=lambda maker: maker.__name__,

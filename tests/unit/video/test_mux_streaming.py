@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ IMAGE = StreamInfo(
 )
 SOUND = StreamInfo("audio", "mp3", 1.0, sample_rate_hz=44_100, channels=1, packets=40)
 MEDIA = MediaFile("mp4", 1000, (IMAGE, SOUND))
+RESULT_MEDIA = MediaFile("mp4", 1000, (IMAGE, replace(SOUND, duration_seconds=2.0)))
 PIECES = [bytes([number]) * 100_000 for number in range(20)]
 REQUEST = MuxRequest(Source(data=b"video"), Source(data=b"speech"), stream_media=True)
 
@@ -45,7 +47,7 @@ class FakeInputs:
         return LocalInput(Input(f"{name}.mp4", "mov"), MEDIA)
 
     async def probe(self, path: Path, *_: Any) -> MediaFile:
-        return MEDIA
+        return RESULT_MEDIA
 
 
 class FakeRunner:
