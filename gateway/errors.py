@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.codec.violations import to_camel_case
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, unwrap_group
 from services.common.log import bind_request_id, describe_error, logger, request_id
 from services.common.rpc.metadata import choose_request_id
 from services.common.rpc.status import from_rpc_error
@@ -76,7 +76,7 @@ def _build_error_response(request: web.Request, error: Exception) -> web.StreamR
 
 
 def _to_media_error(error: Exception) -> MediaError:
-    match error:
+    match error := unwrap_group(error):
         case MediaError():
             return error
         case grpc.aio.AioRpcError():

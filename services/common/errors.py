@@ -191,3 +191,11 @@ class MediaError(Exception):
 def invalid(field: str, description: str, reason: Reason = Reason.VALIDATION_ERROR) -> MediaError:
     """Return the error for one wrong request field."""
     return MediaError(reason, f"{field}: {description}", violations=[FieldViolation(field, description)])
+
+
+def unwrap_group(error: Exception) -> Exception:
+    """Return the error behind a group of a TaskGroup: a MediaError if there is one, else the first error."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    found = [unwrap_group(item) for item in error.exceptions]
+    return next((item for item in found if isinstance(item, MediaError)), found[0])

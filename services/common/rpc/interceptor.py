@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.cancellation import is_cancelled
-from services.common.errors import MediaError, Reason
+from services.common.errors import MediaError, Reason, unwrap_group
 from services.common.log import bind_request_id, describe_error, logger
 from services.common.rpc.metadata import REQUEST_ID, choose_request_id, find_metadata
 from services.common.rpc.status import from_rpc_error, to_status
@@ -239,7 +239,7 @@ def _has_caller_left() -> bool:
 
 
 def _to_media_error(error: Exception, method: str) -> MediaError:
-    match error:
+    match error := unwrap_group(error):
         case MediaError():
             return error
         case grpc.aio.AioRpcError():

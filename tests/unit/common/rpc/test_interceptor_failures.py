@@ -83,6 +83,14 @@ async def test_an_expected_failure_keeps_reason_message_and_code(kind: str) -> N
 
 
 @of_each_kind
+async def test_a_failure_in_a_group_of_tasks_keeps_its_reason(kind: str) -> None:
+    group = ExceptionGroup("tasks", [RuntimeError(SECRET), ExceptionGroup("inner", [MediaError(Reason.NOT_FOUND)])])
+    failure = await catch_failure(make_raising_body(group), kind)
+    assert from_rpc_error(failure).reason is Reason.NOT_FOUND
+    assert SECRET not in str(failure)
+
+
+@of_each_kind
 async def test_a_timeout_inside_a_handler_is_deadline_exceeded(kind: str) -> None:
     failure = await catch_failure(make_raising_body(TimeoutError(SECRET)), kind)
     assert from_rpc_error(failure).reason is Reason.DEADLINE_EXCEEDED

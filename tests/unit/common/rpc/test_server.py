@@ -33,6 +33,7 @@ from tests.fakes.grpc_server import (
     make_health_stub,
     run_test_server,
 )
+from tests.fakes.waiting import eventually
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -236,3 +237,29 @@ async def test_a_signal_drains_and_then_ends_the_server(number: signal.Signals) 
         assert await call.code() is grpc.StatusCode.OK
         await serving
     assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)
+
+
+async def test_a_stream_outlives_the_age_of_its_connection() -> None:
+    proceed = asyncio.Event()
+
+    async def stream(request: Request, context: Context) -> AsyncIterator[Response]:
+        yield Response(value=b"first")
+        await proceed.wait()
+        yield Response(value=b"last")
+
+    async def tell_peer(request: Request, context: Context) -> Response:
+        return Response(value=context.peer().encode())
+
+    register = build_probe({SERVER_STREAM: stream, UNARY: tell_peer})
+    async with run_test_server(register, connection_age_seconds=0.05) as running:
+        call = Call().start(running.channel, SERVER_STREAM)
+        assert (await call.read()).value == b"first"
+        [first_connection] = await Call().run(running.channel, UNARY)
+
+        async def has_reconnected() -> bool:
+            return await Call().run(running.channel, UNARY) != [first_connection]
+
+        await eventually(has_reconnected)
+        proceed.set()
+        assert (await call.read()).value == b"last"
+        assert await call.code() is grpc.StatusCode.OK
