@@ -26,6 +26,7 @@ _PURPOSE = b"speech link"
 _PRIVATE = "private, no-store"
 _MAX_REQUEST_BYTES = 8 * 1024 * 1024
 _POLL_SECONDS = 0.5
+_CLAIM_SECONDS = 30.0
 
 
 class SpeechDocuments:
@@ -36,11 +37,15 @@ class SpeechDocuments:
     Args:
         store: The object store.
         signer: Holds the secret of the suite.
-        claim_seconds: Time after which the claim of a producer that died is void.
+        wait_seconds: Longest wait for the audio of another process.
+        claim_seconds: Time without a sign of life after which the claim of another process is void.
     """
 
-    def __init__(self, store: ObjectStore, signer: UrlSigner, claim_seconds: float) -> None:
+    def __init__(
+        self, store: ObjectStore, signer: UrlSigner, wait_seconds: float, claim_seconds: float = _CLAIM_SECONDS
+    ) -> None:
         self.store = store
+        self._wait_seconds = wait_seconds
         self._cipher = Fernet(base64.urlsafe_b64encode(signer.derive_key(_PURPOSE)))
         self._claim_seconds = claim_seconds
 
@@ -81,7 +86,7 @@ class SpeechDocuments:
         Raises:
             MediaError: UNAVAILABLE, another process takes too long.
         """
-        deadline = time.monotonic() + self._claim_seconds
+        deadline = time.monotonic() + self._wait_seconds
         while time.monotonic() < deadline:
             is_mine = await self._try_claim(link_id)
             audio = await self.find_audio(link_id)
@@ -91,6 +96,16 @@ class SpeechDocuments:
                 return audio
             await asyncio.sleep(_POLL_SECONDS)
         raise MediaError(Reason.UNAVAILABLE, "The speech of this link takes too long; retry.")
+
+    async def keep_claim(self, link_id: str) -> None:
+        """Show regularly, until cancelled, that the holder of the claim lives."""
+        while True:
+            await asyncio.sleep(self._claim_seconds / 3)
+            try:
+                spec = ObjectSpec("text/plain", cache_control=_PRIVATE)
+                await self.store.put(_build_key(link_id, "claim"), b"claimed", spec, overwrite=True)
+            except MediaError as error:
+                log.warning("the claim of a speech link is not renewed", reason=error.reason.name)
 
     async def release(self, link_id: str) -> None:
         """Give up the claim."""
@@ -114,8 +129,9 @@ class SpeechDocuments:
             claimed = await self._find(key)
             if claimed is None or (datetime.now(UTC) - claimed.modified_at).total_seconds() < self._claim_seconds:
                 return False
-            # Its producer died.
-            await self.store.put(key, b"claimed", spec, overwrite=True)
+            # Its producer died. The next round creates a claim, which only one process can.
+            await self.store.delete(key)
+            return False
         return True
 
     async def _find(self, key: str) -> ObjectInfo | None:

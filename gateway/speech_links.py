@@ -99,11 +99,18 @@ class SpeechLinks:
         found = await self._documents.find_audio(link_id) or await self._documents.claim(link_id)
         if found is not None:
             return found
+        alive = asyncio.create_task(self._documents.keep_claim(link_id))
         try:
             content_type = await self._stream(request, owner, production)
             return await self._documents.store_audio(link_id, production.read(), content_type)
         finally:
-            await asyncio.shield(self._documents.release(link_id))
+            alive.cancel()
+            await asyncio.shield(self._release(link_id, alive))
+
+    async def _release(self, link_id: str, alive: asyncio.Task[None]) -> None:
+        # A renewal that still runs would create the claim again.
+        await asyncio.wait([alive])
+        await self._documents.release(link_id)
 
     async def _stream(self, request: tts_pb2.SynthesizeStreamRequest, owner: str, production: SpeechProduction) -> str:
         """Copy the speech into the production, and return its media type."""

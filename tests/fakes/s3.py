@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import OK, HTTPConnection
+from pathlib import Path
 
 ACCESS_KEY, SECRET_KEY = "testing", "testing-secret"
 _STARTS_WITHIN_SECONDS = 30
@@ -21,6 +22,7 @@ def run_s3() -> Iterator[str]:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.fakes.strict_s3", str(port)],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
