@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from io import BytesIO
 
+import av
 import pytest
 
 from services.tts.audio_duration import build_duration_meter
@@ -98,6 +100,22 @@ async def test_wav_files_become_one_file(fake: FakeElevenLabs, start_service: St
     assert result.done is not None
     assert result.done.sha256 == hashlib.sha256(result.audio).hexdigest()
     assert result.done.duration_seconds == pytest.approx((len(result.audio) - 44) / 32_000)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_opus_files_become_one_logical_stream(
+    fake: FakeElevenLabs, start_service: StartService, shape: str
+) -> None:
+    async with start_service(max_call_characters=LIMIT) as stub:
+        result = await request_speech(stub, shape, TEXT, output_format="opus_48000_64")
+    assert fake.calls == len(PIECES)
+    assert result.audio.count(b"OpusHead") == 1
+    assert result.done is not None
+    assert result.done.sha256 == hashlib.sha256(result.audio).hexdigest()
+    seconds = sum(measure_seconds(piece, "opus_48000_64") for piece in PIECES)
+    assert result.done.duration_seconds == pytest.approx(seconds)
+    with av.open(BytesIO(result.audio), "r", format="ogg") as decoded:
+        assert sum(frame.samples for frame in decoded.decode(audio=0)) / 48000 == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
