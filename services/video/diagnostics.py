@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from services.common.diagnostics import Diagnostic, ok, problem, warning
 from services.common.settings import ConfigurationError
 from services.common.storage.factory import diagnose_storage
-from services.video.ffmpeg import find_ffmpeg
+from services.video.ffmpeg import find_ffmpeg, list_missing_parts
 from services.video.providers.replicate.request import MODELS
 from services.video.settings import VideoSettings
 
@@ -49,5 +49,14 @@ def _check_ffmpeg(settings: VideoSettings) -> Iterator[Diagnostic]:
         found = find_ffmpeg(settings.ffmpeg_binary)
     except ConfigurationError as error:
         yield problem(_SUBJECT, str(error), "set FFMPEG_BINARY to an executable program, or unset it")
+        return
+    # The program of the wheel has all of them.
+    missing = list_missing_parts(found) if settings.ffmpeg_binary else []
+    if missing:
+        yield problem(
+            _SUBJECT,
+            f"ffmpeg has no {', '.join(missing)}",
+            "set FFMPEG_BINARY to a program that is built with libx264, libass and zimg, or unset it",
+        )
     else:
         yield ok(_SUBJECT, f"ffmpeg is {found.name}, at most {settings.ffmpeg_slots} at once")

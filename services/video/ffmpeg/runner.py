@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,8 @@ _TAIL_LINES = 4
 _LINE_BYTES = 400
 _MAX_DIGITS = 18
 
+_LIST_SECONDS = 10
+_NEEDED_PARTS = frozenset({"libx264", "aac", "fps", "scale", "tpad", "bwdif", "subtitles", "zscale", "tonemap"})
 _ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 """Exit codes after which the same files may succeed. A crash, such as SIGSEGV, is the fault of a file."""
 
@@ -297,3 +300,17 @@ def find_ffmpeg(configured: str) -> Path:
     if found is None or not os.access(found, os.X_OK):
         raise ConfigurationError(f"FFMPEG_BINARY must be an executable program; {configured} is not")
     return Path(found)
+
+
+def list_missing_parts(binary: Path) -> list[str]:
+    """Return the filters and encoders that videos need and the program lacks, in the order of their names."""
+    listed = ""
+    for option in ("-filters", "-encoders"):
+        try:
+            done = subprocess.run(  # noqa: S603 - the operator chose the program
+                [binary, "-hide_banner", option], capture_output=True, check=False, timeout=_LIST_SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        listed += done.stdout.decode("utf-8", "replace")
+    return sorted(_NEEDED_PARTS - set(listed.split()))

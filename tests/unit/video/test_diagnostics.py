@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.common.diagnostics import Level
 from services.video.diagnostics import diagnose_video
+from services.video.ffmpeg import find_ffmpeg
 from services.video.settings import VideoSettings
 
 
@@ -71,3 +73,11 @@ def test_every_problem_has_a_remedy_and_no_message_contains_a_secret() -> None:
         for diagnostic in diagnose_video(make_settings(**fields)):
             assert diagnostic.level is Level.OK or diagnostic.remedy
             assert "secret" not in f"{diagnostic.message} {diagnostic.remedy}"
+
+
+def test_parts_that_a_chosen_ffmpeg_lacks_are_named(tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho ' V....D libx264   H.264'; echo ' ... scale fps tpad bwdif subtitles aac'\n")
+    program.chmod(0o755)
+    assert list_messages(Level.PROBLEM, ffmpeg_binary=str(program)) == ["ffmpeg has no tonemap, zscale"]
+    assert list_messages(Level.PROBLEM, ffmpeg_binary=str(find_ffmpeg(""))) == []
