@@ -36,7 +36,7 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "Hi", "voice": "a/b"}, "voice", "VOICE_NOT_FOUND"),
     ({"text": "Hi", "voice": "Ar\x07ia"}, "voice", "VALIDATION_ERROR"),
     ({"text": "Hi", "provider": "unknown"}, "provider", "VALIDATION_ERROR"),
-    ({"text": "Hi", "outputFormat": "mp3"}, "outputFormat", "VALIDATION_ERROR"),
+    ({"text": "Hi", "outputFormat": "mp3_1"}, "outputFormat", "VALIDATION_ERROR"),
     ({"text": "Hi", "output_format": "flac"}, "outputFormat", "VALIDATION_ERROR"),
     ({"text": "Hi", "languageCode": "English"}, "languageCode", "VALIDATION_ERROR"),
     ({"text": "Hi", "vioce": "Aria"}, "vioce", "VALIDATION_ERROR"),

@@ -24,7 +24,7 @@ async def test_a_job_is_returned_with_its_result_or_its_error(
     assert {"audio", "final", "image", "alignment"}.isdisjoint(answer["result"])
     jobs.answers["GetJob"] = jobs_pb2.GetJobResponse(job=make_failed_job("CONTENT_BLOCKED", "No."))
     answer = (await send_as_alice(jobs_http, "GET", f"/api/jobs/{JOB_ID}"))[1]
-    assert answer["error"] == {"reason": "CONTENT_BLOCKED", "message": "No.", "stage": ""}
+    assert answer["error"] == {"reason": "CONTENT_BLOCKED", "message": "No.", "stage": "", "details": []}
     assert [request.id for request in jobs.requests("GetJob")] == [JOB_ID, JOB_ID]
 
 

@@ -12,7 +12,7 @@ from media.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.common.errors import MediaError, Reason
 from services.common.log import bind_request_id
-from services.common.rpc.channel import call_metadata, open_stream
+from services.common.rpc.channel import MAX_MESSAGE_BYTES, call_metadata, open_stream
 from tests.fakes.counting import LiveCount
 from tests.fakes.grpc_server import SERVER_STREAM, UNARY, Call, Context, Request, Response, build_probe, run_test_server
 
@@ -197,8 +197,9 @@ async def test_an_error_of_the_service_itself_is_final(reason: Reason) -> None:
     assert unsteady.calls == 1
 
 
-def test_a_call_carries_its_request_id_and_principal() -> None:
+def test_a_call_carries_its_request_id_its_principal_and_its_limit() -> None:
+    limit = ("x-max-response-bytes", str(MAX_MESSAGE_BYTES))
     with bind_request_id("req-1"):
-        assert call_metadata("alice") == (("x-request-id", "req-1"), ("x-media-principal", "alice"))
-        assert call_metadata() == (("x-request-id", "req-1"),)
-    assert call_metadata() == ()
+        assert call_metadata("alice") == (("x-request-id", "req-1"), ("x-media-principal", "alice"), limit)
+        assert call_metadata() == (("x-request-id", "req-1"), limit)
+    assert call_metadata() == (limit,)

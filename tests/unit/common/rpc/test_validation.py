@@ -34,7 +34,7 @@ REFUSED: list[tuple[str, Any]] = [
     *(("voice", value) for value in ("a\x00b", "a\nb", "\x7fAria", "Ar\x85ia", "a" * 201)),
     *(("provider", value) for value in ("ElevenLabs", "openai", " ", "espeak\n")),
     *(("model_id", value) for value in ("../x", "a/b", "-a", "_a", "a b", "a" * 65, "modèle", "a\n")),
-    *(("output_format", value) for value in ("mp3", "MP3_44100_128", "mp3_44100_129", "pcm_11025", "flac_44100", " ")),
+    *(("output_format", value) for value in ("MP3", "MP3_44100_128", "mp3_44100_129", "pcm_11025", "flac_44100", " ")),
     *(("language_code", value) for value in ("e", "EN", "english", "en_US", "en-", "en-u", "123", "en\n")),
     *(
         (field, value)
@@ -45,6 +45,7 @@ REFUSED: list[tuple[str, Any]] = [
     *((field, "x" * 5001) for field in ("previous_text", "next_text")),
     *((field, ["a", "b", "c", "d"]) for field in ("previous_request_ids", "next_request_ids")),
     *(("apply_text_normalization", value) for value in ("ON", "yes", "auto ")),
+    *(("quality", value) for value in (-1, 99)),
 ]
 
 ACCEPTED: list[tuple[str, Any]] = [
@@ -52,7 +53,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     *(("voice", value) for value in ("en-us+f3", "声", "a" * 200, "9lives", "हिन्दी", "AC/DC #1 [live]", "-rf", "😀")),
     *(("provider", value) for value in ("", "elevenlabs", "espeak")),
     *(("model_id", value) for value in ("", "eleven_multilingual_v2", "eleven_v3", "a" * 64, "A.b-c_1")),
-    *(("output_format", value) for value in ("", "mp3_44100_128", "pcm_24000", "opus_48000_192", "ulaw_8000")),
+    *(("output_format", value) for value in ("", "mp3", "mp3_44100_128", "pcm_24000", "opus_48000_192", "ulaw_8000")),
     *(("language_code", value) for value in ("", "en", "pt-BR", "yue", "zh-Hant-TW", "es-419")),
     *((field, value) for field in ("stability", "similarity_boost", "style") for value in (0.0, 0.5, 1.0)),
     *(("speed", value) for value in (0.7, 1.0, 1.2)),
@@ -61,7 +62,12 @@ ACCEPTED: list[tuple[str, Any]] = [
     *((field, "é" * 5000) for field in ("previous_text", "next_text")),
     *((field, ["a" * 128, "b", "c"]) for field in ("previous_request_ids", "next_request_ids")),
     *(("apply_text_normalization", value) for value in ("", "auto", "on", "off")),
-    *((field, value) for field in ("include_alignment", "use_cache", "store") for value in (True, False)),
+    *(("quality", value) for value in tts_pb2.AudioQuality.values()),
+    *(
+        (field, value)
+        for field in ("include_alignment", "use_cache", "store", "allow_fallback")
+        for value in (True, False)
+    ),
 ]
 
 
@@ -110,7 +116,7 @@ def test_a_value_within_the_rules_passes(kind: type[Message], field: str, value:
 @of_each_speech_request
 def test_every_field_with_a_rule_is_in_these_tables(kind: type[Message]) -> None:
     tried = {"text"} | {field for field, _ in REFUSED}
-    without_rule = {"use_speaker_boost", "seed", "include_alignment", "use_cache", "store"}
+    without_rule = {"use_speaker_boost", "seed", "include_alignment", "use_cache", "store", "allow_fallback"}
     assert tried | without_rule == set(kind.DESCRIPTOR.fields_by_name)
     assert tried | without_rule == {"text"} | {field for field, _ in ACCEPTED}
 
