@@ -15,7 +15,6 @@ from gateway.openapi.images import IMAGE_ROUTES
 from gateway.openapi.jobs import JOB_ROUTES
 from gateway.openapi.operations import (
     build_hand_written_operation,
-    build_operation_name,
     build_rpc_operation,
     build_tag,
 )
@@ -124,12 +123,10 @@ def _build_operations(
 ) -> Iterator[tuple[str, str, _Json]]:
     for route in routes:
         yield route.path, route.method.lower(), build_hand_written_operation(route, schemas)
-    counts = Counter(rpc.name for service in services for rpc in service.methods)
     for service in services:
         for _, rules in groupby(read_http_rules(service), key=lambda rule: rule.rpc.full_name):
             for number, rule in enumerate(rules, start=1):
-                name = build_operation_name(rule.rpc, is_shared=counts[rule.rpc.name] > 1)
-                yield rule.path, rule.method.lower(), build_rpc_operation(rule, name, number, schemas)
+                yield rule.path, rule.method.lower(), build_rpc_operation(rule, number, schemas)
 
 
 def _build_tags(routes: Sequence[HandWritten], services: Sequence[ServiceDescriptor]) -> list[_Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 
 from gateway.alignment_form import takes_alignment_form
 from gateway.http_rules import HttpRule
@@ -18,7 +18,6 @@ from gateway.openapi.timing_schemas import ALIGNMENT_FORM
 
 _Json = dict[str, object]
 _JSON = "application/json"
-_FIRST_WORD = re.compile(r"([A-Z][a-z0-9]*)(.*)")
 _WORDS = re.compile(r"[A-Z][a-z0-9]*")
 _SUCCESS: _Json = {
     "type": "object",
@@ -33,25 +32,11 @@ def build_tag(service: ServiceDescriptor) -> str:
     return " ".join(words).capitalize()
 
 
-def build_operation_name(rpc: MethodDescriptor, *, is_shared: bool) -> str:
-    """Return the name of an RPC for generated clients, such as `generateImage`.
-
-    Args:
-        rpc: The RPC.
-        is_shared: Whether another service has an RPC of the same name: then the name of the service stands after the
-            verb, as in `listVideoModels`.
-    """
-    verb, rest = _FIRST_WORD.fullmatch(rpc.name).groups() if is_shared else (rpc.name, "")  # type: ignore[union-attr]  # every name begins with a word
-    service = rpc.containing_service.name.removesuffix("Service") if is_shared else ""
-    return f"{verb[:1].lower()}{verb[1:]}{service}{rest}"
-
-
-def build_rpc_operation(rule: HttpRule, name: str, number: int, schemas: Schemas) -> _Json:
+def build_rpc_operation(rule: HttpRule, number: int, schemas: Schemas) -> _Json:
     """Return the operation of a route that calls an RPC.
 
     Args:
         rule: The route.
-        name: Name of the operation, unless it is a further route of its RPC.
         number: Number of the route among those of the RPC, from 1.
         schemas: Collects the schemas of the types that the operation uses.
 
@@ -59,7 +44,7 @@ def build_rpc_operation(rule: HttpRule, name: str, number: int, schemas: Schemas
         ValueError: The rule would put an object into the query string.
     """
     summary, description = split_comment(find_comment(rule.rpc.full_name))
-    name += str(number) if number > 1 else ""
+    name = rule.rpc.name[:1].lower() + rule.rpc.name[1:] + (str(number) if number > 1 else "")
     request = rule.rpc.input_type
     in_body = _list_body_fields(rule)
     operation: _Json = {
