@@ -125,7 +125,8 @@ class ImagePipeline:
         """
         request = replace(request, output=resolve_output(request.output, principal))
         plan = self._planner.plan(request)
-        await self._image_store.check(request.output, plan.form.encoding.format)
+        if not request.output.inline:
+            await self._image_store.check(request.output, plan.form.encoding.format)
         check_any_ready([candidate.provider for candidate in plan.candidates])
         return plan.candidates[0]
 
