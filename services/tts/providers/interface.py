@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from services.common.providers.models import ModelInfo
 from services.common.text.directions import Kind
 from services.common.timing.alignment import Alignment
 from services.tts.formats import OutputFormat
+
+if TYPE_CHECKING:  # The engine process reads this module, and must not load the HTTP client of that package.
+    from services.common.providers.models import ModelInfo
 
 VoiceType = Literal["custom", "standard", "account", "embedded"]
 

@@ -138,11 +138,15 @@ def test_a_text_that_is_too_long_names_its_field(kind: str, spec: dict[str, Any]
     [
         ("headline", {"headline": "Cats", "narration": {"text": "  "}}, "headline.narration.text"),
         ("story", {"headline": {"headline": "Cats", "narration": {"text": "\u200b"}}}, "story.headline.narration.text"),
-        ("headline", {"headline": "Cats", "narration": {"voice": "?"}}, "headline.narration.voice"),
+        ("headline", {"headline": "Cats", "narration": {"voice": "a\nb"}}, "headline.narration.voice"),
         ("headline", {"headline": "Cats", "narration": {"modelId": "a b"}}, "headline.narration.model_id"),
         ("headline", {"headline": "Cats", "imageSize": "gigantic"}, "headline.image_size"),
         ("story", {"headline": {"headline": "Cats", "imageSize": "gigantic"}}, "story.headline.image_size"),
-        ("talking_video", {"video": VIDEO, "narration": {"text": "Hi", "voice": "?"}}, "talking_video.narration.voice"),
+        (
+            "talking_video",
+            {"video": VIDEO, "narration": {"text": "Hi", "voice": "a\nb"}},
+            "talking_video.narration.voice",
+        ),
         ("headline", {"headline": "Cats", "imageFormat": "gif"}, "headline.image_format"),
         ("headline", {"headline": "Cats", "imageSize": "custom", "imageWidth": 800}, "headline"),
         ("headline", {"headline": "Cats", "narration": {"outputFormat": "ogg"}}, "headline.narration.output_format"),

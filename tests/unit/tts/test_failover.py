@@ -25,6 +25,7 @@ TIMING = AudioChunk(b"", Alignment(("H",), (0.0,), (0.1,)))
 FALLS_BACK = [
     Reason.API_KEY_MISSING,
     Reason.GENERATION_FAILED,
+    Reason.MODEL_RETIRED,
     *(reason for reason in Reason if reason.name.startswith("PROVIDER_")),
 ]
 ENDS_THE_SEARCH = [reason for reason in Reason if reason not in FALLS_BACK]
