@@ -87,7 +87,7 @@ async def test_a_port_that_another_program_holds_is_reported(tmp_path: Path) -> 
         patch.setattr("deploy.local.readiness._TIMEOUT_SECONDS", 0.2)
         found = await find_messages(tmp_path)
     assert found["tts"][0] is Level.PROBLEM
-    # Other systems do not show who listens.
+    # Other systems do not show the owner of a port.
     assert ("belongs to" if sys.platform == "linux" else "has no process") in found["tts"][1]
 
 
