@@ -34,7 +34,7 @@ class StrictS3:
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
         self._customer_keys: dict[str, str] = {}
-        """Digest of the customer key of each object that has one, by path."""
+        """Digest of the customer key of each object, by path; empty for an object without one."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Refuse a request, or pass it on."""
@@ -64,13 +64,13 @@ class StrictS3:
     ) -> Refusal | None:
         digest = headers.get(f"{_CUSTOMER}-key-md5", "")
         if (method == "PUT" and "partNumber" not in query) or (method == "POST" and "uploads" in query):
+            self._customer_keys[path] = digest
+            return None
+        if method == "DELETE":
             self._customer_keys.pop(path, None)
-            if digest:
-                self._customer_keys[path] = digest
+        if method not in ("GET", "HEAD", "PUT") or path not in self._customer_keys:
             return None
-        if method not in ("GET", "HEAD", "PUT"):
-            return None
-        expected = self._customer_keys.get(path, "")
+        expected = self._customer_keys[path]
         if bool(expected) != bool(digest):
             return "400 Bad Request", "InvalidRequest"
         return None if expected == digest else ("403 Forbidden", "AccessDenied")
@@ -82,7 +82,8 @@ def _check_signed_headers(headers: Mapping[str, str], query: Mapping[str, list[s
     signed = found[1] if found else query.get("X-Amz-SignedHeaders", [""])[0]
     if not signed:
         return None
-    unsigned = {name for name in headers if name.startswith("x-amz-")} - set(signed.split(";"))
+    # WSGI does not tell underscores from hyphens.
+    unsigned = {name for name in headers if name.startswith("x-amz-")} - set(signed.replace("_", "-").split(";"))
     return ("403 Forbidden", "AccessDenied") if unsigned else None
 
 

@@ -117,7 +117,8 @@ class S3Store(ObjectStore):
         attributes = {
             "Content-Type": spec.content_type,
             "Cache-Control": self._limit_age(spec.cache_control),
-            **{name: _to_header(text) for name, text in spec.metadata.items()},
+            # Some servers and proxies drop headers with underscores.
+            **{name.replace("_", "-"): _to_header(text) for name, text in spec.metadata.items()},
         }
         if not overwrite and not isinstance(data, bytes):
             # A multipart upload cannot require that the key is free, so this checks first.
@@ -230,7 +231,9 @@ def _to_info(meta: obstore.ObjectMeta, attributes: Mapping[str, str]) -> ObjectI
         content_type=attributes.get("Content-Type", "application/octet-stream"),
         etag=(meta["e_tag"] or "").strip('"'),
         modified_at=meta["last_modified"],
-        metadata={name: _from_header(value) for name, value in attributes.items() if name not in _HEADERS},
+        metadata={
+            name.replace("-", "_"): _from_header(value) for name, value in attributes.items() if name not in _HEADERS
+        },
         cache_control=attributes.get("Cache-Control", ""),
     )
 

@@ -64,6 +64,9 @@ async def test_objects_with_a_customer_key_are_read_through_the_suite(s3_url: st
     plain = make_s3_settings(s3_url)
     settings = extend(plain, s3_customer_key=CUSTOMER_KEY, url_signing_key=SecretStr("secret"))
     async with open_object_store(settings) as store, run_gateway(storage=settings) as http:
+        with pytest.raises(MediaError) as missing:
+            await store.head(KEY)
+        assert missing.value.reason is Reason.NOT_FOUND
         await store.put(KEY, b"image", SPEC)
         assert (await read_all(store, KEY, max_bytes=5))[0] == b"image"
         link = await store.url(KEY)
