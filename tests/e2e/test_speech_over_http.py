@@ -73,7 +73,7 @@ async def test_the_error_of_a_provider_without_a_key_names_the_variable(http: ai
         ({"text": " "}, "text"),
         ({"text": "Hi", "speed": 0.69}, "speed"),
         ({"text": "Hi", "speed": 1.21}, "speed"),
-        ({"text": "Hi", "voice": "../../etc"}, "voice"),
+        ({"text": "Hi", "voice": "Ar\x07ia"}, "voice"),
         ({"text": "Hi", "vioce": "Aria"}, "vioce"),
         ({"text": "x" * 100_001}, "text"),
     ],
@@ -84,6 +84,25 @@ async def test_an_error_names_the_invalid_field(
     async with http.post("/api/speech/stream", json=body) as response:
         assert response.status == 400
         assert [item["field"] for item in (await response.json())["error"]["details"]] == [field]
+
+
+async def test_a_path_is_no_voice(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/speech/stream", json={"text": "Hi", "voice": "../../etc"}) as response:
+        assert response.status == 404
+        assert (await response.json())["error"]["code"] == "VOICE_NOT_FOUND"
+
+
+async def test_equal_texts_are_one_speech_with_the_characters_of_each(http: aiohttp.ClientSession) -> None:
+    done = []
+    for text in ("Scho\u0308n, <break time='1s'/>ja?", "Sch\u00f6n, <break time='1s'/>ja?"):
+        async with http.post("/api/speech/timestamps", json={"text": text, "languageCode": "de"}) as response:
+            lines = [orjson.loads(line) async for line in response.content]
+        characters = [item for line in lines for item in line.get("alignment", {}).get("characters", [])]
+        assert "".join(characters) == text
+        done.append(lines[-1]["done"])
+    assert done[0]["sha256"] == done[1]["sha256"]
+    assert [word["text"] for word in done[1]["words"]] == ["Sch\u00f6n,", "ja?"]
+    assert 2 < done[1]["durationSeconds"] < 4
 
 
 async def test_a_body_over_the_limit_is_refused(http: aiohttp.ClientSession) -> None:
