@@ -107,7 +107,7 @@ async def send_raw(harness: EdgeHarness, request: str) -> tuple[int, Any]:
     return int(head[0].split(" ")[1]), body
 
 
-async def test_http_1_0_is_told_to_upgrade(harness: EdgeHarness) -> None:
+async def test_http_1_0_gets_upgrade_required(harness: EdgeHarness) -> None:
     status, body = await send_raw(harness, "GET /health HTTP/1.0\nHost: a\n\n")
     assert (status, body["error"]["code"]) == (426, "VALIDATION_ERROR")
     assert "HTTP/1.1" in body["error"]["message"]

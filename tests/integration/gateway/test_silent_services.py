@@ -117,7 +117,7 @@ async def test_a_request_to_a_silent_service_is_bounded(silent_suite: aiohttp.Cl
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_silent_service_is_told_apart_from_one_that_is_down(silent_suite: aiohttp.ClientSession) -> None:
+async def test_a_silent_service_differs_from_one_that_is_down(silent_suite: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(BOUND_SECONDS), silent_suite.get("/readyz") as answer:
         assert answer.status == 503
         state = SuiteState.from_json(await answer.read())
