@@ -45,8 +45,8 @@ otherwise. On this page, *Authorize* takes either.
 **JSON.** Field names in responses are camelCase; requests may use camelCase or snake_case. The routes
 `/jobs_prompt_only` and `/jobs_prompt_tts` respond in snake_case. Values of a fixed set are plain words in lower case,
 such as `high`, `vintage` or `succeeded`; requests may write them in any case. `voiceId` is another name of `voice`, and
-`objectKey` may stand beside the prompt of an image. An unknown field, or a field of a wrong type, is an error that names
-the field and, if it belongs elsewhere, its place; null means absent. Integers are JSON numbers of up to 64 bits.
+`objectKey` may stand beside the prompt of an image. An unknown field, or a field of a wrong type, is an error that
+names the field and, if it belongs elsewhere, its place; null means absent. Integers are JSON numbers of up to 64 bits.
 
 **Errors** have one form, `Error`, with a `code` for programs. A streamed response begins with status 200; if it fails
 after that, the connection closes without the final chunk, and the received part is incomplete.
