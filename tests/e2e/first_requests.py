@@ -33,7 +33,7 @@ class Hinted:
 
 IMAGE, FAST, TRANSFORM = "/api/image/generate", "/api/image/generate-fast", "/api/image/generate/transform"
 SPEECH, JOBS = "/api/speech", "/api/jobs"
-GOAL = "Someone who has saved enough to retire"
+GOAL = "A couple with enough savings to retire"
 PORTFOLIO = "Investments that grow"
 NEWS = "Town opens a new library"
 PIXEL = "data:image/png;base64,"
