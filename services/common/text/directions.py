@@ -23,6 +23,7 @@ _STRENGTH = re.compile(r"""\bstrength\s{0,5}=\s{0,5}["']?(?P<strength>[a-z-]{1,1
 _STRENGTH_SECONDS = {"none": 0.0, "x-weak": 0.1, "weak": 0.25, "medium": 0.5, "strong": 0.8, "x-strong": 1.2}
 _DEFAULT_PAUSE_SECONDS = _STRENGTH_SECONDS["medium"]
 _MAX_TAG_WORDS = 5
+_CLOSING = ",.;:!?…)]}"
 
 # Brackets are directions only with one of these words: [1], [Smith], [sic] and [their] are part of the text. First
 # whole words, then beginnings of words.
@@ -98,20 +99,24 @@ def iterate_spoken(text: str, start: int, end: int) -> Iterator[tuple[int, int]]
 
 
 def list_parts(text: str, removed: Collection[Kind], replacement: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the parts of `text` for `map_parts`, with `replacement` for each direction of the kinds in `removed`."""
+    """Yield the parts of `text` for `map_parts`, with `replacement` for each direction of the kinds in `removed`.
+
+    A direction before closing punctuation leaves nothing: the punctuation stays at its word.
+    """
     position = 0
     for direction in find_directions(text):
         if direction.kind in removed:
             if direction.start > position:
                 yield text[position : direction.start], text[position : direction.start]
-            yield text[direction.start : direction.end], replacement
+            following = text[direction.end : direction.end + 1]
+            yield text[direction.start : direction.end], "" if following and following in _CLOSING else replacement
             position = direction.end
     if position < len(text):
         yield text[position:], text[position:]
 
 
 def remove_directions(text: str, removed: Collection[Kind] = frozenset(Kind)) -> str:
-    """Return `text` without its directions of these kinds, with a space for each."""
+    """Return `text` without its directions of these kinds, with a space for each where words meet."""
     return "".join(part for _, part in list_parts(text, removed, " "))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from services.common.text.directions import remove_directions
 from services.common.timing.alignment import Alignment
 from services.common.timing.scripts import (
     CLAUSE_MARKS,
@@ -134,7 +135,9 @@ def _build_sentences(timeline: Timeline) -> Iterator[_Group]:
     for sentence in split_sentences(timeline.text):
         pieces: list[_Piece] = []
         for token in split_tokens(timeline.text, sentence):
-            pieces += _build_pieces(timeline, token, spaced=token.start > last)
+            # A direction counts as a space, but not before punctuation.
+            before = remove_directions(timeline.text[last : token.start + 1])[:-1]
+            pieces += _build_pieces(timeline, token, spaced=before != "")
             last = token.end
         yield pieces
 

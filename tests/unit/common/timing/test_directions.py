@@ -25,7 +25,7 @@ def test_words_and_sentences_have_no_directions_and_their_own_offsets() -> None:
         assert TEXT[item.text_offset : item.text_offset + item.text_length] == item.text
         assert item.start_seconds == item.text_offset * 0.0625
     sentences = find_sentences(timing)
-    assert [item.text for item in sentences] == ["Come closer.", "Now run!", "[1] Hello there, Ann ."]
+    assert [item.text for item in sentences] == ["Come closer.", "Now run!", "[1] Hello there, Ann."]
     assert sentences[0].text_offset == len("[whispers] ")
     assert sentences[1].start_seconds == TEXT.index("Now") * 0.0625
 
@@ -33,7 +33,7 @@ def test_words_and_sentences_have_no_directions_and_their_own_offsets() -> None:
 def test_captions_have_no_directions() -> None:
     timing = align_evenly(TEXT)
     shown = " ".join(line for cue in build_cues(timing) for line in cue.lines)
-    assert shown == "Come closer. Now run! [1] Hello there, Ann ."
+    assert shown == "Come closer. Now run! [1] Hello there, Ann."
     for file in (to_webvtt(timing), to_srt(timing)):
         assert "break" not in file
         assert "whispers" not in file
