@@ -46,7 +46,7 @@ def test_a_file_with_any_line_end_is_read(tmp_path: Path, newline: str) -> None:
         ("not base32!", JWT_SECTION, "not base32"),
         (PUBLISHED_SEED[:-1] + "A", JWT_SECTION, "damaged"),
         (PUBLISHED_SEED[:20], JWT_SECTION, "damaged|base32"),
-        (encode_seed(ACCOUNT, Ed25519PrivateKey.generate()), JWT_SECTION, "must be that of a user"),
+        (encode_seed(ACCOUNT, Ed25519PrivateKey.from_private_bytes(bytes(32))), JWT_SECTION, "must be that of a user"),
     ],
 )
 def test_a_damaged_file_is_refused_without_its_content(tmp_path: Path, seed: str, jwt: str, problem: str) -> None:
