@@ -1,4 +1,4 @@
-"""A TCP proxy that stops forwarding after given bytes: simulates a crash at a chosen moment."""
+"""A TCP proxy that holds given bytes back: stops a client, or simulates its crash, at a chosen moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CHUNK_BYTES = 65_536
 
 
 class HoldingProxy:
-    """Forwards bytes in both directions until a client sends `needle`; that and all later bytes are dropped.
+    """Forwards bytes in both directions until a client sends `needle`; that and all later bytes wait for `release`.
 
     Args:
         target_port: Port of the server, on the loopback.
@@ -22,8 +22,13 @@ class HoldingProxy:
         """Port on the loopback."""
         self.holds = asyncio.Event()
         """Set once the needle was received."""
+        self._released = asyncio.Event()
         self._target_port = target_port
         self._needle = needle
+
+    def release(self) -> None:
+        """Forward what was held back, and everything from now on."""
+        self._released.set()
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
@@ -44,9 +49,10 @@ class HoldingProxy:
             received = received[-len(self._needle) :] + piece
             if self._needle in received:
                 self.holds.set()
-            if not self.holds.is_set():
-                to_server.write(piece)
-                await to_server.drain()
+            if self.holds.is_set():
+                await self._released.wait()
+            to_server.write(piece)
+            await to_server.drain()
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,6 +20,25 @@ Submit = Callable[[Jobs], Awaitable[str]]
 
 def is_at(stage: str) -> Callable[[JobRecord], bool]:
     return lambda record: record.status is Status.RUNNING and record.stage == stage
+
+
+@asynccontextmanager
+async def hold_step(suite: SuiteProcesses, jobs: Jobs, name: str, submit: Submit, stage: str) -> AsyncIterator[str]:
+    """Submit a job, and yield its id once it is at a stage that a paused service holds.
+
+    The worker checks all steps before the first one, so the service must answer until the stage begins.
+    """
+    suite.kill("worker")
+    await suite.start("image")
+    async with run_holding_proxy(suite.ports["NATS_PORT"], f'"stage":"{stage}"'.encode()) as proxy:
+        suite.overrides["worker2"] = {"NATS_URL": f"nats://127.0.0.1:{proxy.port}"}
+        await suite.start("worker2")
+        job_id = await submit(jobs)
+        await proxy.holds.wait()
+        suite.pause(name)
+        proxy.release()
+        await jobs.wait_until(job_id, is_at(stage))
+        yield job_id
 
 
 async def test_a_worker_killed_between_a_result_and_its_checkpoint(
@@ -58,13 +78,9 @@ async def test_a_worker_killed_between_the_last_step_and_the_end(
 async def test_a_service_killed_during_its_step(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, submit: Submit, stage: str
 ) -> None:
-    await suite.start("image")
-    # A paused service keeps its step running.
-    suite.pause(name)
-    job_id = await submit(jobs)
-    await jobs.wait_until(job_id, is_at(stage))
-    await suite.restart(name)
-    record = await jobs.wait_until_ended(job_id)
+    async with hold_step(suite, jobs, name, submit, stage) as job_id:
+        await suite.restart(name)
+        record = await jobs.wait_until_ended(job_id)
     assert record.status is Status.SUCCEEDED
     assert replicate.created == (1 if submit is Jobs.submit_talking_video else 0)
 
@@ -84,13 +100,10 @@ async def test_a_service_killed_during_the_mux(suite: SuiteProcesses, jobs: Jobs
 async def test_a_job_cancelled_before_its_video(
     suite: SuiteProcesses, jobs: Jobs, replicate: FakeReplicate, name: str, submit: Submit, stage: str
 ) -> None:
-    await suite.start("image")
-    suite.pause(name)
-    job_id = await submit(jobs)
-    await jobs.wait_until(job_id, is_at(stage))
-    await jobs.job_store.cancel(job_id, ALICE)
-    record = await jobs.wait_until_ended(job_id)
-    suite.resume(name)
+    async with hold_step(suite, jobs, name, submit, stage) as job_id:
+        await jobs.job_store.cancel(job_id, ALICE)
+        record = await jobs.wait_until_ended(job_id)
+        suite.resume(name)
     assert (record.status, record.steps, replicate.created) == (Status.CANCELLED, {}, 0)
 
 
