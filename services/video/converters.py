@@ -219,18 +219,20 @@ def to_media_info(media: MediaFile) -> video_pb2.MediaInfo:
 
 def _to_model_input(request: video_pb2.GenerateVideoRequest) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = _restore_integers(MessageToDict(request.model_input))
+        found: dict[str, Any] = _clean_json(MessageToDict(request.model_input))
     except ValueError:
         raise invalid("model_input", "must contain only finite numbers") from None
     return found
 
 
-def _restore_integers(value: Any) -> Any:
-    """Return JSON with 6 in place of 6.0: a Struct holds only floats, which models may reject."""
+def _clean_json(value: Any) -> Any:
+    """Return JSON with clean texts, and 6 in place of 6.0: a Struct holds only floats, which models may reject."""
     if isinstance(value, dict):
-        return {name: _restore_integers(item) for name, item in value.items()}
+        return {clean_text(name): _clean_json(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_restore_integers(item) for item in value]
+        return [_clean_json(item) for item in value]
+    if isinstance(value, str):
+        return clean_text(value)
     exact = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT
     return int(value) if exact else value
 

@@ -97,6 +97,12 @@ def test_whole_numbers_of_a_models_inputs_stay_whole() -> None:
     assert deep["yes"] is True
 
 
+def test_texts_of_model_input_have_no_control_characters() -> None:
+    given = {"negative_prompt": "blur\x00 \u202edog", "list": ["scho\u0308n", {"de\x07ep": "a\x7fb"}]}
+    found = to_generation_request(make_request_with_input(**given), CALLER).request.model_input
+    assert found == {"negative_prompt": "blur dog", "list": ["sch\u00f6n", {"deep": "ab"}]}
+
+
 def test_without_model_input_there_are_no_inputs() -> None:
     assert to_generation_request(make_request_with_input(), CALLER).request.model_input == {}
 
