@@ -15,13 +15,13 @@ _MAX_ANSWER_BYTES = 64 * 1024
 
 
 class PartState(Enum):
-    """What a part of the suite reports about itself."""
+    """What a part of the suite reports about itself, in the plain words of all choices in JSON."""
 
-    SERVING = "SERVING"
+    SERVING = "serving"
     """It accepts requests."""
-    NOT_SERVING = "NOT_SERVING"
+    NOT_SERVING = "not_serving"
     """It is down, starting or stopping, or it did not answer pings."""
-    NO_ANSWER = "NO_ANSWER"
+    NO_ANSWER = "no_answer"
     """It does not answer yet: it freezes or is overloaded."""
 
 

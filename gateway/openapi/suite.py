@@ -134,8 +134,8 @@ SUITE_ROUTES: tuple[HandWritten, ...] = (
         tags=_SUITE_TAG,
         summary="Get the state of every part",
         description=(
-            "Asks every service for its health; the answer may be a second old. A part is `SERVING`, `NOT_SERVING`"
-            " (down, starting, stopping, or left because it did not answer) or `NO_ANSWER` (freezing or overloaded)."
+            "Asks every service for its health; the answer may be a second old. A part is `serving`, `not_serving`"
+            " (down, starting, stopping, or left because it did not answer) or `no_answer` (freezing or overloaded)."
         ),
         public=True,
         responses=(

@@ -21,7 +21,6 @@ from gateway.app import SERVICES
 from gateway.envoy.route_table import TABLE
 from gateway.envoy.settings import EdgeSettings
 from gateway.settings import GatewaySettings
-from gateway.suite_state import PartState
 from services.common.errors import Reason
 from services.common.settings import Settings, variables
 from services.image.settings import ImageSettings
@@ -67,8 +66,7 @@ def list_known_words() -> set[str]:
     statuses = health_pb2.HealthCheckResponse.ServingStatus.keys()
     kinds = [kind for service in SERVICES for kind in service.file.enum_types_by_name.values()]
     enums = {name for kind in kinds for name in kind.values_by_name}
-    # Words of Envoy's own configuration, and of the report on the parts of the suite.
-    further = {"STRICT_DNS", *(state.value for state in PartState)}
+    further = {"STRICT_DNS"}  # a word of Envoy's own configuration
     codes = {code.name for code in grpc.StatusCode}
     return further | enums | list_variables() | set(Reason.__members__) | codes | set(statuses)
 

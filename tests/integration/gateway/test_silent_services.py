@@ -132,7 +132,7 @@ async def test_a_frozen_service_is_refused_while_health_stays_cheap() -> None:
             async with http.get("/health?parts=1") as answer:
                 assert answer.status == 503
                 parts = (await answer.json())["parts"]
-                assert (parts["tts"], parts["image"]) == ("SERVING", "NOT_SERVING")
+                assert (parts["tts"], parts["image"]) == ("serving", "not_serving")
             replica.send(signal.SIGSTOP)
             async with asyncio.timeout(BOUND_SECONDS):
                 async with http.post("/api/speech", json={"text": "Hello."}) as answer:

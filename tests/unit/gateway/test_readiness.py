@@ -45,6 +45,12 @@ async def test_a_gateway_that_drains_is_not_ready() -> None:
     assert not state.is_ready
 
 
+def test_states_are_plain_words_as_all_choices_in_json_are() -> None:
+    suite = SuiteState("1.2.3", {state.name: state for state in PartState})
+    words = {"SERVING": "serving", "NOT_SERVING": "not_serving", "NO_ANSWER": "no_answer"}
+    assert suite.to_json() == {"ok": False, "version": "1.2.3", "parts": words}
+
+
 @pytest.mark.parametrize("state", PartState)
 def test_a_state_round_trips_as_json(state: PartState) -> None:
     suite = SuiteState("1.2.3", {"tts": state})
