@@ -58,6 +58,9 @@ class Reason(Enum):
         False,
         "The URL could not be read: unknown host, refused connection, error answer, or too slow.",
     )
+    MODEL_RETIRED = ReasonInfo(
+        "FAILED_PRECONDITION", 400, False, "The provider has ended this model; the message names its successor."
+    )
     UNAUTHENTICATED = ReasonInfo("UNAUTHENTICATED", 401, False, "The token or API key is missing, expired or unknown.")
     PROVIDER_QUOTA_EXCEEDED = ReasonInfo(
         "FAILED_PRECONDITION", 402, False, "The provider account has no credit left; top it up or use another provider."
@@ -106,12 +109,6 @@ class Reason(Enum):
     )
     PROVIDER_REJECTED_KEY = ReasonInfo(
         "FAILED_PRECONDITION", 500, False, "The provider refuses the configured key; replace it or widen its rights."
-    )
-    MODEL_RETIRED = ReasonInfo(
-        "FAILED_PRECONDITION",
-        500,
-        False,
-        "The provider has switched the configured model off; the message names its successor.",
     )
     GENERATION_FAILED = ReasonInfo(
         "INTERNAL", 500, False, "The provider failed or returned nothing usable; nothing was stored."

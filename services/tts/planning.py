@@ -153,7 +153,7 @@ class Planner:
     ) -> Plan:
         capabilities = provider.capabilities
         model_id = request.model_id or capabilities.default_model_id
-        check_model(capabilities.models, model_id, "model_id")
+        check_model(capabilities.models, model_id, provider=provider.name, field="model_id" if request.model_id else "")
         spec = SpeechSpec(
             text=request.text,
             voice=voice,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.common.diagnostics import Diagnostic, ok, problem, warning
+from services.common.providers.models import diagnose_model
 from services.common.settings import ConfigurationError
 from services.common.storage.factory import diagnose_storage
 from services.video.ffmpeg import find_ffmpeg, list_missing_parts
@@ -35,6 +36,8 @@ def _check_providers(settings: VideoSettings) -> Iterator[Diagnostic]:
             f"the inputs of {settings.replicate_model} are unknown: the service cannot check them before it pays",
             f"check REPLICATE_MODEL; known models are {', '.join(MODELS)}",
         )
+    if has_token:
+        yield from diagnose_model(MODELS, settings.replicate_model, _SUBJECT, "REPLICATE_MODEL")
     if settings.allowed_models and settings.replicate_model not in settings.allowed_models:
         yield warning(_SUBJECT, "REPLICATE_MODELS does not contain REPLICATE_MODEL", "add it, or remove the list")
     if has_token and not settings.webhook_url:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.common.diagnostics import Diagnostic, warning
-from services.common.errors import invalid
+from services.common.errors import FieldViolation, MediaError, Reason
 
 FILE_NAME = "models.toml"
 """Name of the data file: a table per model, by id. Its comment names source and date of the facts."""
@@ -51,23 +51,40 @@ def load_models(folder: Path) -> Mapping[str, ModelInfo]:
     return {model_id: _parse_model(model_id, dict(table)) for model_id, table in content.items()}
 
 
-def check_model(models: Mapping[str, ModelInfo], model_id: str, name: str, today: date | None = None) -> None:
+def check_model(
+    models: Mapping[str, ModelInfo],
+    model_id: str,
+    *,
+    provider: str,
+    field: str = "",
+    variable: str = "",
+    today: date | None = None,
+) -> None:
     """Raise an error if the provider has ended a model; models that are not in the table pass.
 
     Args:
         models: Models of the provider.
-        model_id: The model of a request.
-        name: Field of the request that names the model.
+        model_id: The model, of a request or of the configuration.
+        provider: Name of the provider.
+        field: Field of the request that names the model; empty if the configuration chose it.
+        variable: Variable that configures the model; empty if the request named it, or if there is none.
         today: The day in UTC; None for the current one.
 
     Raises:
-        MediaError: VALIDATION_ERROR, naming the successor.
+        MediaError: MODEL_RETIRED, naming the successor, and the field if there is one.
     """
     found = models.get(model_id)
     if found is None or not found.has_ended(today or _get_today()):
         return
-    advice = f"use {found.successor}" if found.successor else "choose another one"
-    raise invalid(name, f"must be a model that the provider offers: {model_id} ended on {found.end_date}; {advice}")
+    metadata = {"provider": provider, "model": model_id, "successor": found.successor}
+    ended = f"{model_id} of {provider} ended on {found.end_date}"
+    if field:
+        advice = f"use {found.successor}" if found.successor else "choose another one"
+        description = f"must be a model that the provider offers: {ended}; {advice}"
+        violations = [FieldViolation(field, description)]
+        raise MediaError(Reason.MODEL_RETIRED, f"{field}: {description}", violations=violations, metadata=metadata)
+    remedy = f"{_advise(found, variable)}, or choose" if variable else "choose"
+    raise MediaError(Reason.MODEL_RETIRED, f"The model {ended}; {remedy} another provider.", metadata=metadata)
 
 
 def diagnose_model(
@@ -87,8 +104,11 @@ def diagnose_model(
     if found is None or found.ends_on is None or found.ends_on - day > _NOTICE:
         return
     verb = "ended" if found.has_ended(day) else "ends"
-    remedy = f"set {variable}={found.successor}" if found.successor else f"set {variable} to another model"
-    yield warning(subject, f"the model {model_id} {verb} on {found.end_date}", remedy)
+    yield warning(subject, f"the model {model_id} {verb} on {found.end_date}", _advise(found, variable))
+
+
+def _advise(model: ModelInfo, variable: str) -> str:
+    return f"set {variable}={model.successor}" if model.successor else f"set {variable} to another model"
 
 
 def _parse_model(model_id: str, table: dict[str, Any]) -> ModelInfo:

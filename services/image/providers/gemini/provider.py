@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 
 import orjson
 
-from services.common.errors import MediaError, Reason
+from services.common.errors import Reason
 from services.common.providers import ProviderEndpoint, ProviderHttpClient, open_session
+from services.common.providers.models import check_model
 from services.image.providers.gemini.request import MODELS, build_body, describe_shape, fold_seed, get_shapes
 from services.image.providers.gemini.response import build_error, map_response, parse_image
 from services.image.providers.gemini.settings import PROVIDER, GeminiSettings
@@ -44,17 +45,11 @@ class GeminiProvider(ImageProvider):
         self.models: Mapping[Mode, Model] = dict.fromkeys(Mode, model)
 
     def check_ready(self) -> None:
-        """Raise API_KEY_MISSING if no key is configured, MODEL_RETIRED if Google has switched the model off."""
+        """Raise API_KEY_MISSING if no key is configured, MODEL_RETIRED if Google has ended the model."""
         if not self._settings.api_key:
             raise build_error(Reason.API_KEY_MISSING)
-        found = MODELS.get(self._settings.model_id)
-        if found is not None and found.has_ended(self._today()):
-            metadata = {"provider": PROVIDER, "model": found.model_id, "successor": found.successor}
-            message = (
-                f"Gemini has switched off {found.model_id} on {found.end_date};"
-                f" set GEMINI_IMAGE_MODEL={found.successor}, or choose another provider."
-            )
-            raise MediaError(Reason.MODEL_RETIRED, message, metadata=metadata)
+        model_id = self._settings.model_id
+        check_model(MODELS, model_id, provider=PROVIDER, variable="GEMINI_IMAGE_MODEL", today=self._today())
 
     async def generate(self, spec: ImageSpec) -> GeneratedImage:
         """Generate an image; a cancelled call closes the connection, which may not stop Gemini."""

@@ -9,7 +9,7 @@ from typing import Any
 from services.common.errors import invalid
 from services.common.providers.models import ModelInfo, check_model, load_models
 from services.video.providers.interface import VideoRequest, VideoSpec
-from services.video.providers.replicate.settings import ReplicateSettings
+from services.video.providers.replicate.settings import PROVIDER, ReplicateSettings
 
 _IMAGE_INPUT = "first_frame_image"
 _VERSION_LETTERS = 64
@@ -23,7 +23,7 @@ def choose_model(request: VideoRequest, settings: ReplicateSettings) -> str:
     """Return the model for a request; check the inputs of a known model.
 
     Raises:
-        MediaError: VALIDATION_ERROR, naming the field.
+        MediaError: VALIDATION_ERROR, naming the field; MODEL_RETIRED.
     """
     model = request.model or settings.default_model
     if request.model and settings.allowed_models and request.model not in settings.allowed_models:
@@ -31,7 +31,8 @@ def choose_model(request: VideoRequest, settings: ReplicateSettings) -> str:
     known = MODELS.get(model)
     if known is None:
         return model
-    check_model(MODELS, model, "model")
+    field, variable = ("model", "") if request.model else ("", "REPLICATE_MODEL")
+    check_model(MODELS, model, provider=PROVIDER, field=field, variable=variable)
     if request.model_input or request.image_input_name:
         field = "model_input" if request.model_input else "image_input_name"
         raise invalid(field, f"must be absent: the inputs of {model} have fields of their own")

@@ -44,15 +44,31 @@ def test_every_file_of_the_suite_is_valid(path: Path) -> None:
 @pytest.mark.parametrize("today", [ENDS_ON, date(2027, 1, 1)], ids=str)
 def test_an_ended_model_is_refused_with_its_successor(model_id: str, advice: str, today: date) -> None:
     with pytest.raises(MediaError) as caught:
-        check_model(MODELS, model_id, "model_id", today)
+        check_model(MODELS, model_id, provider="fal", field="model_id", today=today)
     (violation,) = caught.value.violations
-    assert (caught.value.reason, violation.field) == (Reason.VALIDATION_ERROR, "model_id")
-    assert violation.description.endswith(f"{model_id} ended on 2026-10-29; {advice}")
+    assert (caught.value.reason, violation.field) == (Reason.MODEL_RETIRED, "model_id")
+    assert violation.description.endswith(f"{model_id} of fal ended on 2026-10-29; {advice}")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "variable", "remedy"),
+    [
+        ("old", "MODEL", "set MODEL=new, or choose another provider."),
+        ("lonely", "MODEL", "set MODEL to another model, or choose another provider."),
+        ("old", "", "choose another provider."),
+    ],
+)
+def test_an_ended_model_of_the_configuration_has_the_same_reason(model_id: str, variable: str, remedy: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        check_model(MODELS, model_id, provider="fal", variable=variable, today=ENDS_ON)
+    assert (caught.value.reason, caught.value.violations) == (Reason.MODEL_RETIRED, ())
+    assert caught.value.message == f"The model {model_id} of fal ended on 2026-10-29; {remedy}"
+    assert caught.value.metadata == {"provider": "fal", "model": model_id, "successor": MODELS[model_id].successor}
 
 
 @pytest.mark.parametrize(("model_id", "today"), [("old", date(2026, 10, 28)), ("new", ENDS_ON), ("unknown", ENDS_ON)])
 def test_other_models_pass(model_id: str, today: date) -> None:
-    check_model(MODELS, model_id, "model_id", today)
+    check_model(MODELS, model_id, provider="fal", field="model_id", today=today)
     assert not MODELS.get(model_id, ModelInfo(model_id)).has_ended(today)
 
 

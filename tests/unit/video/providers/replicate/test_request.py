@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import Any, cast
 
 import pytest
 
 from services.common.errors import MediaError, Reason
+from services.common.providers.models import ModelInfo
 from services.video.providers.interface import VideoRequest, VideoSpec
-from services.video.providers.replicate.request import build_body, build_path, choose_model, matches_spec
+from services.video.providers.replicate.request import MODELS, build_body, build_path, choose_model, matches_spec
 from services.video.providers.replicate.settings import DEFAULT_MODEL, ReplicateSettings
 
 SETTINGS = ReplicateSettings("r8_TOKEN")
@@ -216,3 +218,15 @@ def test_removed_inputs_do_not_match(inputs: object) -> None:
 def test_neither_token_nor_secret_nor_source_image_is_printed() -> None:
     printed = repr(ReplicateSettings("r8_TOKEN", webhook_secret="whsec_x")) + repr(make_spec())
     assert not any(word in printed for word in ("r8_TOKEN", "whsec_x", "jpeg"))
+
+
+@pytest.mark.parametrize(("named", "field"), [(True, ["model"]), (False, [])])
+def test_an_ended_model_is_refused(monkeypatch: pytest.MonkeyPatch, named: bool, field: list[str]) -> None:
+    ended = ModelInfo("minimax/ended", date(2026, 1, 1), "minimax/hailuo-2.3")
+    monkeypatch.setitem(cast("dict[str, ModelInfo]", MODELS), ended.model_id, ended)
+    settings = ReplicateSettings("r8_TOKEN", default_model=ended.model_id)
+    with pytest.raises(MediaError) as caught:
+        choose_model(VideoRequest("a cat", model=ended.model_id if named else ""), settings)
+    assert caught.value.reason is Reason.MODEL_RETIRED
+    assert [item.field for item in caught.value.violations] == field
+    assert ("REPLICATE_MODEL=minimax/hailuo-2.3" in caught.value.message) is not named
