@@ -17,6 +17,8 @@ WHOLE_REQUEST = "request"
 """Field of a violation by the message itself, not by one of its fields."""
 _MAX_VIOLATIONS = 25
 _LENGTH_DELIMITED = 2
+_REQUIRED = "required"
+"""Rule of a field, or of a oneof, that must be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,26 @@ def validate(message: Message) -> None:
     found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
     if not found:
         return
-    violations = [FieldViolation(_build_path(item.proto), item.proto.message) for item in found]
+    descriptor = message.DESCRIPTOR
+    violations = [FieldViolation(_build_path(item.proto), _describe(item.proto, descriptor)) for item in found]
     summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
     raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
+
+
+def _describe(violation: protovalidate.ViolationPb, descriptor: Descriptor) -> str:
+    """Return what is wrong; the library's own words for a missing field or choice do not say what would be right."""
+    if violation.rule_id != _REQUIRED:
+        return violation.message
+    *parents, name = (element.field_name for element in violation.field.elements)
+    for parent in parents:
+        descriptor = descriptor.fields_by_name[parent].message_type
+        if descriptor.GetOptions().map_entry:
+            descriptor = descriptor.fields_by_name["value"].message_type
+    choice = descriptor.oneofs_by_name.get(name)
+    if choice is None:
+        return "must be given"
+    *members, last = (field.name for field in choice.fields)
+    return f"exactly one of {', '.join(members)} and {last} must be given"
 
 
 def _find_broken_string(content: bytes, descriptor: Descriptor) -> str | None:

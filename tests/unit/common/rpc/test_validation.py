@@ -9,7 +9,10 @@ from google.protobuf import wrappers_pb2
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
+from media.image.v1 import image_pb2
+from media.jobs.v1 import jobs_pb2
 from media.tts.v1 import tts_pb2
+from media.video.v1 import video_pb2
 
 from services.common.errors import MediaError, Reason
 from services.common.rpc.status import to_status
@@ -171,6 +174,31 @@ def test_requests_about_voices_have_rules_too(message: Message, fields: list[str
 )
 def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
     assert is_valid(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            jobs_pb2.CreateJobRequest(),
+            "spec: exactly one of animate, talking_video, headline and story must be given",
+        ),
+        (tts_pb2.ConvertAlignmentRequest(), "form: exactly one of alignment and raw must be given"),
+        (
+            image_pb2.BatchGenerateImagesRequest(items=[image_pb2.BatchImage()]),
+            "items[0].request: exactly one of generate, generate_fast and transform must be given",
+        ),
+        (
+            video_pb2.MuxVideoRequest(video=video_pb2.MediaSource()),
+            "video.source: exactly one of key, url and data must be given; audio: must be given",
+        ),
+    ],
+    ids=lambda value: value.DESCRIPTOR.name if isinstance(value, Message) else "",
+)
+def test_a_missing_field_or_choice_says_what_to_give(message: Message, expected: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        validate(message)
+    assert caught.value.message == expected
 
 
 def test_at_most_25_violations_are_reported() -> None:
