@@ -83,7 +83,9 @@ def _build_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.Un
 async def _read_fields(request: web.Request, rule: HttpRule) -> dict[str, object]:
     """Return the fields of body, query and path together; raise if a field comes twice."""
     fields = read_parameters(request, rule.rpc.input_type)
-    if not rule.body:
+    # Browsers and curl send neither a body nor its type for a bare POST, such as to cancel a job.
+    is_bare = not request.body_exists and "Content-Type" not in request.headers
+    if not rule.body or (is_bare and rule.body == WHOLE_BODY):
         return fields
     body = await read_json(_allow_body_size(request, rule))
     if rule.body != WHOLE_BODY:

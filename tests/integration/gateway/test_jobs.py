@@ -24,6 +24,7 @@ ROUTES = [
     ("GET", f"/api/jobs/{JOB_ID}", None, "GetJob"),
     ("GET", "/api/jobs", None, "ListJobs"),
     ("POST", f"/api/jobs/{JOB_ID}/cancel", {}, "CancelJob"),
+    ("POST", f"/api/jobs/{JOB_ID}/retry", {}, "RetryJob"),
     ("GET", f"/api/jobs/{JOB_ID}/deliveries", None, "ListWebhookDeliveries"),
     ("POST", "/api/webhook-secret/rotate", {}, "RotateWebhookSecret"),
 ]
@@ -190,6 +191,24 @@ async def test_a_body_that_is_no_json_object_is_refused(
 ) -> None:
     async with jobs_http.post(path, data=body, headers={"Content-Type": content_type}) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (status, code)
+    assert jobs.calls == []
+
+
+@pytest.mark.parametrize(("path", "call"), [(row[1], row[3]) for row in ROUTES if row[0] == "POST" and not row[2]])
+async def test_a_bare_post_is_a_request_without_fields(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, path: str, call: str
+) -> None:
+    async with jobs_http.post(path, skip_auto_headers=["Content-Type"]) as answer:
+        assert answer.status == 200
+    assert [received.method for received in jobs.calls] == [call]
+
+
+async def test_a_bare_post_without_required_fields_names_them(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService
+) -> None:
+    async with jobs_http.post("/api/jobs", skip_auto_headers=["Content-Type"]) as answer:
+        body = await answer.json()
+    assert (answer.status, [item["field"] for item in body["error"]["details"]]) == (400, ["spec"])
     assert jobs.calls == []
 
 
