@@ -31,22 +31,27 @@ log = logger(__name__)
 COLLECTION = Collection(name="VideoCache", data_field="videoData", url_field="videoUrl")
 BLOB_PREFIX = "cache/videos/"
 _COPY = "copy.mp4"
-_KEY_VERSION = 1
+_KEY_VERSION = 2
 """Incremented when the same request may give another video than older versions stored."""
 _ENTRY_BYTES = 4000
 """Estimate of the memory that an entry takes."""
 
 
 def build_cache_key(provider: str, spec: VideoSpec) -> str:
-    """Return the SHA-256 of everything that decides what the provider generates."""
+    """Return the SHA-256 of everything that decides what the provider generates.
+
+    Args:
+        provider: Name of the provider.
+        spec: The request, with the defaults of its model.
+    """
     request = spec.request
     key_fields = {
         "version": _KEY_VERSION,
         "provider": provider,
         "model": spec.model,
         "prompt": request.prompt,
-        "seconds": request.length_seconds,
-        "resolution": request.shorter_side,
+        "seconds": request.seconds,
+        "resolution": request.resolution,
         "promptOptimizer": request.prompt_optimizer,
         "modelInput": request.model_input,
         "imageInputName": request.image_input_name,

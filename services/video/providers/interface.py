@@ -81,12 +81,16 @@ class VideoProvider(ABC):
     """Whether a generation continues when this process ends; if not, beginning again is free."""
 
     def apply_defaults(self, request: VideoRequest) -> VideoRequest:
-        """Return the request with the default resolution of its model, if the model lacks that of the service."""
+        """Return the request with the duration and the resolution that a known model gets when the request has none.
+
+        A model that is not known chooses them itself.
+        """
         model = self.models.get(request.model or self.default_model)
-        offered = list(model.traits["seconds_by_resolution"]) if model is not None else []
-        if request.resolution or not offered or DEFAULT_RESOLUTION in offered:
+        if model is None:
             return request
-        return replace(request, resolution=offered[0])
+        offered = list(model.traits["seconds_by_resolution"]) or [DEFAULT_RESOLUTION]
+        default = DEFAULT_RESOLUTION if DEFAULT_RESOLUTION in offered else offered[0]
+        return replace(request, seconds=request.length_seconds, resolution=request.resolution or default)
 
     @abstractmethod
     def choose_model(self, request: VideoRequest) -> str:

@@ -212,7 +212,10 @@ async def test_a_joined_video_is_resumed_after_a_restart(world: World) -> None:
 DECISIVE = (
     {"prompt": "a dog"},
     {"seconds": 10},
+    # A model that the suite does not know has defaults of its own, which may differ from these.
+    {"seconds": 6},
     {"resolution": "512p"},
+    {"resolution": "768p"},
     {"prompt_optimizer": False},
     {"model_input": {"seed": 1}},
     {"image_input_name": "image"},
@@ -239,8 +242,8 @@ def test_provider_model_and_image_are_in_the_key() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9), max_size=5))
-def test_defaults_and_the_order_of_inputs_do_not_matter(inputs: dict[str, int]) -> None:
+def test_the_order_of_inputs_does_not_matter(inputs: dict[str, int]) -> None:
     first = replace(SPEC, request=VideoRequest("a cat", model_input=inputs))
     reversed_inputs = dict(reversed(list(inputs.items())))
-    second = VideoSpec(VideoRequest("a cat", 6, "768p", model_input=reversed_inputs), "m", b"image", "https://x")
+    second = VideoSpec(VideoRequest("a cat", model_input=reversed_inputs), "m", b"image", "https://x")
     assert build_cache_key("replicate", first) == build_cache_key("replicate", second)

@@ -211,13 +211,20 @@ async def test_with_a_token_the_model_is_chosen(provider: ReplicateProvider) -> 
     [
         ("minimax/hailuo-02-fast", "", "512p"),
         ("minimax/hailuo-02-fast", "1080p", "1080p"),
-        ("minimax/hailuo-02", "", ""),
-        ("", "", ""),
+        ("minimax/hailuo-02", "", "768p"),
+        ("", "", "768p"),
         ("owner/name", "", ""),
     ],
 )
-async def test_a_model_without_the_default_resolution_gets_its_own(
+async def test_a_known_model_gets_its_default_resolution(
     provider: ReplicateProvider, model: str, resolution: str, completed: str
 ) -> None:
     found = provider.apply_defaults(VideoRequest("a cat", model=model, resolution=resolution))
     assert found.resolution == completed
+
+
+async def test_a_known_model_gets_the_defaults_and_an_unknown_one_chooses_its_own(provider: ReplicateProvider) -> None:
+    unset = VideoRequest("a cat", model="minimax/hailuo-2.3")
+    assert provider.apply_defaults(unset) == replace(unset, seconds=6, resolution="768p")
+    unknown = VideoRequest("a cat", model="someone/model")
+    assert provider.apply_defaults(unknown) == unknown
