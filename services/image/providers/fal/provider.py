@@ -13,8 +13,9 @@ from services.common.errors import MediaError, Reason
 from services.common.input_files import WholeDownloads
 from services.common.log import logger
 from services.common.providers import Answer, ProviderEndpoint, ProviderHttpClient, open_session
+from services.common.providers.models import check_model
 from services.image.providers.fal.error_mapping import build_error, map_response
-from services.image.providers.fal.request import MODELS, build_body
+from services.image.providers.fal.request import MODEL_TABLE, MODELS, build_body
 from services.image.providers.fal.settings import PROVIDER, FalSettings
 from services.image.providers.interface import GeneratedImage, ImageProvider, ImageSpec, Mode
 
@@ -66,6 +67,7 @@ class FalProvider(ImageProvider):
         """Generate an image: fast ones in a synchronous call, which closing cancels, others through the queue."""
         self.check_ready()
         fal = MODELS[spec.mode]
+        check_model(MODEL_TABLE, fal.path, provider=PROVIDER)
         body = build_body(spec, fal)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds) as limit:

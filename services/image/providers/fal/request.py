@@ -87,7 +87,7 @@ def _build_model(info: ModelInfo) -> FalModel:
     return FalModel(info.model_id, model, _FIELDS[mode])
 
 
-MODELS: Mapping[Mode, FalModel] = {
-    Mode(info.traits["mode"]): _build_model(info) for info in load_models(Path(__file__).parent).values()
-}
+MODEL_TABLE = load_models(Path(__file__).parent)
+"""The models by id, as the data file has them."""
+MODELS: Mapping[Mode, FalModel] = {Mode(info.traits["mode"]): _build_model(info) for info in MODEL_TABLE.values()}
 """The model of each mode."""

@@ -7,16 +7,19 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from services.common.errors import CONCURRENCY, LIMIT_KEY, MAY_BE_CHARGED_KEY, MediaError, Reason
 from services.common.images import Size
 from services.common.providers import ProviderHttpClient, open_session
+from services.common.providers.models import ModelInfo
 from services.image.providers.fal import FalProvider, FalSettings
 from services.image.providers.fal.provider import build_endpoint
+from services.image.providers.fal.request import MODEL_TABLE
 from services.image.providers.interface import ImageSpec, Mode, SourceImage
 from tests.fakes.fal import API_KEY, HUGE_SEED, FakeDownloads, FakeFal, Run, run_fal
 
@@ -306,3 +309,15 @@ async def test_an_unreachable_server_is_unavailable_and_charges_nothing(fal: Fak
         error = await catch_error(provider)
     assert error.reason is Reason.PROVIDER_UNAVAILABLE
     assert MAY_BE_CHARGED_KEY not in error.metadata
+
+
+async def test_a_model_that_has_ended_is_refused_before_a_request(
+    fal: FakeFal, provider: FalProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = replace(MODEL_TABLE["fal-ai/flux/dev"], ends_on=date(2026, 1, 1))
+    monkeypatch.setitem(cast("dict[str, ModelInfo]", MODEL_TABLE), ended.model_id, ended)
+    with pytest.raises(MediaError) as caught:
+        await provider.generate(CAT)
+    assert caught.value.reason is Reason.MODEL_RETIRED
+    assert caught.value.metadata["model"] == "fal-ai/flux/dev"
+    assert fal.requests == []
