@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import protovalidate
 from google.protobuf import empty_pb2, unknown_fields
@@ -60,7 +61,7 @@ def validate(message: Message) -> None:
     found = protovalidate.collect_violations(message)[:_MAX_VIOLATIONS]
     if not found:
         return
-    descriptor = message.DESCRIPTOR
+    descriptor = cast("Descriptor", message.DESCRIPTOR)
     violations = [FieldViolation(_build_path(item.proto), _describe(item.proto, descriptor)) for item in found]
     summary = "; ".join(f"{item.field}: {item.description}" for item in violations)
     raise MediaError(Reason.VALIDATION_ERROR, summary, violations=violations)
@@ -68,18 +69,22 @@ def validate(message: Message) -> None:
 
 def _describe(violation: protovalidate.ViolationPb, descriptor: Descriptor) -> str:
     """Return what is wrong; the library's own words for a missing field or choice do not say what would be right."""
-    if violation.rule_id != _REQUIRED:
+    if violation.rule_id != _REQUIRED or violation.field is None:
         return violation.message
     *parents, name = (element.field_name for element in violation.field.elements)
     for parent in parents:
-        descriptor = descriptor.fields_by_name[parent].message_type
+        descriptor = _get_message_type(descriptor, parent)
         if descriptor.GetOptions().map_entry:
-            descriptor = descriptor.fields_by_name["value"].message_type
+            descriptor = _get_message_type(descriptor, "value")
     choice = descriptor.oneofs_by_name.get(name)
     if choice is None:
         return "must be given"
     *members, last = (field.name for field in choice.fields)
     return f"exactly one of {', '.join(members)} and {last} must be given"
+
+
+def _get_message_type(descriptor: Descriptor, field: str) -> Descriptor:
+    return cast("Descriptor", descriptor.fields_by_name[field].message_type)
 
 
 def _find_broken_string(content: bytes, descriptor: Descriptor) -> str | None:
