@@ -26,6 +26,7 @@ _INTEGERS = {
 }
 _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
+IDEMPOTENCY_KEY = "Idempotency-Key"
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -95,6 +96,13 @@ def read_header(request: web.Request, name: str) -> str:
     if not text.isascii():
         raise invalid(name, "must be ASCII text")
     return text
+
+
+def read_idempotency_key(request: web.Request) -> str:
+    """Return the idempotency key. The draft of the header puts it in quotes, which many clients leave out."""
+    name = read_header(request, IDEMPOTENCY_KEY)
+    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1] if is_quoted else name
 
 
 def get_principal(request: web.Request) -> str:

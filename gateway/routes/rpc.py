@@ -15,13 +15,15 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.alignment_form import take_alignment_form, takes_alignment_form, to_raw_json
 from gateway.codec import decode, encode
 from gateway.http_rules import HttpRule, read_http_rules
-from gateway.request_parsing import get_principal, read_json, read_parameters
+from gateway.request_parsing import IDEMPOTENCY_KEY, get_principal, read_idempotency_key, read_json, read_parameters
 from services.common.errors import MediaError, Reason, invalid
 from services.common.rpc.call_limits import CallLimits
 from services.common.rpc.channel import call_metadata
 
 WHOLE_BODY = "*"
 
+CREATE_JOB = "media.jobs.v1.JobService.CreateJob"
+"""The RPC that takes an idempotency key in a header too, as the routes that wait for a job do."""
 LARGE_BODIES: Mapping[str, int] = {
     "media.image.v1.ImageService.TransformImage": 28 * 1024 * 1024,
     "media.video.v1.VideoService.ProbeMedia": 28 * 1024 * 1024,
@@ -60,6 +62,8 @@ def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, limits: CallLimits
     async def answer(request: web.Request) -> web.Response:
         fields = await _read_fields(request, rule)
         is_raw = has_forms and take_alignment_form(fields)
+        if rule.rpc.full_name == CREATE_JOB:
+            _add_request_id(fields, read_idempotency_key(request))
         message = decode(request_type, fields)
         reply = await call(message, timeout=seconds, metadata=call_metadata(get_principal(request)))
         answer_message = getattr(reply, rule.response_body) if rule.response_body else reply
@@ -70,6 +74,16 @@ def _build_handler(channel: grpc.aio.Channel, rule: HttpRule, limits: CallLimits
         )
 
     return answer
+
+
+def _add_request_id(fields: dict[str, object], key: str) -> None:
+    """Take the idempotency key of a request as its request id; raise if the body has another one."""
+    names = [name for name in ("requestId", "request_id") if fields.get(name)]
+    if key and any(fields[name] != key for name in names):
+        raise invalid("request_id", f"must be the {IDEMPOTENCY_KEY} of the request, or be absent")
+    if key and not names:
+        fields.pop("request_id", None)
+        fields["requestId"] = key
 
 
 def _build_call(channel: grpc.aio.Channel, rpc: MethodDescriptor) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:

@@ -14,14 +14,13 @@ from media.jobs.v1 import jobs_pb2, jobs_pb2_grpc
 
 from gateway.codec.violations import shorten
 from gateway.errors import FIELD_NAMING, FieldNaming
-from gateway.request_parsing import get_principal, read_header, read_json
+from gateway.request_parsing import IDEMPOTENCY_KEY, get_principal, read_idempotency_key, read_json
 from gateway.routes.jobs import FINAL_STATUSES
 from services.common.errors import FieldViolation, MediaError, Reason, invalid
 from services.common.rpc.call_limits import CallLimits, limit_wait
 from services.common.rpc.channel import call_metadata, open_stream
 from services.common.rpc.status import from_rpc_error
 
-IDEMPOTENCY_KEY = "Idempotency-Key"
 RECONNECT_SECONDS = 1.0
 """Pause before the next watch if the job service was lost."""
 _MAX_WATCHES = 10
@@ -96,7 +95,7 @@ class SyncJobRoutes:
     async def _run_job(self, request: web.Request, job: jobs_pb2.CreateJobRequest, urls: Urls) -> web.Response:
         """Create a job and wait for its end, unless the caller prefers not to; a disconnect does not stop the job."""
         request[FIELD_NAMING] = _ROUTE_NAMES
-        job.request_id = _parse_request_id(request)
+        job.request_id = read_idempotency_key(request)
         principal = get_principal(request)
         created = await self._stub.CreateJob(job, metadata=call_metadata(principal), timeout=self._limits.read_seconds)
         location = f"/api/jobs/{created.job.id}"
@@ -184,13 +183,6 @@ class _Body:
             resolution=(self.fields.get("resolution") or "").lower(),
             model=self.fields.get("model") or "",
         )
-
-
-def _parse_request_id(request: web.Request) -> str:
-    """Return the idempotency key. The draft of the header puts it in quotes, which many clients leave out."""
-    name = read_header(request, IDEMPOTENCY_KEY)
-    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
-    return name[1:-1] if is_quoted else name
 
 
 def _prefers_async(request: web.Request) -> bool:

@@ -212,6 +212,30 @@ async def test_a_bare_post_without_required_fields_names_them(
     assert jobs.calls == []
 
 
+@pytest.mark.parametrize(
+    ("key", "fields"),
+    [("order-7", {}), ('"order-7"', {}), ("order-7", {"requestId": "order-7"}), ("order-7", {"request_id": ""})],
+)
+async def test_an_idempotency_key_is_the_request_id_of_a_job(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, key: str, fields: dict[str, str]
+) -> None:
+    headers = {"Idempotency-Key": key}
+    status, _ = await send_as_alice(jobs_http, "POST", "/api/jobs", {**ANIMATE, **fields}, **headers)
+    assert (status, [sent.request_id for sent in jobs.requests("CreateJob")]) == (200, ["order-7"])
+
+
+@pytest.mark.parametrize(
+    ("key", "fields"), [("order-7", {"requestId": "order-8"}), ("order-7", {"request_id": "order-8"}), ("a b", {})]
+)
+async def test_a_wrong_idempotency_key_is_refused(
+    jobs_http: aiohttp.ClientSession, jobs: FakeJobService, key: str, fields: dict[str, str]
+) -> None:
+    headers = {"Idempotency-Key": key}
+    status, answer = await send_as_alice(jobs_http, "POST", "/api/jobs", {**ANIMATE, **fields}, **headers)
+    assert (status, [item["field"] for item in answer["error"]["details"]]) == (400, ["requestId"])
+    assert jobs.calls == []
+
+
 async def test_jobs_of_a_batch_are_accepted_or_refused_independently(
     jobs_http: aiohttp.ClientSession, jobs: FakeJobService
 ) -> None:
