@@ -18,6 +18,8 @@ WHOLE_REQUEST = "request"
 """Field of a violation by the message itself, not by one of its fields."""
 _MAX_VIOLATIONS = 25
 _LENGTH_DELIMITED = 2
+_STRING_IN = "string.in"
+_LIST_START = "must be in list ["
 _REQUIRED = "required"
 """Rule of a field, or of a oneof, that must be set."""
 
@@ -69,6 +71,8 @@ def validate(message: Message) -> None:
 
 def _describe(violation: protovalidate.ViolationPb, descriptor: Descriptor) -> str:
     """Return what is wrong; the library's own words for a missing field or choice do not say what would be right."""
+    if violation.rule_id == _STRING_IN:
+        return f"must be one of {violation.message.removeprefix(_LIST_START).removesuffix(']')}"
     if violation.rule_id != _REQUIRED or violation.field is None:
         return violation.message
     *parents, name = (element.field_name for element in violation.field.elements)

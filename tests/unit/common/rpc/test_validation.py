@@ -183,6 +183,7 @@ def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
             jobs_pb2.CreateJobRequest(),
             "spec: exactly one of animate, talking_video, headline and story must be given",
         ),
+        (tts_pb2.ListVoicesRequest(provider="other"), "provider: must be one of elevenlabs, espeak"),
         (tts_pb2.ConvertAlignmentRequest(), "form: exactly one of alignment and raw must be given"),
         (
             image_pb2.BatchGenerateImagesRequest(items=[image_pb2.BatchImage()]),
@@ -195,7 +196,7 @@ def test_requests_about_voices_within_the_rules_pass(message: Message) -> None:
     ],
     ids=lambda value: value.DESCRIPTOR.name if isinstance(value, Message) else "",
 )
-def test_a_missing_field_or_choice_says_what_to_give(message: Message, expected: str) -> None:
+def test_an_error_says_what_to_give(message: Message, expected: str) -> None:
     with pytest.raises(MediaError) as caught:
         validate(message)
     assert caught.value.message == expected
