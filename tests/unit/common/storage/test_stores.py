@@ -197,7 +197,16 @@ async def test_only_old_objects_under_the_prefix_are_deleted(store: ObjectStore)
 
 @pytest.mark.parametrize(
     "principal",
-    ["alice", "auth0|5f7c8ec7c33c6c004bbafe82", "me+you@example.com", "spiffe://a.example/app", "x" * 65, "ж" * 200, "😀 =?", ""],
+    [
+        "alice",
+        "auth0|5f7c8ec7c33c6c004bbafe82",
+        "me+you@example.com",
+        "spiffe://a.example/app",
+        "x" * 65,
+        "ж" * 200,
+        "😀 =?",
+        "",
+    ],
 )
 async def test_every_principal_can_store_read_list_and_delete(store: ObjectStore, principal: str) -> None:
     prefix = prefix_for(principal)
