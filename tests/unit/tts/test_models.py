@@ -38,5 +38,5 @@ async def test_an_ended_model_is_refused_with_its_successor() -> None:
             await stub.Synthesize(tts_pb2.SynthesizeRequest(text="Hi!", model_id="old"))
     error = from_rpc_error(caught.value)
     assert (error.reason, [item.field for item in error.violations]) == (Reason.MODEL_RETIRED, ["model_id"])
-    assert error.message.endswith("old ended on 2020-01-01; use new")
+    assert error.message.endswith(f"old of {provider.name} ended on 2020-01-01; use new")
     assert provider.specs == []
