@@ -22,10 +22,8 @@ from services.jobs.pipelines.requests import MuxOptions
 from services.jobs.pipelines.steps import (
     ProgressRange,
     Steps,
-    await_with_progress,
     build_own_key,
     build_video_request_id,
-    estimate_percent,
 )
 from services.jobs.record import JobRecord
 from tests.fakes.job_services import ALIGNMENT, AUDIO_KEY, STORED_AUDIO_ID, VIDEO_KEY
@@ -300,58 +298,6 @@ async def test_an_image_has_the_requested_form(rig: PipelineRig) -> None:
 )
 def test_the_key_of_an_image_has_the_extension_of_its_format(kind: str, spec: dict[str, Any], name: str) -> None:
     assert build_own_key(make_record(kind, spec), "image") == f"users/alice/jobs/{JOB_ID}/{name}"
-
-
-async def test_the_progress_of_an_image_is_reported_until_its_reply() -> None:
-    reported: list[float] = []
-    replied = asyncio.Event()
-
-    async def reply() -> str:
-        await replied.wait()
-        return "image"
-
-    async def report(seconds: float) -> None:
-        reported.append(seconds)
-        if len(reported) == 3:
-            replied.set()
-
-    assert await await_with_progress(reply(), report, pause_seconds=0.001) == "image"
-    assert len(reported) >= 3
-    assert reported == sorted(reported)
-
-
-async def test_a_failed_image_raises_its_error() -> None:
-    async def fail() -> None:
-        raise MediaError(Reason.CONTENT_BLOCKED, "no")
-
-    async def report(seconds: float) -> None:
-        raise AssertionError(seconds)
-
-    with pytest.raises(MediaError, match="no"):
-        await await_with_progress(fail(), report)
-
-
-async def test_a_lost_lease_cancels_the_call_for_an_image() -> None:
-    ended = asyncio.Event()
-
-    async def hang() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    async def report(_: float) -> None:
-        raise LeaseLostError
-
-    with pytest.raises(LeaseLostError):
-        await await_with_progress(hang(), report, pause_seconds=0.001)
-    assert ended.is_set()
-
-
-@given(st.floats(0, 1000), st.floats(0, 1000))
-def test_the_estimated_percent_grows_and_stays_below_100(one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    assert 0 <= estimate_percent(low) <= estimate_percent(high) <= 100
 
 
 async def test_a_video_has_the_inputs_of_its_model(rig: PipelineRig) -> None:
