@@ -247,8 +247,12 @@ async def test_an_error_inside_the_context_is_raised_unchanged(
 async def run_supervisor(server: ReportServer) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a supervisor in a process of its own, with three processes below it."""
     command = (sys.executable, "-m", "tests.fakes.supervised", str(server.port))
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
     try:
+        # A process may report before the supervisor has registered it with the watchdog.
+        registered = {(await process.stdout.readline()).decode().strip() for _ in range(2)}
+        assert registered == {"deaf", "parent"}
         for name in ("deaf", "parent", "parent-child"):
             await server.wait_for_process(name)
         yield process
