@@ -33,7 +33,8 @@ async def main(port: int) -> None:
 
 async def report_registered(name: str) -> bool:
     """Print the name of a process, and never return: the supervisor asks for its readiness once it is registered."""
-    print(name, flush=True)
+    sys.stdout.write(f"{name}\n")
+    sys.stdout.flush()
     await asyncio.Event().wait()
     return False
 
